@@ -1,0 +1,196 @@
+"""What the benches print and write: progress on stderr, tables or JSON on stdout, JSON and a plot in a folder. It knows
+the figures' keys; it measures nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from bench.statistics import METRICS
+
+output = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+# The figures whose spread over the clips the plot shows: the judge of the picture, and those of the face.
+PLOTTED = ("lpips", "face_lpips", "mouth_akd", "mouth_expression")
+
+
+def say(sentence: str) -> None:
+    """Print a sentence on stderr, beside what a script reads."""
+    errors.print(sentence, markup=False)
+
+
+def fail(sentence: str) -> None:
+    """Print what went wrong on stderr."""
+    say(f"bench: {sentence}")
+
+
+@contextmanager
+def progress(total: int, what: str) -> Iterator[Callable[[str], None]]:
+    """Show a bar on stderr for `total` clips; yields what to call with each clip's name before its work."""
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[clip]}"),
+    )
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task(what, total=total, clip="")
+        started = 0
+
+        def on_clip(name: str) -> None:
+            nonlocal started
+            bar.update(task, completed=started, clip=name)
+            started += 1
+
+        yield on_clip
+
+
+def show(
+    result: Mapping[str, Any], *, as_json: bool, tables: Callable[[Mapping[str, Any]], list[Table]]
+) -> None:
+    """Print a bench's result on stdout, as JSON or as tables."""
+    if as_json:
+        sys.stdout.write(to_json(result) + "\n")
+        return
+    for table in tables(result):
+        output.print(table)
+
+
+def to_json(result: Mapping[str, Any]) -> str:
+    """Return JSON; a number that is not finite becomes null, as JSON has no other word."""
+    return json.dumps(_finite(result), indent=2, ensure_ascii=False)
+
+
+def quality_tables(result: Mapping[str, Any]) -> list[Table]:
+    """Return the set's table (a metric a row) and the clips' (a clip a row)."""
+    return [_summary_table(result), _clips_table(result["clips"])]
+
+
+def rate_tables(result: Mapping[str, Any]) -> list[Table]:
+    """Return one table, a mode a row."""
+    keys = ("bytes_mean", "bytes_median", "bytes_min", "bytes_max", "encode_us", "decode_us")
+    deltas = ("lpips_delta", "face_lpips_delta")
+    counts = f"{result['motions']} motions of {result['clips']} clips, {result['keypoints']} keypoints"
+    title = f"{result['profile']}: {counts}"
+    table = _table(title, ("mode", *(key.replace("_", " ") for key in keys + deltas)))
+    for mode, figures in result["modes"].items():
+        cells = [number(figures[key], 1) for key in keys] + [number(figures[key], 5) for key in deltas]
+        table.add_row(mode.replace("_", " "), *cells)
+    return [table]
+
+
+def compare_tables(result: Mapping[str, Any]) -> list[Table]:
+    """Return one table, a metric a row."""
+    table = _table(
+        f"{result['frames_judged']} of {result['frames']} frames", ("", "redrawn", "frozen", "why not")
+    )
+    for key in ("lpips", "face_lpips", "psnr", "ssim"):
+        why = result["why"].get(key) or result["why"].get(f"{key}_frozen", "")
+        table.add_row(key.replace("_", " "), number(result[key]), number(result[f"{key}_frozen"]), why)
+    return [table]
+
+
+def write_quality(folder: Path, result: Mapping[str, Any]) -> None:
+    """Write quality.json and quality.png (the clips' ratios to their frozen pictures, in order) into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "quality.json").write_text(to_json(result) + "\n", encoding="utf-8")
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for key in PLOTTED:
+        ratios = sorted(clip[f"{key}_ratio"] for clip in result["clips"] if clip[f"{key}_ratio"] is not None)
+        shares = [(index + 0.5) / len(ratios) for index in range(len(ratios))]
+        axes.plot(ratios, shares, marker=".", label=key.replace("_", " "))
+    axes.axvline(1, color="grey", linewidth=1)
+    axes.set(
+        xscale="log", xlabel="error over the frozen picture's (left is better)", ylabel="share of the clips"
+    )
+    axes.set_title(f"{result['profile']}, source {result['source']}, {len(result['clips'])} clips")
+    axes.legend()
+    figure.savefig(folder / "quality.png", dpi=150)
+    pyplot.close(figure)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a figure for a table, a dash where there is none."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _summary_table(result: Mapping[str, Any]) -> Table:
+    summary = result["summary"]
+    title = (
+        f"{result['profile']}, {len(result['clips'])} clips, source {result['source']}, "
+        f"{summary['frames_judged']} frames judged: ratio to the frozen picture"
+    )
+    columns = ("", "redrawn", "frozen", "ratio", "95 % interval", "clips beaten", "worst", "worst clip")
+    table = _table(title, columns)
+    for metric in METRICS:
+        key = metric.key
+        low, high, share = (summary[f"{key}_{part}"] for part in ("ratio_low", "ratio_high", "share_beaten"))
+        table.add_row(
+            metric.heading,
+            number(summary[key]),
+            number(summary[f"{key}_frozen"]),
+            number(summary[f"{key}_ratio"], 2),
+            "–" if low is None else f"{low:.2f} to {high:.2f}",
+            "–" if share is None else f"{100 * share:.0f} %",
+            number(summary[f"{key}_worst"], 2),
+            summary[f"{key}_worst_clip"] or "–",
+        )
+    table.add_section()
+    for heading, key, digits in (
+        ("identities kept", "identity_kept", 2),
+        ("flicker over the original's", "flicker", 2),
+        ("payload B a frame", "payload_bytes_per_frame", 1),
+        ("payload kbit/s", "payload_kbps", 2),
+        ("H.264's rate for our LPIPS, over ours", "rate_ratio_h264", 2),
+        ("the same, source within the clip", "rate_ratio_h264_clip", 2),
+    ):
+        table.add_row(heading, number(summary[key], digits))
+    return table
+
+
+def _clips_table(clips: Sequence[Mapping[str, Any]]) -> Table:
+    keys = ("lpips", "face_lpips", "mouth_akd", "eye_akd", "mouth_expression", "eye_expression")
+    headings = tuple(key.replace("_", " ") for key in keys)
+    table = _table(
+        "ratio to the frozen picture, clip by clip", ("clip", *headings, "kbit/s", "H.264 over ours")
+    )
+    for clip in clips:
+        ratios = [number(clip[f"{key}_ratio"], 2) for key in keys]
+        table.add_row(
+            clip["name"], *ratios, number(clip["payload_kbps"], 1), number(clip["rate_ratio_h264"], 1)
+        )
+    return table
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    for index, column in enumerate(columns):
+        words = index == 0 or column in ("worst clip", "why not")
+        table.add_column(column, justify="left" if words else "right")
+    return table
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

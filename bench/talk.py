@@ -1,0 +1,128 @@
+"""A clip through the talker and the codec, without a network: each picture's motion is estimated, coded as a packet,
+decoded again and drawn from the source picture. It knows the trip of a frame; it judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.clips import Footage, Picture
+from bench.errors import BenchError
+from codec.decoder import MotionDecoder
+from codec.encoder import MotionEncoder
+from codec.format import MotionFormat
+from codec.motion import Motion
+from codec.picture import encode_picture
+
+Floats = npt.NDArray[np.float32]
+
+
+class Talker(Protocol):
+    """What the bench asks of `runtime.talker.Talker`; pictures are uint8 SxSx3 RGB."""
+
+    def prepare(self, picture: Picture) -> Any:
+        """Return what is drawn from."""
+
+    def estimate(self, picture: Picture, source: Any) -> tuple[Floats, Floats, Floats]:
+        """Return rotation [3], translation [3] and expression [K, 3] of the face in a picture."""
+
+    def draw(self, source: Any, rotation: Floats, translation: Floats, expression: Floats) -> Picture:
+        """Return the source's face under a motion."""
+
+    def keypoints_of(self, source: Any, rotation: Floats, translation: Floats, expression: Floats) -> Floats:
+        """Return the keypoints [K, 3] in [-1, 1] of a motion; of the mean face where the source is None."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What runs a bench: the talker of a profile, the pictures' side in pixels, and the motion format."""
+
+    profile: str
+    engine: str
+    picture_size: int
+    talker: Talker
+    motion_format: MotionFormat
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a clip is drawn from: which frame it was, the picture itself, the talker's features of it, and how many
+    bytes it weighs as it is sent (AVIF)."""
+
+    index: int
+    picture: Picture
+    features: Any
+    payload_bytes: int
+
+
+@dataclass(frozen=True)
+class Redrawn:
+    """Frames after the trip: the pictures drawn, and the bytes of their packets."""
+
+    pictures: list[Picture]
+    packet_bytes: list[int]
+
+
+def load_setup(profile: str, *, engine: str) -> Setup:
+    """Load a profile by name or folder; raise the runtime's or the codec's error where it is missing or damaged."""
+    from runtime.engine import load
+    from runtime.profile import load_profile
+    from runtime.talker import Talker as RuntimeTalker
+
+    chosen = load_profile(profile)
+    talker = RuntimeTalker(load(chosen, engine=engine), picture_size=chosen.picture_size)
+    motion_format = MotionFormat.load(chosen.format_path)
+    return Setup(chosen.name, engine, chosen.picture_size, talker, motion_format)
+
+
+def take_source(setup: Setup, footage: Footage, *, source: str) -> Source:
+    """Take a clip's source picture: its `first` frame, or the one `chosen` as the sender would from the first second.
+
+    It is drawn from uncompressed (MEASURES.md, 'The source'); raises BenchError for any other `source`.
+    """
+    index = _source_index(setup, footage, source)
+    picture = footage.pictures[index]
+    return Source(index, picture, setup.talker.prepare(picture), len(encode_picture(picture)))
+
+
+def redraw(setup: Setup, footage: Footage, indices: Sequence[int], *, source: Source) -> Redrawn:
+    """Take the frames `indices` of `footage` on the trip: static packets, rounded, each standing alone."""
+    encoder, decoder = MotionEncoder(setup.motion_format), MotionDecoder(setup.motion_format)
+    pictures, packet_bytes = [], []
+    for index in indices:
+        motion = motion_of(setup, footage.pictures[index], source)
+        packet = encoder.encode(motion, captured_s=index / footage.rate, source=0)
+        pictures.append(draw(setup, source, decoder.decode(packet)[0].motion))
+        packet_bytes.append(len(packet))
+    return Redrawn(pictures, packet_bytes)
+
+
+def motion_of(setup: Setup, picture: Picture, source: Source) -> Motion:
+    """Return the motion of the face in `picture`, as the sender estimates it."""
+    return Motion(*setup.talker.estimate(picture, source.features))
+
+
+def draw(setup: Setup, source: Source, motion: Motion) -> Picture:
+    """Return the source under `motion`, as the receiver draws it."""
+    return setup.talker.draw(source.features, motion.rotation, motion.translation, motion.expression)
+
+
+def _source_index(setup: Setup, footage: Footage, source: str) -> int:
+    if source == "first":
+        return 0
+    if source != "chosen":
+        raise BenchError(f"The source picture is 'first' or 'chosen', not {source!r}.")
+    from sender.choose import SourceChooser
+
+    chooser = SourceChooser()
+    for index, picture in enumerate(footage.pictures):
+        motion = setup.talker.estimate(picture, None)
+        keypoints = setup.talker.keypoints_of(None, *motion)
+        if chooser.add(picture, motion[0], keypoints, at_s=index / footage.rate):
+            break
+    best = chooser.best()
+    return next(index for index, picture in enumerate(footage.pictures) if picture is best)

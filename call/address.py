@@ -1,0 +1,63 @@
+"""Addresses that people type and read: HOST:PORT, ICE servers, and which of our own to name to the other side.
+
+Knows sockets only as far as asking the system for the local address of a route; sends nothing.
+"""
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+
+from call.errors import CallError
+
+DEFAULT_PORT = 8765
+# Every interface: the other laptop must be able to reach it.
+DEFAULT_LISTEN = f"0.0.0.0:{DEFAULT_PORT}"
+
+
+@dataclass(frozen=True)
+class Address:
+    """A host name or IP address, and a TCP port in 0..65535 (0: any free one)."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """Read HOST, HOST:PORT, :PORT or [IPV6]:PORT; the port is 8765 where none is given. Raises CallError."""
+    host, port = text.strip(), ""
+    if host.startswith("["):
+        host, _, rest = host[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif host.count(":") == 1:
+        host, port = host.split(":")
+    if port and not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise CallError(f"'{text}' is no address: the port must be a number up to 65535.")
+    if any(character.isspace() or character == "/" for character in host):
+        raise CallError(f"'{text}' is no address: write HOST:PORT, as in 192.168.1.5:{DEFAULT_PORT}.")
+    return Address(host or "0.0.0.0", int(port) if port else DEFAULT_PORT)
+
+
+def address_to_tell(bound: Address) -> Address:
+    """Turn the address that a server is bound to into one that the other side can type.
+
+    A server on every interface is named by the address of the interface that leads out of this machine,
+    or by 127.0.0.1 when there is no network.
+    """
+    try:
+        everywhere = ipaddress.ip_address(bound.host).is_unspecified
+    except ValueError:
+        return bound
+    if not everywhere:
+        return bound
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Connecting a datagram socket asks for a route and sends nothing; the address is for
+            # documentation (RFC 5737) and belongs to nobody.
+            probe.connect(("192.0.2.1", 9))
+            return Address(probe.getsockname()[0], bound.port)
+        except OSError:
+            return Address("127.0.0.1", bound.port)

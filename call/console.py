@@ -1,0 +1,125 @@
+"""What the program prints: tables and JSON on stdout, notices and the live line of a call on stderr.
+
+Everything that a script reads goes to stdout and nothing else does. Knows figures by name only.
+"""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+errors = Console(stderr=True, highlight=False)
+output = Console(highlight=False, soft_wrap=True)
+
+
+def say(sentence: str) -> None:
+    """Print a notice for the person at the keyboard (stderr)."""
+    errors.print(sentence, markup=False)
+
+
+def print_json(figures: Any) -> None:
+    """Print figures as JSON on stdout; a figure that is not finite becomes null, as JSON has no other word."""
+    json.dump(_finite(figures), sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print rows under their columns' names; numbers stand at the right."""
+    output.print(make_table(title, columns, rows))
+
+
+def print_figures(title: str, figures: Mapping[str, Any]) -> None:
+    """Print named figures as a table of two columns; reasons for what was not measured stand below."""
+    shown = {name: value for name, value in figures.items() if name != "why"}
+    print_table(title, ("figure", "value"), [(name, show(value)) for name, value in shown.items()])
+    if figures.get("why"):
+        output.print(f"– not measured: {show(figures['why'])}", markup=False)
+
+
+def make_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """Build the Rich table that `print_table` prints."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        # Text, so that brackets in a cell are not taken for markup.
+        table.add_row(*(Text(show(cell)) for cell in row))
+    return table
+
+
+def show(value: Any) -> str:
+    """Write one figure for a person: three or four digits that matter, a dash for what was not measured."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return "–"
+        if value != 0 and abs(value) < 10:
+            return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
+        return f"{value:.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {show(item)}" for key, item in value.items())
+    return str(value)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show a spinner beside `what` on a terminal while the block runs, and nothing elsewhere."""
+    if not errors.is_terminal:
+        yield
+        return
+    with errors.status(what):
+        yield
+
+
+class LiveLine:
+    """One line on stderr that follows a call while it runs; silent where stderr is no terminal."""
+
+    # Twice a second is often enough to read and too seldom to cost anything.
+    _PERIOD_S = 0.5
+
+    def __init__(self, describe: Callable[[], str]) -> None:
+        self._describe = describe
+        self._spinner = Spinner("dots", Text(""))
+        self._live = Live(
+            self._spinner, console=errors, auto_refresh=True, refresh_per_second=8, transient=True
+        )
+        self._shown_s = 0.0
+
+    def __enter__(self) -> "LiveLine":
+        if errors.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def refresh(self) -> None:
+        """Bring the line up to date; cheap to call often."""
+        now_s = time.monotonic()
+        if errors.is_terminal and now_s - self._shown_s >= self._PERIOD_S:
+            self._shown_s = now_s
+            self._spinner.update(text=Text(self._describe()))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

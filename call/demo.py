@@ -1,0 +1,159 @@
+"""`visavis demo`: a call with itself for a first look: original, redrawn and H.264 side by side, and the figures.
+
+Takes a clip, else a camera, else a portrait that a motion recording brings to life (and says so). Writes
+`demo.mp4` and `demo.html`.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from call import console, options
+from call.ends import Ends, load_ends
+from call.errors import CallError
+from call.film import Coded, h264_at, whole_file, write_clip
+from call.loopback import call_figures, hold, picture_figures
+from call.montage import side_by_side
+from call.page import make_page
+from call.pairs import Pairs
+from call.portrait import film_portrait
+from call.recording import load_recording
+
+# A film for the page must stay small enough to mail; a long clip is shown from its beginning.
+MOST_PAIRS = 300
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What the demo films: what `open_input` takes, how to crop, for how long, and what it is in words."""
+
+    spec: str
+    crop: options.Crop
+    limit_s: float | None
+    what: str
+
+
+def run(wanted: options.Demo, *, as_json: bool) -> None:
+    """Hold the call, write the films and the page, print the table."""
+    wanted.folder.mkdir(parents=True, exist_ok=True)
+    ends = load_ends(wanted.engine)
+    pairs = Pairs(MOST_PAIRS)
+    with tempfile.TemporaryDirectory(prefix="visavis-") as scratch:
+        camera = choose_camera(wanted, ends, Path(scratch))
+        console.say(f"Calling ourselves over WebRTC with {camera.what}.")
+        call = options.Loopback(options.Input(camera.spec, crop=camera.crop), wanted.engine)
+        held = asyncio.run(hold(call, ends, pairs, limit_s=camera.limit_s))
+    if held.interrupted:
+        raise KeyboardInterrupt
+    originals, redrawn = pairs.matched()
+    if not originals:
+        raise CallError("Nothing was shown in the call: visavis doctor may say why.")
+
+    with console.waiting("Comparing the pictures, and coding them with H.264"):
+        figures = call_figures(call, held) | picture_figures(held.watch, pairs)
+        rival = h264_at(originals, frame_rate=held.watch.frame_rate, kbps=figures["payload_kbps"])
+        film = wanted.folder / "demo.mp4"
+        montage = side_by_side([originals, redrawn, rival.pictures], titles(figures, rival))
+        with whole_file(film) as part:
+            write_clip(part, montage, frame_rate=held.watch.frame_rate)
+    rows = table(figures, rival)
+    page = make_page(
+        film=film.read_bytes(),
+        payload=f"{figures['payload_bytes_per_frame']:.0f}",
+        lead=lead(camera, figures),
+        rows=rows,
+        made_by=f"Made by visavis demo with the profile {figures['profile']} on {figures['engine']}.",
+    )
+    with whole_file(wanted.folder / "demo.html") as part:
+        part.write_text(page, encoding="utf-8")
+    if as_json:
+        console.print_json(figures | {"h264_kbps": rival.kbps, "h264_crf": rival.crf, "film": str(film)})
+        return
+    console.print_table("Demo", ("figure", "value"), rows)
+    console.say(f"Look at {film} and {wanted.folder / 'demo.html'}")
+
+
+def choose_camera(wanted: options.Demo, ends: Ends, scratch: Path) -> Camera:
+    """Take the clip that was named, else a camera that works, else the living portrait."""
+    if wanted.video is not None:
+        limit_s = wanted.seconds if is_camera(wanted.video) else None
+        return Camera(wanted.video, "follow", limit_s, wanted.video)
+    from call.doctor import working_cameras
+
+    for number, size in working_cameras():
+        return Camera(f"camera:{number}", "follow", wanted.seconds, f"the camera ({size})")
+    film = scratch / "portrait.mkv"
+    with console.waiting("Bringing the portrait to life"):
+        film_portrait(
+            ends.talker,
+            size=ends.profile.picture_size,
+            recording=load_recording(),
+            seconds=wanted.seconds,
+            path=film,
+        )
+    what = (
+        "a portrait (astronaut Eileen Collins, NASA, public domain) that a motion recording brings to life, "
+        "as there is no camera"
+    )
+    return Camera(str(film), "full", None, what)
+
+
+def is_camera(spec: str) -> bool:
+    """Say whether an input goes on until somebody stops it."""
+    return spec.startswith(("camera", "/dev/", "rtsp://", "rtsps://"))
+
+
+def titles(figures: Mapping[str, Any], rival: Coded) -> list[tuple[str, str]]:
+    """Name the three films, and say what each costs."""
+    kbps = figures["payload_kbps"]
+    over = rival.kbps > kbps
+    return [
+        ("Original", "what the camera saw"),
+        ("Redrawn", f"{figures['payload_bytes_per_frame']:.0f} bytes a frame, {kbps:.1f} kbit/s"),
+        ("H.264", f"{rival.kbps:.1f} kbit/s" + (", the least it can do" if over else ", the same rate")),
+    ]
+
+
+def lead(camera: Camera, figures: Mapping[str, Any]) -> str:
+    """Tell in two sentences what was done."""
+    return (
+        f"A call with itself over real WebRTC, with {camera.what}. One picture of "
+        f"{figures['source_bytes'] / 1000:.1f} kB crossed first, then {figures['payload_kbps']:.1f} kbit/s of motion."
+    )
+
+
+def table(figures: Mapping[str, Any], rival: Coded) -> list[tuple[str, str]]:
+    """Return the demo's table, names and values in words."""
+    rows = [
+        ("frames captured", console.show(figures["frames_in"])),
+        ("frames shown fresh", f"{figures['frames_fresh']} ({100 * (figures['fresh_share'] or 0):.0f} %)"),
+        ("frames a second", console.show(figures["fresh_fps"])),
+        ("payload", f"{figures['payload_bytes_per_frame']:.1f} bytes a frame"),
+        ("payload", f"{figures['payload_kbps']:.1f} kbit/s"),
+        ("source picture, once", f"{figures['source_bytes']} bytes"),
+        (
+            "wire, there and back",
+            f"{figures['wire_kbps_forward']:.0f} + {figures['wire_kbps_back']:.0f} kbit/s",
+        ),
+        ("latency, median", f"{console.show(figures['latency_ms_p50'])} ms"),
+        ("latency, 95 percent", f"{console.show(figures['latency_ms_p95'])} ms"),
+        ("processor cores, both ends", console.show(figures["cpu_cores"])),
+        ("memory, both ends", f"{console.show(figures['rss_mb'])} MB"),
+    ]
+    rows += [
+        (
+            f"{name}, redrawn | frozen picture",
+            f"{console.show(figures[key])} | {console.show(figures[key + '_frozen'])}",
+        )
+        for key, name in (
+            ("face_lpips", "face LPIPS"),
+            ("lpips", "LPIPS"),
+            ("psnr", "PSNR"),
+            ("ssim", "SSIM"),
+        )
+        if figures.get(key) is not None
+    ]
+    return [*rows, ("H.264 beside it", f"{rival.kbps:.1f} kbit/s (CRF {rival.crf})")]

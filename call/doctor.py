@@ -1,0 +1,197 @@
+"""`visavis doctor`: what this machine has for a call, and what to do about what it lacks. Changes nothing."""
+
+import os
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from call import console
+from call.address import DEFAULT_PORT
+
+State = Literal["good", "missing", "broken"]
+
+# A call needs these; the others are for some people only.
+NEEDED = frozenset({"profile", "engine openvino", "sockets", "H.264", "source pictures"})
+CAMERAS_TRIED = 4
+FRAMES_TIMED = 30
+TIMED_S = 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: how it is, and what to do where it is not good."""
+
+    what: str
+    state: State
+    found: str
+    advice: str = ""
+
+
+def run(profile: str, *, as_json: bool) -> int:
+    """Print the findings; returns the exit code, 1 where a call cannot be held."""
+    findings: list[Finding] = []
+    for look in (python, lambda: engines(profile), cameras, ports, codecs, data):
+        with console.waiting("Looking at this machine"):
+            findings += look()
+    if as_json:
+        console.print_json([asdict(finding) for finding in findings])
+    else:
+        rows = [(finding.what, finding.state, finding.found, finding.advice) for finding in findings]
+        console.print_table("Doctor", ("what", "state", "found", "what to do"), rows)
+    return int(any(finding.state != "good" and finding.what in NEEDED for finding in findings))
+
+
+def python() -> list[Finding]:
+    """Say which Python and how many cores a call has."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    advice = "" if cores >= 2 else "One core is too few for both ends of a call: use loopback with patience."
+    return [Finding("python", "good", f"{version}, {cores} cores", advice)]
+
+
+def engines(profile: str) -> list[Finding]:
+    """Load the profile on each engine and time the two graphs that run every frame."""
+    from runtime.engine import ENGINES
+    from runtime.profile import ProfileError, load_profile
+
+    try:
+        loaded = load_profile(profile)
+    except ProfileError as error:
+        return [
+            Finding("profile", "missing", str(error), "Install Visavis again, or name another --profile.")
+        ]
+    found = [Finding("profile", "good", f"{loaded.name}, {loaded.picture_size} pixels")]
+    # The torch engine registers itself when it is asked for by name.
+    return found + [_engine(profile, name) for name in sorted({*ENGINES, "torch"})]
+
+
+def _engine(profile: str, name: str) -> Finding:
+    from call.ends import load_talker
+
+    what = f"engine {name}"
+    try:
+        talker, loaded = load_talker(profile, name)
+        picture = np.full((loaded.picture_size, loaded.picture_size, 3), 128, np.uint8)
+        source = talker.prepare(picture)
+        rotation, translation, expression = talker.estimate(picture, source)
+        estimate_ms = median_ms(lambda: talker.estimate(picture, source))
+        draw_ms = median_ms(lambda: talker.draw(source, rotation, translation, expression))
+    # An engine that is not installed, or a driver that is not there, has as many exceptions as drivers.
+    except Exception as error:
+        return Finding(what, "missing", str(error).strip().partition("\n")[0], _engine_advice(name))
+    frames_a_second = 1000 / (estimate_ms + draw_ms)
+    found = f"{frames_a_second:.0f} frames a second both ends (motion {estimate_ms:.1f} ms, frame {draw_ms:.1f} ms)"
+    slow = (
+        "" if frames_a_second >= 25 else "Slower than a camera: frames will be dropped. Close other programs."
+    )
+    return Finding(what, "good", found, slow)
+
+
+def _engine_advice(name: str) -> str:
+    if name == "openvino":
+        return "pip install --upgrade openvino"
+    return "Only needed for training and as a reference: make install EXTRAS=train"
+
+
+def median_ms(work: Callable[[], object]) -> float:
+    """Time `work` again and again and return the median in milliseconds."""
+    times: list[float] = []
+    while len(times) < FRAMES_TIMED and sum(times) < TIMED_S * 1000:
+        start_s = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - start_s) * 1000)
+    return statistics.median(times)
+
+
+def cameras() -> list[Finding]:
+    """Open the first cameras in turn and read a picture from each."""
+    found = [Finding(f"camera:{number}", "good", size) for number, size in working_cameras()]
+    if found:
+        return found
+    advice = "Plug one in, close the program that holds it, or send a file."
+    return [Finding("camera", "missing", "none gives a picture", advice)]
+
+
+def working_cameras() -> Iterator[tuple[int, str]]:
+    """Yield the number and picture size of each camera that gives a picture."""
+    # Read before OpenCV is loaded: it prints to stderr about each camera that is not there.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    import cv2
+
+    for number in range(CAMERAS_TRIED):
+        if sys.platform == "linux" and not Path(f"/dev/video{number}").exists():
+            continue
+        camera = cv2.VideoCapture(number)
+        try:
+            ok, picture = camera.read() if camera.isOpened() else (False, None)
+        finally:
+            camera.release()
+        if ok and picture is not None:
+            yield number, f"{picture.shape[1]} x {picture.shape[0]}"
+
+
+def ports() -> list[Finding]:
+    """Send a datagram to ourselves, and see whether the port that `receive` listens on is free."""
+    found = [_sockets()]
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind(("0.0.0.0", DEFAULT_PORT))
+            found.append(Finding(f"port {DEFAULT_PORT}", "good", "free for visavis receive"))
+        except OSError as error:
+            advice = f"Choose another: visavis receive --listen 0.0.0.0:{DEFAULT_PORT + 1}"
+            found.append(Finding(f"port {DEFAULT_PORT}", "broken", error.strerror or str(error), advice))
+    return found
+
+
+def _sockets() -> Finding:
+    advice = "Allow UDP between this machine's own addresses: a firewall or sandbox forbids it."
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.settimeout(1)
+        try:
+            one.bind(("127.0.0.1", 0))
+            one.sendto(b"visavis", one.getsockname())
+            one.recv(16)
+        except OSError as error:
+            return Finding("sockets", "broken", error.strerror or str(error), advice)
+    return Finding("sockets", "good", "UDP reaches this machine itself")
+
+
+def codecs() -> list[Finding]:
+    """Ask PyAV's libraries for what a call uses."""
+    import av
+
+    available = av.codecs_available
+    advice = "Install PyAV's own wheel: pip install --force-reinstall av"
+    found = []
+    stills = [name for name in ("libsvtav1", "libaom-av1") if name in available]
+    if stills:
+        found.append(Finding("source pictures", "good", f"AVIF ({stills[0]}), PyAV {av.__version__}"))
+    elif "libwebp" in available:
+        found.append(Finding("source pictures", "good", "WebP: no AV1 encoder", "Larger pictures. " + advice))
+    else:
+        found.append(Finding("source pictures", "missing", "neither AVIF nor WebP", advice))
+    for what, names in (("H.264", ("libx264", "h264")), ("Opus", ("libopus", "opus"))):
+        there = [name for name in names if name in available]
+        if there:
+            found.append(Finding(what, "good", there[0]))
+        else:
+            found.append(Finding(what, "missing", "not in this build of PyAV", advice))
+    return found
+
+
+def data() -> list[Finding]:
+    """Look for the folder of clips that training, benches and some tests use."""
+    named = os.environ.get("VISAVIS_DATA")
+    folder = Path(named) if named else Path("..") / "shared" / "data"
+    if (folder / "index.csv").is_file():
+        return [Finding("data", "good", str(folder))]
+    advice = "A call needs none. For benches and training: set VISAVIS_DATA to the folder of clips."
+    return [Finding("data", "missing", f"no clips at {folder}", advice)]

@@ -1,0 +1,126 @@
+"""What both ends of a call are made of: the profile, its graphs on an engine, and the motion format.
+
+Loading takes a moment the first time (an engine compiles the graphs into the user's cache), so it is done once,
+before the event loop starts, and shared by two ends in one process.
+"""
+
+import importlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from call import console
+from call.errors import CallError
+from call.options import Engine, Ice, Input
+
+if TYPE_CHECKING:
+    from codec.format import MotionFormat
+    from codec.hello import Hello
+    from runtime.profile import Profile
+    from runtime.talker import Talker
+    from sender.capture import Input as OpenInput
+    from sender.sender import OnFrame, Sender
+    from transport.description import IceServer
+
+# What a laptop's camera gives; an input with another rate is sent at its own.
+FRAME_RATE = 30.0
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A profile ready to run: what a sender and a receiver are given."""
+
+    profile: "Profile"
+    talker: "Talker"
+    motion_format: "MotionFormat"
+
+
+def load_talker(profile: str, engine: str) -> "tuple[Talker, Profile]":
+    """Load a profile's graphs.
+
+    Raises runtime's ProfileError or EngineError, or CallError where torch is wanted and not installed.
+    """
+    from runtime.engine import load
+    from runtime.profile import load_profile
+    from runtime.talker import Talker
+
+    loaded = load_profile(profile)
+    if engine == "torch":
+        _register_torch()
+    with console.waiting(f"Loading {loaded.name} on {engine}"):
+        graphs = load(loaded, engine=engine)
+    return Talker(graphs, picture_size=loaded.picture_size), loaded
+
+
+def _register_torch() -> None:
+    """Let models/ add its reference engine; a call loads it only when it is asked for by name."""
+    try:
+        importlib.import_module("models.engine")
+    except ModuleNotFoundError as error:
+        raise CallError(
+            f"The engine torch needs {error.name}, which is not installed: make install EXTRAS=train."
+        ) from error
+
+
+def load_ends(wanted: Engine) -> Ends:
+    """Load everything that an end needs; raises ProfileError, EngineError or BitstreamError with a sentence."""
+    from codec.format import MotionFormat
+
+    talker, profile = load_talker(wanted.profile, wanted.engine)
+    return Ends(profile, talker, MotionFormat.load(profile.format_path))
+
+
+def make_hello(ends: Ends) -> "Hello":
+    """Say what the other side must agree with."""
+    from codec.hello import PROTOCOL_VERSION, SECRET_BYTES, Hello
+
+    return Hello(
+        version=PROTOCOL_VERSION,
+        profile=ends.profile.name,
+        graphs_hash=ends.profile.graphs_hash,
+        format_hash=ends.motion_format.hash,
+        picture_size=ends.profile.picture_size,
+        frame_rate=FRAME_RATE,
+        capabilities=0,
+        resumption_secret=secrets.token_bytes(SECRET_BYTES),
+    )
+
+
+def make_sender(
+    ends: Ends, opened: "OpenInput", wanted: Input, *, hello: "Hello", on_frame: "OnFrame | None" = None
+) -> "Sender":
+    """Build the sending side: what is read from `opened`, sent as `wanted` says."""
+    from sender.sender import Sender, SenderSettings
+
+    source: Literal["first", "chosen"] | Path
+    match wanted.source:
+        case "first" | "chosen" as named:
+            source = named
+        case file:
+            source = Path(file)
+    settings = SenderSettings(
+        crop=wanted.crop,
+        source=source,
+        rounding=wanted.rounding,
+        keypoints=wanted.keypoints,
+    )
+    return Sender(
+        ends.talker,
+        opened,
+        motion_format=ends.motion_format,
+        hello=hello,
+        settings=settings,
+        on_notice=console.say,
+        **({} if on_frame is None else {"on_frame": on_frame}),
+    )
+
+
+def ice_servers(ice: Ice) -> "list[IceServer]":
+    """Turn the options into what a peer takes; empty where none were given."""
+    from transport.description import IceServer
+
+    servers = [IceServer(ice.stun)] if ice.stun else []
+    if ice.turn:
+        servers.append(IceServer(ice.turn, ice.turn_user, ice.turn_password))
+    return servers

@@ -1,0 +1,88 @@
+"""What the command line has decided, as plain frozen values. Knows no option's spelling and no defaults' reasons."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Crop = Literal["follow", "full"]
+
+
+@dataclass(frozen=True)
+class Ice:
+    """Servers that help two homes to meet; none is needed on one network, and none is built in.
+
+    `stun` and `turn` are URLs (stun:HOST:PORT, turn:HOST:PORT); user and password belong to `turn`.
+    """
+
+    stun: str | None = None
+    turn: str | None = None
+    turn_user: str | None = None
+    turn_password: str | None = None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Which profile is run, and on what."""
+
+    profile: str = "laptop-256"
+    engine: str = "openvino"
+
+
+@dataclass(frozen=True)
+class Input:
+    """What is sent, and how.
+
+    `spec` is a video file, a folder of pictures, an RTSP address or a camera; `crop` is 'full' or 'follow';
+    `source` is 'first', 'chosen' or a picture's file; `repeat_s` plays the input over and over for so long;
+    `keypoints` sends the first so many of the profile's; `rounding` rounds motion to visible steps.
+    """
+
+    spec: str
+    crop: Crop = "follow"
+    source: str = "chosen"
+    repeat_s: float | None = None
+    keypoints: int | None = None
+    rounding: bool = True
+
+
+@dataclass(frozen=True)
+class Loopback:
+    """A call with itself. `output` is a file, a folder ending in '/', or 'none'; `quality` compares pictures."""
+
+    input: Input
+    engine: Engine
+    output: str = "none"
+    quality: bool = True
+
+
+@dataclass(frozen=True)
+class Send:
+    """One direction, this end sending. `connect` and `token` are what the receiver printed."""
+
+    input: Input
+    engine: Engine
+    ice: Ice
+    connect: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Receive:
+    """One direction, this end receiving. `listen` is HOST:PORT; a token is made where none is given."""
+
+    engine: Engine
+    ice: Ice
+    listen: str
+    token: str | None
+    output: str
+    wait_s: float | None
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A call with itself for a first look; `video` None takes a camera or else the portrait."""
+
+    engine: Engine
+    video: str | None
+    folder: Path
+    seconds: float

@@ -1,0 +1,41 @@
+"""How good the redrawn pictures are, asked of the bench in a process of its own, so that a call loads no torch."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from call.pairs import PairedFilms
+
+KEYS = ("lpips", "face_lpips", "lpips_frozen", "face_lpips_frozen")
+
+
+def compare(films: PairedFilms) -> dict[str, Any]:
+    """Return the bench's figures of `films`: KEYS and whatever else it measured.
+
+    What could not be measured is None, and `why` says in a sentence what is missing.
+    """
+    command = [sys.executable, "-P", "-m", "bench", "compare", str(films.original), str(films.redrawn)]
+    command += ["--source", str(films.source), "--json"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        figures = json.loads(result.stdout)
+    except ValueError:
+        figures = None
+    if result.returncode == 0 and isinstance(figures, dict):
+        return not_measured("the bench did not measure it") | figures
+    return not_measured(_why(result.stderr))
+
+
+def not_measured(why: str) -> dict[str, Any]:
+    """Return KEYS as None, with the reason."""
+    return {**dict.fromkeys(KEYS), "why": why}
+
+
+def _why(complaint: str) -> str:
+    lines = [line.strip() for line in complaint.splitlines() if line.strip()]
+    last = lines[-1] if lines else "the bench ended without a word"
+    if last.startswith("ModuleNotFoundError"):
+        missing = last.rpartition(" ")[2].strip("'\"")
+        return f"{missing} is not installed: make install-dev"
+    return last

@@ -1,0 +1,86 @@
+"""`visavis send`: one direction, this end sending, to a receiver that listens."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from call import console, options
+from call.address import parse_address
+from call.ends import Ends, ice_servers, load_ends, make_hello, make_sender
+
+if TYPE_CHECKING:
+    from sender.sender import Sender, SenderStats
+    from transport.peer import WireStats
+
+CONNECT_TIMEOUT_S = 20.0
+WATCH_PERIOD_S = 0.1
+
+
+def run(wanted: options.Send, *, as_json: bool) -> None:
+    """Send until the input ends, the other side leaves, or Ctrl-C; then print the figures."""
+    ends = load_ends(wanted.engine)
+    began_s = time.monotonic()
+    sent, wire, interrupted = asyncio.run(_send(wanted, ends))
+    figures = _figures(sent, wire, time.monotonic() - began_s)
+    if as_json:
+        console.print_json(figures)
+    else:
+        console.print_figures("Sent", figures)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+async def _send(wanted: options.Send, ends: Ends) -> "tuple[SenderStats, WireStats, bool]":
+    from sender.capture import open_input
+    from transport.peer import Peer
+    from transport.signalling import offer
+
+    interrupted = False
+    with open_input(wanted.input.spec, repeat_s=wanted.input.repeat_s) as opened:
+        sender = make_sender(ends, opened, wanted.input, hello=make_hello(ends))
+        peer = Peer(
+            ice_servers=ice_servers(wanted.ice),
+            on_motion=lambda data: None,
+            on_control=sender.on_control,
+            on_closed=sender.on_closed,
+        )
+        follower = asyncio.create_task(_follow(sender))
+        try:
+            # The source picture is chosen first: an input without a face must not ring at anybody's door.
+            await sender.prepare()
+            await offer(str(parse_address(wanted.connect)), wanted.token, peer)
+            await peer.connected(CONNECT_TIMEOUT_S)
+            await sender.run(peer)
+        except asyncio.CancelledError:
+            interrupted = True
+        finally:
+            follower.cancel()
+            await asyncio.gather(follower, peer.close(), return_exceptions=True)
+    return sender.stats, peer.stats(), interrupted
+
+
+async def _follow(sender: "Sender") -> None:
+    def describe() -> str:
+        stats = sender.stats
+        if not stats.frames_sent:
+            return "Choosing the source picture, and meeting the other side"
+        return f"{stats.frames_sent} frames  {stats.payload_bytes / stats.frames_sent:.1f} bytes a frame"
+
+    with console.LiveLine(describe) as line:
+        while True:
+            line.refresh()
+            await asyncio.sleep(WATCH_PERIOD_S)
+
+
+def _figures(sent: "SenderStats", wire: "WireStats", seconds: float) -> dict[str, Any]:
+    return {
+        "frames_in": sent.frames_in,
+        "frames_sent": sent.frames_sent,
+        "frames_dropped": sent.frames_dropped,
+        "frames_without_face": sent.no_face_frames,
+        "payload_bytes_per_frame": sent.payload_bytes / sent.frames_sent if sent.frames_sent else None,
+        "source_bytes": sent.source_bytes,
+        "wire_kbps_forward": wire.sent_bytes * 8 / seconds / 1000,
+        "wire_kbps_back": wire.received_bytes * 8 / seconds / 1000,
+        "seconds": seconds,
+    }

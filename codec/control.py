@@ -1,0 +1,218 @@
+"""Messages of the reliable channel: frozen dataclasses in, bytes out, and back.
+
+Each message is a type byte and fixed fields in network byte order, with at most one field of free length at
+its end. Does not know when a message is due or what it sets off.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from codec.errors import BitstreamError
+from codec.hello import HASH_BYTES, PROTOCOL_VERSION, SECRET_BYTES, Hello
+from codec.packet import MAX_SOURCES
+from codec.time import TICK_CYCLE
+
+MAX_CONTROL_BYTES = 1100
+MAX_REASON_BYTES = 200
+MAX_PIECES = 1024
+
+_HELLO_FIELDS = struct.Struct(f">H{HASH_BYTES}s{HASH_BYTES}sHHI{SECRET_BYTES}sB")
+_PIECE_FIELDS = struct.Struct(f">HBHH{HASH_BYTES}s")
+_READY_FIELDS = struct.Struct(">HB")
+_REFUSED_FIELDS = struct.Struct(">H")
+_FEEDBACK_FIELDS = struct.Struct(">HIHIB")
+_NO_TICKS = 0xFFFF
+
+
+class _Type(IntEnum):
+    """A message's first byte; numbers are never used again for something else."""
+
+    HELLO = 1
+    PIECE = 2
+    READY = 3
+    REFUSED = 4
+    FEEDBACK = 5
+    GOODBYE = 6
+
+
+PIECE_FRAMING_BYTES = 1 + _PIECE_FIELDS.size
+
+
+@dataclass(frozen=True)
+class PicturePiece:
+    """Piece `index` of `count` of a source picture for the gallery's `slot`.
+
+    `transfer` (0..65535) tells one sending from another; `digest` is the whole picture's SHA-256.
+    """
+
+    transfer: int
+    slot: int
+    index: int
+    count: int
+    digest: bytes
+    data: bytes
+
+    def __post_init__(self) -> None:
+        _within("transfer", self.transfer, 0xFFFF)
+        _within("slot", self.slot, MAX_SOURCES - 1)
+        _within("pieces less one", self.count - 1, MAX_PIECES - 1)
+        _within("piece", self.index, self.count - 1)
+        if len(self.digest) != HASH_BYTES:
+            raise ValueError(f"a digest has {HASH_BYTES} bytes, not {len(self.digest)}")
+        if not 1 <= len(self.data) <= MAX_CONTROL_BYTES - PIECE_FRAMING_BYTES:
+            raise ValueError(f"a piece cannot hold {len(self.data)} bytes")
+
+
+@dataclass(frozen=True)
+class PictureReady:
+    """The receiver can draw from the picture of this transfer, in this slot."""
+
+    transfer: int
+    slot: int
+
+    def __post_init__(self) -> None:
+        _within("transfer", self.transfer, 0xFFFF)
+        _within("slot", self.slot, MAX_SOURCES - 1)
+
+
+@dataclass(frozen=True)
+class PictureRefused:
+    """The picture of this transfer cannot be used; `reason` is printable, at most 200 bytes."""
+
+    transfer: int
+    reason: str
+
+    def __post_init__(self) -> None:
+        _within("transfer", self.transfer, 0xFFFF)
+        _check_reason(self.reason)
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """How the receiver fares.
+
+    Parameters
+    ----------
+    newest_ticks
+        Capture time of the newest motion decoded, 0..4095, or None before the first.
+    bitmap
+        Bit i, 0..31: the motion captured i + 1 ticks before the newest one was decoded as well.
+    playout_delay_ms
+        From capture to show as the playout has it now, 0..65535.
+    shown
+        Frames shown since the call began, modulo 2**32.
+    source
+        The source picture drawn from, 0..3, or None before the first.
+    """
+
+    newest_ticks: int | None
+    bitmap: int
+    playout_delay_ms: int
+    shown: int
+    source: int | None
+
+    def __post_init__(self) -> None:
+        _within("newest ticks", self.newest_ticks or 0, TICK_CYCLE - 1)
+        _within("bitmap", self.bitmap, 0xFFFFFFFF)
+        _within("playout delay", self.playout_delay_ms, 0xFFFF)
+        _within("shown frames", self.shown, 0xFFFFFFFF)
+        _within("source", self.source or 0, MAX_SOURCES - 1)
+
+
+@dataclass(frozen=True)
+class Goodbye:
+    """The last message of a side; `reason` is printable, at most 200 bytes, and may be empty."""
+
+    reason: str
+
+    def __post_init__(self) -> None:
+        _check_reason(self.reason)
+
+
+Message = Hello | PicturePiece | PictureReady | PictureRefused | Feedback | Goodbye
+
+
+def encode_control(message: Message) -> bytes:
+    """Return a message's bytes, at most 1100; equal messages give equal bytes."""
+    match message:
+        case Hello():
+            return _encode_hello(message)
+        case PicturePiece(transfer, slot, index, count, digest, data):
+            return bytes([_Type.PIECE]) + _PIECE_FIELDS.pack(transfer, slot, index, count - 1, digest) + data
+        case PictureReady(transfer, slot):
+            return bytes([_Type.READY]) + _READY_FIELDS.pack(transfer, slot)
+        case PictureRefused(transfer, reason):
+            return bytes([_Type.REFUSED]) + _REFUSED_FIELDS.pack(transfer) + reason.encode()
+        case Feedback(newest, bitmap, delay, shown, source):
+            newest = _NO_TICKS if newest is None else newest
+            source = 0xFF if source is None else source
+            return bytes([_Type.FEEDBACK]) + _FEEDBACK_FIELDS.pack(newest, bitmap, delay, shown, source)
+        case Goodbye(reason):
+            return bytes([_Type.GOODBYE]) + reason.encode()
+
+
+def decode_control(data: bytes) -> Message:
+    """Return the message that `encode_control` wrote.
+
+    Raises BitstreamError, and nothing else, for any other bytes. A hello of a later version may be longer:
+    what version 1 knows of it stands where it always stood, so that both sides can be named in a mismatch.
+    """
+    if not 1 <= len(data) <= MAX_CONTROL_BYTES:
+        raise BitstreamError(f"a control message has 1 to {MAX_CONTROL_BYTES} bytes, not {len(data)}")
+    kind, body = data[0], bytes(data[1:])
+    try:
+        match kind:
+            case _Type.HELLO:
+                return _decode_hello(body)
+            case _Type.PIECE:
+                transfer, slot, index, last, digest = _PIECE_FIELDS.unpack_from(body)
+                return PicturePiece(transfer, slot, index, last + 1, digest, body[_PIECE_FIELDS.size :])
+            case _Type.READY:
+                return PictureReady(*_READY_FIELDS.unpack(body))
+            case _Type.REFUSED:
+                (transfer,) = _REFUSED_FIELDS.unpack_from(body)
+                return PictureRefused(transfer, body[_REFUSED_FIELDS.size :].decode())
+            case _Type.FEEDBACK:
+                newest, bitmap, delay, shown, source = _FEEDBACK_FIELDS.unpack(body)
+                newest = None if newest == _NO_TICKS else newest
+                return Feedback(newest, bitmap, delay, shown, None if source == 0xFF else source)
+            case _Type.GOODBYE:
+                return Goodbye(body.decode())
+    except (struct.error, ValueError) as error:
+        raise BitstreamError(f"a control message of type {kind} is damaged: {error}") from error
+    raise BitstreamError(f"control messages of type {kind} are not known here")
+
+
+def _encode_hello(hello: Hello) -> bytes:
+    name = hello.profile.encode()
+    fields = _HELLO_FIELDS.pack(
+        hello.version,
+        hello.graphs_hash,
+        hello.format_hash,
+        hello.picture_size,
+        round(hello.frame_rate * 100),
+        hello.capabilities,
+        hello.resumption_secret,
+        len(name),
+    )
+    return bytes([_Type.HELLO]) + fields + name
+
+
+def _decode_hello(body: bytes) -> Hello:
+    version, graphs, tables, size, rate, capabilities, secret, length = _HELLO_FIELDS.unpack_from(body)
+    end = _HELLO_FIELDS.size + length
+    if len(body) < end or (len(body) > end and version <= PROTOCOL_VERSION):
+        raise BitstreamError(f"a hello of version {version} has {end + 1} bytes, not {len(body) + 1}")
+    name = body[_HELLO_FIELDS.size : end].decode()
+    return Hello(version, name, graphs, tables, size, rate / 100, capabilities, secret)
+
+
+def _within(name: str, value: int, most: int) -> None:
+    if not 0 <= value <= most:
+        raise ValueError(f"{name} must be 0..{most}, not {value}")
+
+
+def _check_reason(reason: str) -> None:
+    if len(reason.encode()) > MAX_REASON_BYTES or not reason.isprintable():
+        raise ValueError(f"a reason is at most {MAX_REASON_BYTES} bytes of printable text")

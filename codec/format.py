@@ -1,0 +1,156 @@
+"""What a motion's coding takes from the weights: sizes, steps and frequency tables, as one frozen value.
+
+A profile's `tables.npz` fills it. Does not know how tables are fitted (codec.tables) or used (codec.static).
+"""
+
+import hashlib
+import math
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from codec.errors import BitstreamError
+from codec.motion import Floats
+from codec.ranges import FREQUENCY_SUM, SYMBOLS, ByteTables, Frequencies
+
+MAX_KEYPOINTS = 31  # the packet header counts the offsets left out in five bits
+POSE_NUMBERS = 6
+MAX_FILE_BYTES = 4 << 20
+
+_FIELDS = ("rotation_step", "translation_step", "expression_steps", "tables", "exact_tables")
+
+
+def positions(keypoints: int) -> int:
+    """Return the number of bytes, 12 + 6K, that K keypoints' motion fills as fp16."""
+    return 2 * (POSE_NUMBERS + 3 * keypoints)
+
+
+@dataclass(frozen=True, eq=False)
+class MotionFormat:
+    """Sizes, steps and tables of motion packets; both peers hold the same one, compared by `hash`.
+
+    Steps are powers of two, so that rounding is exact arithmetic and a rounded fp16 number ends in zeros.
+
+    Parameters
+    ----------
+    keypoints
+        K, 0..31.
+    rotation_step
+        What angles are rounded to, in degrees.
+    translation_step
+        What the translation is rounded to, in its own unit.
+    expression_steps
+        [K, 3] float32, what each keypoint's offset is rounded to in x, y and z.
+    tables, exact_tables
+        [12 + 6K, 256] uint16 frequencies from 1 on, each row with the sum 2**16: for the bytes of rounded
+        numbers and for those of numbers as they are (the paper's scheme).
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+
+    keypoints: int
+    rotation_step: float
+    translation_step: float
+    expression_steps: Floats
+    tables: Frequencies
+    exact_tables: Frequencies
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.keypoints <= MAX_KEYPOINTS:
+            raise ValueError(f"a format has 0 to {MAX_KEYPOINTS} keypoints, not {self.keypoints}")
+        steps = np.array(self.expression_steps, dtype=np.float32)
+        if steps.shape != (self.keypoints, 3):
+            raise ValueError(f"the expression's steps are {(self.keypoints, 3)}, not {steps.shape}")
+        for step in (self.rotation_step, self.translation_step, *steps.reshape(-1)):
+            if not _is_step(float(step)):
+                raise ValueError(f"a step must be a power of two from 2**-14 to 16, not {step}")
+        steps.flags.writeable = False
+        object.__setattr__(self, "expression_steps", steps)
+        object.__setattr__(self, "tables", _checked(self.tables, self.keypoints))
+        object.__setattr__(self, "exact_tables", _checked(self.exact_tables, self.keypoints))
+
+    @cached_property
+    def steps(self) -> Floats:
+        """The step of each of the 6 + 3K numbers in packing order, float32."""
+        pose = [self.rotation_step] * 3 + [self.translation_step] * 3
+        return np.concatenate([np.array(pose, dtype=np.float32), self.expression_steps.reshape(-1)])
+
+    @cached_property
+    def rounded_coder(self) -> ByteTables:
+        """The models of `tables`, built once."""
+        return ByteTables(self.tables)
+
+    @cached_property
+    def exact_coder(self) -> ByteTables:
+        """The models of `exact_tables`, built once."""
+        return ByteTables(self.exact_tables)
+
+    @cached_property
+    def hash(self) -> bytes:
+        """SHA-256 over all content (32 bytes), the same on every machine."""
+        digest = hashlib.sha256(b"visavis motion format 1")
+        digest.update(struct.pack(">Bdd", self.keypoints, self.rotation_step, self.translation_step))
+        digest.update(self.expression_steps.astype(">f4").tobytes())
+        digest.update(self.tables.astype(">u2").tobytes())
+        digest.update(self.exact_tables.astype(">u2").tobytes())
+        return digest.digest()
+
+    def save(self, path: Path | str) -> None:
+        """Write the format as a compressed .npz; equal formats give equal files."""
+        with open(path, "wb") as file:
+            np.savez_compressed(
+                file,
+                rotation_step=np.float64(self.rotation_step),
+                translation_step=np.float64(self.translation_step),
+                expression_steps=self.expression_steps,
+                tables=self.tables,
+                exact_tables=self.exact_tables,
+            )
+
+    @staticmethod
+    def load(path: Path | str) -> "MotionFormat":
+        """Read a format that `save` wrote.
+
+        Raises BitstreamError for a damaged file and OSError for one that cannot be read.
+        """
+        try:
+            with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+                if size > MAX_FILE_BYTES:
+                    raise BitstreamError(f"the motion format {path} unpacks to {size} bytes")
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as arrays:
+                    rotation, translation, steps, tables, exact = (arrays[name] for name in _FIELDS)
+            return MotionFormat(len(steps), float(rotation), float(translation), steps, tables, exact)
+        except (KeyError, TypeError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+            raise BitstreamError(f"the motion format {path} is damaged: {error}") from error
+        except (zipfile.BadZipFile, zlib.error, struct.error, MemoryError, OverflowError) as error:
+            raise BitstreamError(f"the motion format {path} is damaged: {error}") from error
+
+
+def _is_step(step: float) -> bool:
+    return 2.0**-14 <= step <= 16 and math.frexp(step)[0] == 0.5
+
+
+def _checked(tables: npt.NDArray[np.integer], keypoints: int) -> Frequencies:
+    frequencies = np.array(tables)
+    shape = (positions(keypoints), SYMBOLS)
+    if frequencies.shape != shape or frequencies.dtype.kind not in "iu":
+        raise ValueError(
+            f"tables must be integers of the shape {shape}, not {frequencies.dtype}{frequencies.shape}"
+        )
+    wide = frequencies.astype(np.int64)
+    if wide.min() < 1 or wide.max() > FREQUENCY_SUM or np.any(wide.sum(axis=1) != FREQUENCY_SUM):
+        raise ValueError(f"each row of a table must be of numbers from 1 on with the sum {FREQUENCY_SUM}")
+    result = wide.astype(np.uint16)
+    result.flags.writeable = False
+    return result

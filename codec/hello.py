@@ -1,0 +1,103 @@
+"""Hello: what two peers must agree on before a face can cross, and the sentence that says where they do not.
+
+Does not know how a hello travels (codec.control) or what a profile is.
+"""
+
+from dataclasses import dataclass, field
+
+from codec.errors import BitstreamError
+
+PROTOCOL_VERSION = 1
+HASH_BYTES = 32
+SECRET_BYTES = 16
+MAX_PROFILE_BYTES = 64
+
+
+class HelloMismatch(BitstreamError):
+    """Two peers that cannot talk; the message is one sentence with both sides' values and what to do."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The first message of each side.
+
+    Parameters
+    ----------
+    version
+        The protocol's, 0..65535; `PROTOCOL_VERSION` is ours.
+    profile
+        The profile's name, 1 to 64 bytes of printable UTF-8.
+    graphs_hash, format_hash
+        SHA-256 of the profile's graphs and of its MotionFormat.
+    picture_size
+        Side of the drawn picture in pixels, 1..65535.
+    frame_rate
+        Frames a second that the sender means to send, 0.01..655.35, kept to a hundredth.
+    capabilities
+        32 bits, none of them defined yet; unknown ones are ignored.
+    resumption_secret
+        16 bytes with which a call that lost its line finds its way back.
+
+    Raises
+    ------
+    ValueError
+        For values outside of these ranges.
+    """
+
+    version: int
+    profile: str
+    graphs_hash: bytes
+    format_hash: bytes
+    picture_size: int
+    frame_rate: float
+    capabilities: int
+    resumption_secret: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.version <= 0xFFFF:
+            raise ValueError(f"a protocol version is 0..65535, not {self.version}")
+        if not 1 <= len(self.profile.encode()) <= MAX_PROFILE_BYTES or not self.profile.isprintable():
+            raise ValueError(f"a profile's name has 1 to {MAX_PROFILE_BYTES} printable bytes")
+        if len(self.graphs_hash) != HASH_BYTES or len(self.format_hash) != HASH_BYTES:
+            raise ValueError(f"a hash has {HASH_BYTES} bytes")
+        if not 1 <= self.picture_size <= 0xFFFF:
+            raise ValueError(f"a picture's side is 1..65535, not {self.picture_size}")
+        if not 0.01 <= self.frame_rate <= 655.35:
+            raise ValueError(f"a frame rate is 0.01..655.35, not {self.frame_rate}")
+        object.__setattr__(self, "frame_rate", round(self.frame_rate, 2))
+        if not 0 <= self.capabilities <= 0xFFFFFFFF:
+            raise ValueError(f"capabilities are 32 bits, not {self.capabilities}")
+        if len(self.resumption_secret) != SECRET_BYTES:
+            raise ValueError(f"a resumption secret has {SECRET_BYTES} bytes")
+
+
+def compare(mine: Hello, theirs: Hello) -> None:
+    """Check that two peers can talk; frame rate, capabilities and secret are each side's own.
+
+    Raises HelloMismatch with one sentence for the first difference that matters.
+    """
+    if mine.version != theirs.version:
+        newer = "this side" if mine.version < theirs.version else "the other side"
+        raise HelloMismatch(
+            f"The other side speaks version {theirs.version} of the protocol and this side version "
+            f"{mine.version}: update Visavis on {newer}."
+        )
+    if mine.profile != theirs.profile:
+        raise HelloMismatch(
+            f"The other side uses the profile '{theirs.profile}' and this side '{mine.profile}': "
+            f"start both with the same --profile."
+        )
+    if mine.picture_size != theirs.picture_size:
+        raise HelloMismatch(
+            f"The other side's profile '{theirs.profile}' draws {theirs.picture_size} pixels and this side's "
+            f"{mine.picture_size}: install the same version of Visavis on both sides."
+        )
+    for name, ours, other in (
+        ("graphs", mine.graphs_hash, theirs.graphs_hash),
+        ("motion tables", mine.format_hash, theirs.format_hash),
+    ):
+        if ours != other:
+            raise HelloMismatch(
+                f"The {name} of the profile '{mine.profile}' differ, {other.hex()[:8]} on the other side and "
+                f"{ours.hex()[:8]} on this one: install the same version of Visavis on both sides."
+            )

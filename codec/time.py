@@ -1,0 +1,42 @@
+"""Capture time on the wire: 12 bits in units of 1/60 s, which are also a motion's sequence number.
+
+Knows nothing of packets or of the receiver's clock; what a jump in time means is for the playout to decide.
+"""
+
+import math
+
+TICKS_PER_SECOND = 60
+TICK_BITS = 12
+TICK_CYCLE = 1 << TICK_BITS  # wraps after 68.3 s
+
+
+def ticks_of(captured_s: float) -> int:
+    """Return the 12-bit tick, 0..4095, nearest to a capture time in seconds.
+
+    Raises ValueError for a time that is not finite.
+    """
+    if not math.isfinite(captured_s):
+        raise ValueError(f"a capture time must be finite, not {captured_s}")
+    return math.floor(captured_s * TICKS_PER_SECOND + 0.5) % TICK_CYCLE
+
+
+class Unwrapper:
+    """Turns 12-bit ticks into integers that go on counting when the 12 bits wrap.
+
+    Each value is read as the integer nearest to the newest one so far, so order and repetition do not matter
+    within half a cycle (34 s).
+    """
+
+    def __init__(self) -> None:
+        self._newest: int | None = None
+
+    def unwrap(self, ticks: int) -> int:
+        """Return the continuous count of `ticks`, 0..4095; the first one stands for itself."""
+        if self._newest is None:
+            self._newest = ticks
+            return ticks
+        half = TICK_CYCLE // 2
+        step = (ticks - self._newest + half) % TICK_CYCLE - half
+        count = self._newest + step
+        self._newest = max(self._newest, count)
+        return count

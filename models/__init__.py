@@ -1,0 +1,1 @@
+"""The networks, their profiles, weights, training and export."""

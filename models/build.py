@@ -1,0 +1,60 @@
+"""`visavis models build`: a training's averages become a profile's weights, graphs and tables."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.export import export_graphs
+from models.networks import Networks, load_networks, save_networks
+from models.profile import PROFILES, ProfileError, load_network_profile
+from models.training.__main__ import RUNS, average_of, read_run
+from models.training.loop import TrainingError
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def build(
+    profile: Annotated[str, typer.Argument(help="Which profile.")] = "laptop-256",
+    output: Annotated[Path, typer.Option(help="Where the training left its checkpoints.")] = Path("runs"),
+) -> None:
+    """Take the averaged weights of a finished training into a profile, and export its graphs.
+
+    Example: visavis models build laptop-256 && visavis tables fit --data ../shared/data
+    """
+    folder = PROFILES / profile
+    try:
+        networks = Networks(load_network_profile(folder))
+        for stage in read_run(
+            RUNS / f"{profile}.toml", profile=profile
+        ):  # later stages of a kind go over earlier ones
+            network = {"student": networks.student, "locate": networks.locate, "picture": networks.talker}[
+                stage["kind"]
+            ]
+            network.load_state_dict(average_of(output / profile / stage["name"]))
+        save_networks(networks, folder)
+        export_graphs(load_networks(folder), folder)
+    except (ProfileError, TrainingError, OSError) as error:
+        typer.echo(f"visavis models build: {error}", err=True)
+        raise typer.Exit(1) from None
+    size = sum(os.path.getsize(folder / name) for name in os.listdir(folder))
+    typer.echo(f"{folder}: {size / 1e6:.1f} MB. Its tables fit the old weights: run `visavis tables fit`.")
+
+
+@app.command()
+def export(profile: Annotated[str, typer.Argument(help="Which profile.")] = "laptop-256") -> None:
+    """Export a profile's graphs again from the weights in its folder.
+
+    Example: visavis models export laptop-256
+    """
+    try:
+        export_graphs(load_networks(PROFILES / profile), PROFILES / profile)
+    except (ProfileError, OSError) as error:
+        typer.echo(f"visavis models export: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    app(prog_name="visavis models")

@@ -1,0 +1,140 @@
+"""Exports a profile's networks to the ONNX graphs that a call runs (ARCHITECTURE.md, The graphs).
+
+Batch norm is folded by the exporter, the volume's warp takes the form that the engine knows, and what a source picture
+gives is an input of the frame graph, so that it is computed once.
+"""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from models.appearance import SourceFeatures
+from models.locate import SIZE as LOCATE_SIZE
+from models.locate import best_face
+from models.motion_field import Head
+from models.networks import Networks
+from models.warp import warp_volume_planes
+from runtime.profile import GRAPHS
+
+OPSET = 18
+HEAD_INPUTS = [
+    f"{which}_{part}" for which in ("source", "driving") for part in ("keypoints", "linear", "shift")
+]
+
+
+class LocateGraph(nn.Module):
+    """picture -> present, centre, size."""
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__()
+        self.locate = networks.locate
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
+        return best_face(self.locate(picture))
+
+
+class SourceGraph(nn.Module):
+    """picture -> volume, skip, context, canonical."""
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__()
+        self.appearance, self.student = networks.talker.appearance, networks.student
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
+        features = self.appearance(picture)
+        return features.volume, features.skip, features.context, self.student(picture).canonical
+
+
+class MotionGraph(nn.Module):
+    """picture -> rotation, translation, placed keypoints, and the level face they are measured against."""
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__()
+        self.student = networks.student
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
+        seen = self.student(picture)
+        # An output that depends on no input would lose its name in the exported graph.
+        level = self.student.level_keypoints + 0 * seen.placed
+        return seen.rotation, seen.translation, seen.placed, level
+
+
+class FrameGraph(nn.Module):
+    """Source features, source head and driving head -> drawn picture."""
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__()
+        self.talker = networks.talker
+        self.talker.volume_warp = warp_volume_planes
+
+    def forward(
+        self, volume: Tensor, skip: Tensor, context: Tensor, picture: Tensor, *heads: Tensor
+    ) -> Tensor:
+        source = SourceFeatures(volume, skip, context, picture)
+        return self.talker.draw(source, Head(*heads[:3]), Head(*heads[3:])).picture
+
+
+def export_graphs(networks: Networks, folder: Path) -> dict[str, str]:
+    """Write the graphs into a profile's folder and their hashes into its profile.toml; returns the hashes."""
+    networks.eval()
+    profile = networks.profile
+    size, half, cells = profile.picture_size, profile.picture_size // 2, profile.volume_size
+    picture = torch.rand(1, 3, size, size)
+    head = [torch.rand(1, profile.keypoints, 3) * 0.2, torch.eye(3)[None] * 0.4, torch.zeros(1, 3)]
+    features = [
+        torch.rand(1, profile.volume_channels * profile.volume_depth, cells, cells),
+        torch.rand(1, profile.skip_channels, half, half),
+        torch.rand(1, profile.skip_channels, cells, cells),
+        picture,
+    ]
+    graphs: dict[str, tuple[Callable[[Networks], nn.Module], Sequence[Tensor], list[str], list[str]]] = {
+        "locate": (
+            LocateGraph,
+            [torch.rand(1, 3, LOCATE_SIZE, LOCATE_SIZE)],
+            ["picture"],
+            ["present", "centre", "size"],
+        ),
+        "source": (SourceGraph, [picture], ["picture"], ["volume", "skip", "context", "canonical"]),
+        "motion": (MotionGraph, [picture], ["picture"], ["rotation", "translation", "placed", "level"]),
+        "frame": (
+            FrameGraph,
+            [*features, *head, *head],
+            ["volume", "skip", "context", "picture", *HEAD_INPUTS],
+            ["drawn"],
+        ),
+    }
+    hashes = {}
+    native = networks.talker.volume_warp
+    for name in GRAPHS:
+        wrap, inputs, input_names, output_names = graphs[name]
+        path = folder / f"{name}.onnx"
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            partial = Path(scratch) / path.name
+            torch.onnx.export(
+                wrap(networks).eval(),
+                tuple(inputs),
+                str(partial),
+                input_names=input_names,
+                output_names=output_names,
+                opset_version=OPSET,
+                dynamo=False,
+            )
+            onnx.checker.check_model(str(partial))
+            os.replace(partial, path)
+        hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    networks.talker.volume_warp = native
+    _write_hashes(folder / "profile.toml", hashes)
+    return hashes
+
+
+def _write_hashes(path: Path, hashes: dict[str, str]) -> None:
+    text = re.sub(r"\n*\[graphs\][^\[]*", "\n", path.read_text()).rstrip("\n")
+    lines = "".join(f'{name} = "{digest}"\n' for name, digest in hashes.items())
+    path.write_text(f"{text}\n\n[graphs] # SHA-256 of each\n{lines}")

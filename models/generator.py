@@ -1,0 +1,51 @@
+"""G, the generator: warped features -> picture (supplement A.1), with the picture skip that keeps a small one sharp.
+
+Hair, cloth and background are copied from the warped source picture, the face is drawn:
+`a * warped + (1 - a) * drawn` with a predicted mask a.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from models.layers import ConvBlock, PixelShuffleUp, ResidualBlock
+from models.profile import NetworkProfile
+
+
+class Generator(nn.Module):
+    """Warped volume, field features, warped skip features, warped picture -> picture and copy mask."""
+
+    def __init__(self, profile: NetworkProfile) -> None:
+        super().__init__()
+        width = profile.generator_width
+        volume = profile.volume_channels * profile.volume_depth
+        self.enter = ConvBlock(volume + profile.field_width, width)
+        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(profile.generator_blocks)))
+        self.up_middle = PixelShuffleUp(width, width // 2)
+        self.middle = ConvBlock(width // 2 + profile.skip_channels, width // 2)
+        self.up_fine = PixelShuffleUp(width // 2, width // 4)
+        self.fine = ConvBlock(width // 4 + 3, width // 4)
+        self.leave = nn.Conv2d(width // 4, 4, 3, padding=1)
+        with torch.no_grad():
+            self.leave.weight.mul_(0.2)
+        self.leave.bias = nn.Parameter(torch.tensor([0.0, 0.0, 0.0, 2.0]))  # starts by copying
+
+    def forward(
+        self, volume: Tensor, features: Tensor, skip: Tensor, picture: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Draw.
+
+        Args:
+            volume: [B, C * D, H, W] warped, times the occlusion.
+            features: [B, field width, H, W] of M.
+            skip: [B, skip channels, 2 H, 2 W] warped.
+            picture: [B, 3, 4 H, 4 W] warped.
+
+        Returns:
+            picture [B, 3, 4 H, 4 W] in [0, 1] and copy mask [B, 1, 4 H, 4 W].
+        """
+        drawn = self.body(self.enter(torch.cat([volume, features], 1)))
+        drawn = self.middle(torch.cat([self.up_middle(drawn), skip], 1))
+        drawn = self.fine(torch.cat([self.up_fine(drawn), picture - 0.5], 1))
+        drawn = self.leave(drawn).float()
+        copied = torch.sigmoid(drawn[:, 3:])
+        return copied * picture + (1 - copied) * torch.sigmoid(drawn[:, :3]), copied

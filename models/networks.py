@@ -1,0 +1,51 @@
+"""All networks of a profile together, and their weights' file."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from models.locate import Locate
+from models.profile import NetworkProfile, ProfileError, load_network_profile
+from models.student import MotionStudent
+from models.talker import TalkingHead
+
+
+class Networks(nn.Module):
+    """The motion student, the talking head and the locate network of a profile."""
+
+    def __init__(self, profile: NetworkProfile) -> None:
+        super().__init__()
+        self.profile = profile
+        self.student = MotionStudent(profile)
+        self.talker = TalkingHead(profile)
+        self.locate = Locate()
+
+
+def load_networks(folder: Path) -> Networks:
+    """Build a profile folder's networks with their weights; raises ProfileError with the reason."""
+    networks = Networks(load_network_profile(folder))
+    path = folder / "weights.safetensors"
+    try:
+        state = {
+            name: value.float() if value.is_floating_point() else value
+            for name, value in load_file(path).items()
+        }
+        networks.load_state_dict(state)
+    except FileNotFoundError:
+        raise ProfileError(f"{folder} has no weights; train them with `visavis train`") from None
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ProfileError(f"{path} is damaged or does not fit the profile: {reason}") from None
+    return networks.eval()
+
+
+def save_networks(networks: Networks, folder: Path) -> None:
+    """Write the weights in half precision: what training resumes from."""
+    state = {
+        name: value.detach().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
+        for name, value in networks.state_dict().items()
+    }
+    save_file(state, folder / "weights.safetensors")

@@ -1,0 +1,98 @@
+"""`python -m receiver`: wait for a sender, redraw its face, write what is seen. As `visavis receive`, but plain."""
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import signal
+import sys
+
+from codec.errors import BitstreamError
+from codec.format import MotionFormat
+from receiver.errors import ReceiverError
+from receiver.output import open_output
+from receiver.receiver import Receiver
+from receiver.session import make_hello, receive
+from receiver.stats import ReceiverStats
+from runtime.engine import EngineError, load
+from runtime.profile import ProfileError, load_profile
+from runtime.talker import Talker
+from transport.errors import TransportError
+
+INTERRUPTED = 130  # as shells have it
+SENTENCES = (ReceiverError, TransportError, EngineError, ProfileError, BitstreamError)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m receiver",
+        description="Wait for a sender, redraw its face, and write what is seen.",
+        epilog="Example: python -m receiver --listen 0.0.0.0:8765 --output received.mp4",
+    )
+    parser.add_argument("--listen", default="0.0.0.0:8765", help="HOST:PORT to wait at")
+    parser.add_argument("--token", help="what the sender must name; made up if not given")
+    parser.add_argument(
+        "--output", default="received.mp4", help="a video file, a folder ending in /, or none"
+    )
+    parser.add_argument("--wait", type=float, help="give up after so many seconds")
+    parser.add_argument("--profile", default="laptop-256", help="sizes and weights, by name or folder")
+    parser.add_argument("--engine", default="openvino", help="what runs the networks")
+    parser.add_argument("--json", action="store_true", help="print figures as JSON")
+    options = parser.parse_args()
+    host, _, port = options.listen.rpartition(":")
+    if not host or not port.isdecimal():
+        parser.error(f"--listen takes HOST:PORT, not {options.listen}")
+    options.host, options.port = host.strip("[]"), int(port)
+    return options
+
+
+def _say_where(address: str, token: str) -> None:
+    print(f"Listening at {address}, token {token}", file=sys.stderr, flush=True)
+
+
+async def _receive(receiver: Receiver, options: argparse.Namespace) -> None:
+    await receive(
+        receiver,
+        host=options.host,
+        port=options.port,
+        token=options.token,
+        wait_s=options.wait,
+        on_listening=_say_where,
+    )
+
+
+def _print(stats: ReceiverStats, *, as_json: bool) -> None:
+    figures = dataclasses.asdict(stats)
+    if as_json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name:20} {value:.1f}" if isinstance(value, float) else f"{name:20} {value}")
+
+
+def main() -> int:
+    """Run the program; returns its exit code: 0, 130 after Ctrl-C, or 1 after a sentence on what went wrong."""
+    options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a call as Ctrl-C does
+    try:
+        output = open_output(options.output)
+        profile = load_profile(options.profile)
+        motion_format = MotionFormat.load(profile.format_path)
+        talker = Talker(load(profile, engine=options.engine), picture_size=profile.picture_size)
+        hello = make_hello(profile, motion_format)
+        receiver = Receiver(talker, motion_format, hello=hello, output=output)
+        try:
+            asyncio.run(_receive(receiver, options))
+        finally:
+            if receiver.stats().ended is not None:
+                _print(receiver.stats(), as_json=options.json)
+    except SENTENCES as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED  # a call that was under way has ended cleanly all the same
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The drawing thread: asks the playout what is due, draws it, and hands the picture on.
+
+The one place where the playout buffer is shared between threads (the event loop pushes, this thread takes),
+so its lock lives here. It knows no packets and no outputs.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from codec.decoder import DecodedMotion
+from codec.motion import Motion
+from codec.picture import Picture
+from receiver.playout import Playout, PlayoutCounts, Shown
+from runtime.talker import Source, Talker
+
+# How long the end of a call waits for motions not due yet: the longest playout delay and some drawing.
+FINISH_S = 0.4
+
+
+class Drawing:
+    """Draws motions when they are due, from `start` to `finish`.
+
+    Parameters
+    ----------
+    on_picture
+        Called on the drawing thread with what was shown, the picture (SxSx3 RGB uint8), and when its drawing
+        began and ended (monotonic seconds).
+    on_error
+        Called on the drawing thread with the exception that ended it.
+    """
+
+    def __init__(
+        self,
+        talker: Talker,
+        *,
+        on_picture: Callable[[Shown, Picture, float, float], None],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._talker = talker
+        self._on_picture = on_picture
+        self._on_error = on_error
+        self._playout = Playout()
+        self._sources: dict[int, Source] = {}
+        self._changed = threading.Condition()
+        self._end_s: float | None = None
+        self._thread = threading.Thread(target=self._work, name="receiver-drawing", daemon=True)
+
+    def start(self) -> None:
+        """Begin to draw."""
+        self._thread.start()
+
+    def set_source(self, slot: int, source: Source) -> None:
+        """Draw from this source what names its slot from now on, and relax to its pose."""
+        rest = Motion(source.rotation, source.translation, source.expression)
+        with self._changed:
+            self._sources[slot] = source
+            self._playout.set_rest(slot, rest)
+
+    def has_source(self, slot: int) -> bool:
+        """Say whether motions that name this slot can be drawn."""
+        return slot in self._sources
+
+    def push(self, motions: Sequence[DecodedMotion], arrived_s: float) -> None:
+        """Take in motions whose sources are there."""
+        with self._changed:
+            for motion in motions:
+                self._playout.push(motion, arrived_s)
+            self._changed.notify()
+
+    @property
+    def counts(self) -> PlayoutCounts:
+        """The playout's counts, as they stand."""
+        return self._playout.counts
+
+    @property
+    def delay_s(self) -> float:
+        """The playout delay, as it stands."""
+        return self._playout.clock.delay_s
+
+    def finish(self) -> None:
+        """Draw what is still to come due, then end; takes at most half a second and a picture's time."""
+        with self._changed:
+            self._end_s = time.monotonic() + FINISH_S
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            while (item := self._wait()) is not None:
+                shown, source = item
+                began_s = time.monotonic()
+                motion = shown.motion
+                picture = self._talker.draw(source, motion.rotation, motion.translation, motion.expression)
+                self._on_picture(shown, picture, began_s, time.monotonic())
+        except Exception as error:
+            self._on_error(error)
+
+    def _wait(self) -> tuple[Shown, Source] | None:
+        """Sleep until something is due; None at the end."""
+        with self._changed:
+            while True:
+                now_s = time.monotonic()
+                if self._end_s is not None and (now_s >= self._end_s or not self._playout.waiting):
+                    return None
+                shown = self._playout.next(now_s)
+                if shown is not None:
+                    return shown, self._sources[shown.source]
+                due_s = self._playout.due_s()
+                times_s = [time_s for time_s in (due_s, self._end_s) if time_s is not None]
+                self._changed.wait(max(min(times_s) - now_s, 0.0) if times_s else None)

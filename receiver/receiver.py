@@ -1,0 +1,260 @@
+"""The receiving side of a call: packets in, pictures out.
+
+It ties the parts together and keeps the order of events: hello, source picture, motions. The event loop
+decodes, one thread draws (`receiver.drawing`), one writes (`receiver.writer`), and none waits for another.
+What bytes mean is the codec's, how they travel the transport's, how a face is drawn the talker's business.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from codec.control import Feedback, Goodbye, Message, PicturePiece, decode_control, encode_control
+from codec.decoder import MotionDecoder
+from codec.errors import BitstreamError
+from codec.format import MotionFormat
+from codec.hello import Hello, HelloMismatch, compare
+from codec.picture import Picture
+from receiver.drawing import Drawing
+from receiver.errors import OutputError, ReceiverError
+from receiver.gallery import Gallery
+from receiver.output import Output
+from receiver.playout import Shown
+from receiver.received import Received
+from receiver.stats import ReceiverStats, ShowMeter
+from receiver.timeline import Timeline
+from receiver.writer import Writer
+from runtime.talker import Source, Talker
+
+FEEDBACK_S = 0.25
+HELLO_LIMIT_S = 10.0
+
+
+class Line(Protocol):
+    """What the receiver needs of a peer."""
+
+    def send_control(self, data: bytes) -> None:
+        """Queue a message for the other side's control channel."""
+
+    async def drain(self) -> None:
+        """Wait until the other side has what was queued, for a moment at most."""
+
+
+class Receiver:
+    """Receives one call. Its `on_...` methods are a peer's callbacks, on the event loop; `run` is the call.
+
+    Parameters
+    ----------
+    hello
+        This side's; the other's must agree with it.
+    output
+        Takes the pictures; `run` finishes it.
+    on_shown
+        Called on the drawing thread with each picture and when it was shown (monotonic seconds).
+    on_source
+        Called on the event loop with each source picture that can be drawn from: its slot and the picture.
+    """
+
+    def __init__(
+        self,
+        talker: Talker,
+        motion_format: MotionFormat,
+        *,
+        hello: Hello,
+        output: Output,
+        on_shown: Callable[[Shown, Picture, float], None] | None = None,
+        on_source: Callable[[int, Picture], None] | None = None,
+    ) -> None:
+        self._hello = hello
+        self._output = output
+        self._on_shown = on_shown
+        self._on_source = on_source
+        self._decoder = MotionDecoder(motion_format)
+        self._agreed = False
+        self._packets_bad = 0
+        self._packets_early = 0
+        self._received = Received()
+        self._source: int | None = None  # the slot that was last drawn from
+        self._ended: str | None = None
+        self._error: Exception | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._line: Line | None = None
+        self._end = asyncio.Event()
+        self._meter = ShowMeter()
+        self._timeline = Timeline()
+        self._writer: Writer | None = None
+        self._drawing = Drawing(talker, on_picture=self._picture, on_error=self._fail_from_thread)
+        self._gallery = Gallery(
+            talker,
+            picture_size=hello.picture_size,
+            send=self._send,
+            on_ready=self._source_ready,
+            on_error=self._fail,
+        )
+
+    async def run(self, line: Line) -> ReceiverStats:
+        """Hold the call over a connected line until either side ends it; return its figures.
+
+        Cancelling ends it cleanly too: the output is completed and the other side told. The line stays
+        open for the caller to close.
+
+        Raises ReceiverError (another profile on the other side, an output that fails) with a sentence, and
+        whatever the talker raises.
+        """
+        self._loop, self._line = asyncio.get_running_loop(), line
+        self._writer = Writer(self._output, on_error=self._fail_from_thread)
+        self._send(self._hello)
+        self._drawing.start()
+        feedback = self._loop.create_task(self._send_feedback())
+        hello_limit = self._loop.call_later(HELLO_LIMIT_S, self._miss_hello)
+        try:
+            await self._end.wait()
+        finally:
+            self.stop()  # where it was cancelled
+            hello_limit.cancel()
+            feedback.cancel()
+            await self._gallery.close()
+            await asyncio.to_thread(self._complete)
+            self._send(Goodbye(_reason(self._error)))
+            await line.drain()
+        if self._error is not None:
+            raise self._error
+        return self.stats()
+
+    def stop(self) -> None:
+        """End the call from this side; on the event loop."""
+        self._finish("This side has ended the call.")
+
+    def discard(self) -> None:
+        """Remove what the output holds if no call came about; after `run` there is nothing to remove."""
+        if self._writer is None:
+            self._output.discard()
+
+    def stats(self) -> ReceiverStats:
+        """Return the figures as they stand; may be called at any time."""
+        return self._meter.stats(
+            self._drawing.counts,
+            playout_delay_s=self._drawing.delay_s,
+            frames_unwritten=0 if self._writer is None else self._writer.dropped,
+            packets_bad=self._packets_bad,
+            packets_early=self._packets_early,
+            pictures_received=self._gallery.pictures_received,
+            ended=self._ended,
+        )
+
+    def on_motion(self, data: bytes) -> None:
+        """Take a motion packet as it came."""
+        arrived_s = time.monotonic()
+        if not self._agreed:
+            self._packets_early += 1
+            return
+        try:
+            motions = self._decoder.decode(data)
+        except BitstreamError:
+            self._packets_bad += 1
+            return
+        for motion in motions:
+            self._received.add(motion.ticks)
+        drawable = [motion for motion in motions if self._drawing.has_source(motion.source)]
+        if drawable:
+            self._drawing.push(drawable, arrived_s)
+        else:
+            self._packets_early += 1
+
+    def on_control(self, data: bytes) -> None:
+        """Take a control message as it came."""
+        try:
+            self._handle(decode_control(data))
+        except HelloMismatch as mismatch:
+            self._fail(ReceiverError(str(mismatch)))
+        except BitstreamError:
+            self._packets_bad += 1
+
+    def on_closed(self, reason: str) -> None:
+        """Take note that the line has ended; `reason` is a sentence."""
+        self._finish(reason)
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case Hello():
+                compare(self._hello, message)
+                self._agreed = True
+            case PicturePiece() if self._agreed:
+                self._gallery.add(message)
+            case Goodbye(reason):
+                because = f": {reason.rstrip('.')}" if reason else ""
+                self._finish(f"The other side has ended the call{because}.")
+            case _:
+                pass  # what only a receiver sends, or a picture before the hello
+
+    def _source_ready(self, slot: int, picture: Picture, source: Source) -> None:
+        self._drawing.set_source(slot, source)
+        if self._on_source is not None:
+            self._on_source(slot, picture)
+
+    def _picture(self, shown: Shown, picture: Picture, began_s: float, shown_s: float) -> None:
+        """Pass a drawn picture on (on the drawing thread)."""
+        self._meter.add(shown, began_s=began_s, shown_s=shown_s)
+        self._source = shown.source
+        if self._writer is not None:
+            self._writer.put(picture, self._timeline.stamp_s(shown, shown_s))
+        if self._on_shown is not None:
+            self._on_shown(shown, picture, shown_s)
+
+    def _send(self, message: Message) -> None:
+        if self._line is not None:
+            self._line.send_control(encode_control(message))
+
+    async def _send_feedback(self) -> None:
+        while True:
+            await asyncio.sleep(FEEDBACK_S)
+            counts = self._drawing.counts
+            shown = counts.fresh + counts.interpolated + counts.extrapolated + counts.relaxed
+            self._send(
+                Feedback(
+                    newest_ticks=self._received.newest_ticks,
+                    bitmap=self._received.bitmap,
+                    playout_delay_ms=round(1000 * self._drawing.delay_s),
+                    shown=shown % 2**32,
+                    source=self._source,
+                )
+            )
+
+    def _miss_hello(self) -> None:
+        if not self._agreed:
+            self._fail(
+                ReceiverError(
+                    f"The other side is connected but has said no hello for {HELLO_LIMIT_S:g} seconds: "
+                    "is it Visavis?"
+                )
+            )
+
+    def _complete(self) -> None:
+        """Draw what is left and complete the output (on a thread of its own)."""
+        self._drawing.finish()
+        try:
+            if self._writer is not None:
+                self._writer.finish()
+        except OutputError as error:
+            self._error = self._error or error
+
+    def _finish(self, reason: str) -> None:
+        self._ended = self._ended or reason
+        self._end.set()
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        self._finish(str(error))
+
+    def _fail_from_thread(self, error: Exception) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._fail, error)
+
+
+def _reason(error: Exception | None) -> str:
+    """Cut an error's sentence to what a goodbye carries."""
+    if not isinstance(error, ReceiverError) or isinstance(error, OutputError):
+        return ""  # what fails on this machine is nobody else's business
+    printable = "".join(character for character in str(error) if character.isprintable())
+    return printable.encode()[:200].decode(errors="ignore")

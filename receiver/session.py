@@ -1,0 +1,84 @@
+"""A receiving call from the first knock to the last byte: listen, answer one caller, receive, hang up.
+
+It joins a receiver to the transport, and knows no options and no printing.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+
+from codec.format import MotionFormat
+from codec.hello import PROTOCOL_VERSION, Hello
+from receiver.errors import ReceiverError
+from receiver.receiver import Receiver
+from runtime.profile import Profile
+from transport.description import IceServer
+from transport.peer import Peer, WireStats
+from transport.signalling import OfferServer
+
+CONNECT_LIMIT_S = 20.0
+FRAME_RATE = 30.0  # a receiver sends no frames; this is what it could show
+
+
+def make_hello(profile: Profile, motion_format: MotionFormat) -> Hello:
+    """Say what this side is: the hello of a receiver with this profile."""
+    return Hello(
+        version=PROTOCOL_VERSION,
+        profile=profile.name,
+        graphs_hash=profile.graphs_hash,
+        format_hash=motion_format.hash,
+        picture_size=profile.picture_size,
+        frame_rate=FRAME_RATE,
+        capabilities=0,
+        resumption_secret=secrets.token_bytes(16),
+    )
+
+
+async def receive(
+    receiver: Receiver,
+    *,
+    host: str,
+    port: int,
+    token: str | None = None,
+    ice_servers: Sequence[IceServer] = (),
+    wait_s: float | None = None,
+    on_listening: Callable[[str, str], None],
+) -> WireStats:
+    """Wait for one sender at `host` and `port` and hold the call; return what it cost on the wire.
+
+    Parameters
+    ----------
+    token
+        What the sender must name; None has one made.
+    wait_s
+        Give up when nobody has called for so long; None waits for ever.
+    on_listening
+        Called once with the address (host:port) and the token, for the person who starts the sender.
+
+    Cancelling ends the call cleanly within a second. The receiver's own figures are its `stats`.
+
+    Raises TransportError where the port is taken or no connection comes about, ReceiverError for what the
+    receiver finds wrong; each is a sentence.
+    """
+    server = OfferServer()
+    peer = Peer(
+        ice_servers=ice_servers,
+        on_motion=receiver.on_motion,
+        on_control=receiver.on_control,
+        on_closed=receiver.on_closed,
+    )
+    try:
+        await server.start(host, port=port, token=token)
+        on_listening(server.address, server.token)
+        try:
+            await asyncio.wait_for(server.answer_one(peer), wait_s)
+        except TimeoutError:
+            raise ReceiverError(f"Nobody called within {wait_s:g} seconds.") from None
+        await peer.connected(CONNECT_LIMIT_S)
+        await server.close()
+        await receiver.run(peer)
+    finally:
+        receiver.discard()
+        await peer.close()
+        await server.close()
+    return peer.stats()

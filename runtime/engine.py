@@ -1,0 +1,111 @@
+"""Engines: what runs a profile's graphs. A graph takes and gives named numpy arrays.
+
+OpenVINO runs the exported graphs on the CPU and ships with every call; other engines register themselves under their
+names. Nothing here knows what the arrays mean.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from runtime.profile import GRAPHS, Profile
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class EngineError(Exception):
+    """An engine that is not there, or a graph that does not run; its text is a sentence for the user."""
+
+
+class Graph(Protocol):
+    """A compiled graph; one thread at a time."""
+
+    def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """Run once; the arrays that come back belong to the caller."""
+        ...
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """The graphs of a profile (ARCHITECTURE.md), compiled by one engine."""
+
+    engine: str
+    locate: Graph
+    source: Graph
+    motion: Graph
+    frame: Graph
+
+
+Engine = Callable[[Profile], Graphs]
+
+
+def load(profile: Profile, *, engine: str = "auto") -> Graphs:
+    """Compile a profile's graphs; `auto` is OpenVINO, which runs everywhere.
+
+    Raises:
+        EngineError: an engine of that name is not there, or a graph does not compile.
+    """
+    name = "openvino" if engine == "auto" else engine
+    if name not in ENGINES:
+        raise EngineError(f"There is no engine {name!r}; there are: {', '.join(sorted(ENGINES))}.")
+    return ENGINES[name](profile)
+
+
+class OpenVinoGraph:
+    """A graph compiled by OpenVINO, with one request that its thread reuses."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+        self._outputs = [(port.get_any_name(), index) for index, port in enumerate(compiled.outputs)]
+
+    def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        self._request.infer(dict(inputs), share_inputs=True)
+        return {name: self._request.get_output_tensor(index).data.copy() for name, index in self._outputs}
+
+
+def _load_openvino(profile: Profile) -> Graphs:
+    import openvino
+
+    core = openvino.Core()
+    cache = Path(platformdirs.user_cache_dir("visavis")) / "openvino"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        core.set_property({"CACHE_DIR": str(cache)})
+    except OSError:
+        pass  # without a cache the graphs compile anew each time, in a second or two
+    # Flow and heatmap coordinates need all of float32's bits: in half precision they err by a quarter of a pixel.
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    compiled: dict[str, Graph] = {}
+    for graph in GRAPHS:
+        with _one_sentence(profile, graph):
+            compiled[graph] = OpenVinoGraph(core.compile_model(profile.graph_path(graph), "CPU", settings))
+    return Graphs("openvino", **compiled)
+
+
+@contextmanager
+def _one_sentence(profile: Profile, graph: str) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        last_line = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
+        raise EngineError(f"OpenVINO cannot run {profile.graph_path(graph)}: {last_line}") from None
+
+
+ENGINES: dict[str, Engine] = {"openvino": _load_openvino}
+
+
+def as_picture(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Turn a graph's picture [1, 3, S, S] in [0, 1] into uint8 [S, S, 3]."""
+    scaled = array[0] * np.float32(255) + np.float32(0.5)
+    return np.ascontiguousarray(np.clip(scaled, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+
+
+def as_input(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Turn uint8 [S, S, 3] into a graph's picture [1, 3, S, S] in [0, 1]."""
+    return np.ascontiguousarray(picture.transpose(2, 0, 1)[None]).astype(np.float32) * np.float32(1 / 255)

@@ -1,0 +1,186 @@
+"""Input of every kind as one thing: frames with the time at which they were captured. Clips are paced by
+their own timestamps on `time.monotonic()` or read as fast as they go; cameras and streams come as they come.
+What is in the pictures is nobody's business here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import numpy as np
+
+from sender.clips import FOLDER_RATE, Clip, FolderClip, VideoClip
+from sender.errors import InputError
+from sender.live import LiveSource, open_camera, open_stream
+
+LIVE_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "udp://", "srt://")
+# Later than this, the machine was stopped (a lid, a debugger) or cannot keep up: the clip goes on from here,
+# since frames of a second ago would all come too late to be shown.
+STALL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One whole picture: uint8 HxWx3 RGB, the `time.monotonic()` seconds it belongs to, its number from 0."""
+
+    picture: np.ndarray
+    captured_s: float
+    index: int
+
+
+class Input(Protocol):
+    """Where frames come from. `opening` is None where the input cannot be read twice (camera, stream)."""
+
+    name: str
+    keeps_all: bool  # as fast as it goes: the reader sets the pace and no frame may be dropped
+
+    def opening(self) -> Iterator[Frame] | None: ...
+
+    def frames(self) -> Iterator[Frame]: ...
+
+    def stop(self) -> None: ...
+
+    def __enter__(self) -> Input: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def open_input(spec: str, *, realtime: bool = True, repeat_s: float | None = None) -> Input:
+    """Open a video file, a folder of pictures, a camera ("camera", "camera:1", "/dev/video0") or a stream
+    (rtsp://...).
+
+    realtime: clips are paced by their timestamps; otherwise they are read as fast as the consumer takes them.
+    repeat_s: loop the clip for that many seconds. Raises InputError with a sentence for the user.
+    """
+    camera = _camera_of(spec)
+    if camera is not None or spec.startswith(LIVE_SCHEMES):
+        if repeat_s is not None:
+            raise InputError(f"{spec} is live and cannot be repeated; --repeat is for files and folders.")
+        return LiveInput(spec, open_stream(spec) if camera is None else open_camera(camera))
+    path = Path(spec).expanduser()
+    if not path.exists():
+        raise InputError(
+            f"{spec} does not exist. Name a video, a folder of pictures, camera, or an rtsp:// address."
+        )
+    clip = FolderClip(path) if path.is_dir() else VideoClip(path)
+    return ClipInput(clip, realtime=realtime, repeat_s=repeat_s)
+
+
+def _camera_of(spec: str) -> int | str | None:
+    if spec == "camera":
+        return 0
+    if spec.startswith("camera:"):
+        number = spec.removeprefix("camera:")
+        if not number.isdecimal():
+            raise InputError(f"{spec} names no camera: write camera, camera:1, or /dev/video0.")
+        return int(number)
+    return spec if spec.startswith("/dev/video") else None
+
+
+class ClipInput:
+    """A clip played in real time, or read as fast as it goes, once or in a loop with continuous time."""
+
+    def __init__(self, clip: Clip, *, realtime: bool, repeat_s: float | None = None) -> None:
+        self.name = clip.name
+        self.keeps_all = not realtime
+        self._clip = clip
+        self._repeat_s = repeat_s
+        self._stopped = threading.Event()
+
+    def opening(self) -> Iterator[Frame]:
+        """Read the clip ahead of the call, without pacing; `captured_s` is the clip's own time."""
+        for index, (media_s, picture) in enumerate(self._clip.pictures()):
+            yield Frame(picture, media_s, index)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the call's frames. Each is due at the start plus its timestamp: lateness never adds up."""
+        start_s: float | None = None
+        for index, (media_s, picture) in enumerate(self._timeline()):
+            now_s = time.monotonic()
+            if start_s is None:
+                start_s = now_s
+            wait_s = start_s + media_s - now_s
+            if not self.keeps_all:
+                if wait_s < -STALL_S:
+                    start_s = now_s - media_s
+                elif wait_s > 0:
+                    self._stopped.wait(wait_s)
+            if self._stopped.is_set():
+                return
+            yield Frame(picture, start_s + media_s, index)
+
+    def _timeline(self) -> Iterator[tuple[float, np.ndarray]]:
+        origin_s = 0.0
+        while True:
+            count, last_s = 0, 0.0
+            for last_s, picture in self._clip.pictures():
+                if self._repeat_s is not None and origin_s + last_s >= self._repeat_s:
+                    return
+                yield origin_s + last_s, picture
+                count += 1
+            if self._repeat_s is None or not count:
+                return
+            # The last picture stays for as long as the others do on average.
+            origin_s += last_s + (last_s / (count - 1) if count > 1 else 1 / FOLDER_RATE)
+
+    def stop(self) -> None:
+        """Let `frames` end at once; from any thread."""
+        self._stopped.set()
+
+    def __enter__(self) -> ClipInput:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class LiveInput:
+    """A camera or a stream: each frame's time is the moment it came."""
+
+    keeps_all = False
+
+    def __init__(self, name: str, source: LiveSource) -> None:
+        self.name = name
+        self._source = source
+        self._stopped = threading.Event()
+        self._in_use = threading.Lock()
+
+    def opening(self) -> None:
+        """Return None: what a camera saw cannot be seen again."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until `stop` or the end of a stream; raises InputError when the device goes away."""
+        with self._in_use:
+            index = 0
+            while not self._stopped.is_set():
+                picture = self._source.read()
+                if picture is None:
+                    return
+                yield Frame(picture, time.monotonic(), index)
+                index += 1
+
+    def stop(self) -> None:
+        """Let `frames` end after the picture under way; from any thread."""
+        self._stopped.set()
+
+    def __enter__(self) -> LiveInput:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        # A device must not be freed under a reader; one that hangs in its driver is left to the process's
+        # end.
+        if self._in_use.acquire(timeout=1.0):
+            self._source.close()
+            self._in_use.release()

@@ -1,0 +1,382 @@
+"""The sending side of a call, from hello to goodbye: the source picture first, then a motion packet for every
+frame. Three parts that never wait for each other in real time: the capture thread, the motion thread (crop,
+motion graph, encoder) and the event loop with its peer. It knows no network protocol below the peer and
+nothing of how a face is drawn."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from codec.control import (
+    Feedback,
+    Goodbye,
+    PictureReady,
+    PictureRefused,
+    decode_control,
+    encode_control,
+)
+from codec.encoder import MotionEncoder
+from codec.errors import BitstreamError
+from codec.format import MotionFormat
+from codec.hello import Hello, HelloMismatch, compare
+from codec.motion import Motion
+from codec.picture import cut_picture
+from runtime.talker import Talker
+from sender.capture import Frame, Input
+from sender.crop import Crop, CropFollower, WholeCrop
+from sender.errors import SenderError
+from sender.observe import Observer
+from sender.reader import STOP_LIMIT_S, Reader
+from sender.source import SEARCH_S, SourcePicture, find_picture, make_source, picture_of_file
+from sender.stamps import Stamps
+
+HELLO_LIMIT_S = 10.0
+# The slowest line of the design brings a picture in 5 s, and a receiver may first have to compile its graphs.
+PICTURE_LIMIT_S = 60.0
+PICTURE_TRIES = 3
+FLUSH_LIMIT_S = 0.3  # for the last motions to leave before goodbye
+PATIENCE_S = 0.002  # between two looks at whether the line has taken what it was given
+SLOT = 0  # the receiver's place for the one source picture
+
+
+class Wire(Protocol):
+    """What the sender needs of `transport.peer.Peer`; all of it on the event loop."""
+
+    def send_motion(self, data: bytes) -> bool: ...
+
+    def send_control(self, data: bytes) -> None: ...
+
+    async def drain(self) -> None: ...
+
+    def stats(self) -> WireCounters: ...
+
+
+class WireCounters(Protocol):
+    """How many motion packets have really left."""
+
+    @property
+    def motion_sent(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class SenderSettings:
+    """What is sent. source: chosen in the first second, the first, or a file. keypoints: K' or all."""
+
+    crop: Literal["follow", "full"] = "follow"
+    source: Literal["chosen", "first"] | Path = "chosen"
+    rounding: bool = True
+    keypoints: int | None = None
+
+
+@dataclass(frozen=True)
+class SenderStats:
+    """Counters since the first motion could be sent.
+
+    frames_in were captured; of these frames_sent went to the wire, frames_dropped gave way to newer ones
+    (here or in the peer), and no_face_frames showed no face. payload_bytes are motion packets with their
+    headers, source_bytes the source picture's code as often as it was sent. packets_bad are control messages
+    that did not decode.
+    """
+
+    frames_in: int
+    frames_sent: int
+    frames_dropped: int
+    no_face_frames: int
+    payload_bytes: int
+    source_bytes: int
+    packets_bad: int
+    feedback: Feedback | None
+
+
+OnFrame = Callable[[int, int, float, np.ndarray], None]
+
+
+def _ignore_frame(index: int, ticks: int, captured_s: float, picture: np.ndarray) -> None:
+    """Take no interest."""
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+class Sender:
+    """One call's sending side. Hand its `on_control` and `on_closed` to a peer, and that peer, connected, to
+    `run`.
+
+    hello: what this side says of itself; its picture size is S. on_frame(index, ticks, captured_s, picture):
+    called on the motion thread with every motion's frame just before it is sent; ticks count on as the
+    receiver's do, the picture is the crop, uint8 SxSx3. on_notice: one sentence for the user, from any
+    thread.
+    """
+
+    def __init__(
+        self,
+        talker: Talker,
+        source_input: Input,
+        *,
+        motion_format: MotionFormat,
+        hello: Hello,
+        settings: SenderSettings,
+        on_frame: OnFrame = _ignore_frame,
+        on_notice: Callable[[str], None],
+    ) -> None:
+        self._talker = talker
+        self._input = source_input
+        self._format = motion_format
+        self._hello = hello
+        self._settings = settings
+        self._on_frame = on_frame
+        self._on_notice = on_notice
+        self._crop = self._make_crop()
+        self._observer = Observer(talker, self._crop)
+        self._reader = Reader(source_input)
+        self._motion_thread = ThreadPoolExecutor(1, thread_name_prefix="motion")
+        self._stopping = threading.Event()
+        self._source: SourcePicture | None = None
+        self._greeted = asyncio.Event()
+        self._verdicts: asyncio.Queue[PictureReady | PictureRefused] = asyncio.Queue()
+        self._over = asyncio.Event()
+        self._failure: Exception | None = None
+        self._before = (0, 0)  # frames in and dropped before the call proper
+        self._sent = self._refused = self._too_soon = self._no_face = 0
+        self._payload_bytes = self._source_bytes = self._bad = 0
+        self._feedback: Feedback | None = None
+
+    @property
+    def source(self) -> SourcePicture | None:
+        """The source picture, once it is chosen."""
+        return self._source
+
+    @property
+    def stats(self) -> SenderStats:
+        """The counters as they are now; from any thread."""
+        return SenderStats(
+            frames_in=self._reader.frames_in - self._before[0],
+            frames_sent=self._sent,
+            frames_dropped=self._reader.dropped - self._before[1] + self._refused + self._too_soon,
+            no_face_frames=self._no_face,
+            payload_bytes=self._payload_bytes,
+            source_bytes=self._source_bytes,
+            packets_bad=self._bad,
+            feedback=self._feedback,
+        )
+
+    def on_control(self, data: bytes) -> None:
+        """Take a message of the control channel; what does not decode is counted and dropped."""
+        try:
+            message = decode_control(data)
+        except BitstreamError:
+            self._bad += 1
+            return
+        if isinstance(message, Hello):
+            try:
+                compare(self._hello, message)
+            except HelloMismatch as mismatch:
+                self._end(mismatch)
+            self._greeted.set()
+        elif isinstance(message, PictureReady | PictureRefused):
+            self._verdicts.put_nowait(message)
+        elif isinstance(message, Feedback):
+            self._feedback = message
+        elif isinstance(message, Goodbye):
+            self._take_leave(message.reason)
+
+    def on_closed(self, reason: str) -> None:
+        """Take the end of the connection, with the peer's sentence."""
+        self._end(SenderError(reason))
+
+    def stop(self) -> None:
+        """Let `run` say goodbye and return; on the event loop."""
+        self._end(None)
+
+    async def prepare(self) -> None:
+        """Choose the source picture, if that was not done; InputError where there is no face."""
+        if self._source is None:
+            loop = asyncio.get_running_loop()
+            try:
+                self._source = await loop.run_in_executor(self._motion_thread, self._choose)
+            except asyncio.CancelledError:
+                self._stopping.set()  # the thread is in the middle of a search that nobody waits for
+                self._input.stop()
+                raise
+
+    async def run(self, peer: Wire) -> None:
+        """Hold the call until the input ends, the other side leaves, or `stop`.
+
+        Raises SenderError (InputError), HelloMismatch, or whatever a graph raises. Cancelling it is a clean
+        end too: in every case the threads are ended, and goodbye is said if the line still stands.
+        """
+        course = asyncio.create_task(self._course(peer))
+        over = asyncio.create_task(self._over.wait())
+        reason = "the sender was stopped"
+        try:
+            await asyncio.wait({course, over}, return_when=asyncio.FIRST_COMPLETED)
+            if self._over.is_set():
+                if self._failure is not None:
+                    raise self._failure
+            else:
+                course.result()
+                reason = "the input has ended"
+        except Exception:
+            reason = "the sender failed"
+            raise
+        finally:
+            self._stopping.set()
+            course.cancel()
+            over.cancel()
+            await asyncio.gather(course, over, return_exceptions=True)
+            await asyncio.to_thread(self._reader.stop)
+            # What the motion thread was at is done when it takes up something new.
+            idle = asyncio.get_running_loop().run_in_executor(self._motion_thread, _nothing)
+            await asyncio.wait({idle}, timeout=STOP_LIMIT_S)
+            self._motion_thread.shutdown(wait=False, cancel_futures=True)
+            peer.send_control(encode_control(Goodbye(reason)))
+            await peer.drain()
+
+    def _take_leave(self, reason: str) -> None:
+        """End with the other side: an ordinary end once motion has been sent, a failure before."""
+        why = f": {reason}" if reason else "."
+        if self._sent:
+            self._on_notice(f"The other side has ended the call{why}")
+            self._end(None)
+        else:
+            self._end(SenderError(f"The other side left before the call began{why}"))
+
+    def _end(self, failure: Exception | None) -> None:
+        if not self._over.is_set():
+            self._failure = failure
+            self._over.set()
+
+    async def _course(self, peer: Wire) -> None:
+        peer.send_control(encode_control(self._hello))
+        await self.prepare()
+        try:
+            await asyncio.wait_for(self._greeted.wait(), HELLO_LIMIT_S)
+        except TimeoutError:
+            raise SenderError(
+                f"The other side is connected but has said no hello for {HELLO_LIMIT_S:g} seconds: "
+                "is it Visavis?"
+            ) from None
+        if self._source is None:
+            return  # the input was ended before anybody was to be seen
+        await self._send_picture(peer, self._source)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._motion_thread, self._send_motions, self._source, peer, loop)
+        await self._flush(peer, limit_s=FLUSH_LIMIT_S)
+
+    async def _send_picture(self, peer: Wire, source: SourcePicture) -> None:
+        reason = ""
+        for transfer in range(PICTURE_TRIES):
+            for piece in cut_picture(source.data, transfer=transfer, slot=SLOT):
+                peer.send_control(encode_control(piece))
+            self._source_bytes += len(source.data)
+            try:
+                verdict = await asyncio.wait_for(self._verdict_on(transfer), PICTURE_LIMIT_S)
+            except TimeoutError:
+                raise SenderError(
+                    f"The other side has not taken the source picture within {PICTURE_LIMIT_S:g} seconds; "
+                    "the line may be too slow."
+                ) from None
+            if isinstance(verdict, PictureReady):
+                return
+            reason = verdict.reason
+        raise SenderError(f"The other side refuses the source picture: {reason}")
+
+    async def _verdict_on(self, transfer: int) -> PictureReady | PictureRefused:
+        while True:
+            verdict = await self._verdicts.get()
+            if verdict.transfer == transfer:
+                return verdict
+
+    def _make_crop(self) -> Crop:
+        size = self._hello.picture_size
+        if self._settings.crop == "full":
+            return WholeCrop(size=size)
+        return CropFollower(self._talker.locate, size=size, notice=self._on_notice)
+
+    def _choose(self) -> SourcePicture | None:
+        """Find, code and prepare the source picture, on the motion thread."""
+        wanted = self._settings.source
+        if isinstance(wanted, Path):
+            picture: np.ndarray | None = picture_of_file(wanted, Observer(self._talker, self._make_crop()))
+        else:
+            opening = self._input.opening()
+            if opening is None:
+                self._reader.start()
+            picture = find_picture(
+                self._until_stopped(self._captured() if opening is None else opening),
+                self._observer,
+                self._talker,
+                name=self._input.name,
+                chosen=wanted == "chosen",
+                search_s=None if opening is None else SEARCH_S,
+            )
+            if opening is not None:
+                self._crop.restart()
+        return None if picture is None else make_source(picture, self._talker)
+
+    def _captured(self) -> Iterator[Frame]:
+        while (frame := self._reader.get()) is not None:
+            yield frame
+
+    def _until_stopped(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            if self._stopping.is_set():
+                return
+            yield frame
+
+    def _send_motions(self, source: SourcePicture, peer: Wire, loop: asyncio.AbstractEventLoop) -> None:
+        """Turn every frame into a packet and hand it to the loop; on the motion thread."""
+        self._before = (self._reader.frames_in, self._reader.dropped)
+        self._reader.start()
+        encoder = MotionEncoder(self._format, rounding=self._settings.rounding)
+        stamps = Stamps()
+        for frame in self._until_stopped(self._captured()):
+            view = self._observer.observe(frame.picture, at_s=frame.captured_s, source=source.prepared)
+            if view is None:
+                self._no_face += 1
+                continue
+            stamp = stamps.next(frame.captured_s)
+            if stamp is None:
+                self._too_soon += 1
+                continue
+            packet = encoder.encode(
+                Motion(view.rotation, view.translation, view.expression),
+                captured_s=stamp.captured_s,
+                source=SLOT,
+                keypoints=self._settings.keypoints,
+            )
+            self._on_frame(frame.index, stamp.ticks, frame.captured_s, view.picture)
+            if self._input.keeps_all:
+                asyncio.run_coroutine_threadsafe(self._post_patiently(peer, packet), loop).result()
+            else:
+                loop.call_soon_threadsafe(self._post, peer, packet)
+
+    def _post(self, peer: Wire, packet: bytes) -> None:
+        # False means that one packet was lost on this side: this one or an older one that waited.
+        if peer.send_motion(packet):
+            self._sent += 1
+        else:
+            self._refused += 1
+        self._payload_bytes += len(packet)
+
+    async def _post_patiently(self, peer: Wire, packet: bytes) -> None:
+        self._post(peer, packet)
+        await self._flush(peer, limit_s=None)
+
+    async def _flush(self, peer: Wire, *, limit_s: float | None) -> None:
+        """Wait until the peer has handed every motion to the line."""
+        loop = asyncio.get_running_loop()
+        end_s = None if limit_s is None else loop.time() + limit_s
+        while peer.stats().motion_sent < self._sent and not self._stopping.is_set():
+            if self._over.is_set() or (end_s is not None and loop.time() > end_s):
+                return
+            await asyncio.sleep(PATIENCE_S)

@@ -1,0 +1,56 @@
+"""The program as a person starts it, in a process of its own."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.call.program import PROGRAM, Start, Visavis
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment in which nobody's own settings count."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VISAVIS_")}
+    return {**kept, "VISAVIS_CONFIG": str(tmp_path / "no-settings.toml"), "COLUMNS": "200"}
+
+
+@pytest.fixture
+def visavis(environment: dict[str, str]) -> Visavis:
+    """The command in a process of its own, as from a shell."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            env={**environment, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def start(environment: dict[str, str]) -> Iterator[Start]:
+    """Start the command and go on; what still runs when the test ends is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*PROGRAM, *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,68 @@
+"""The command line: help, usage, versions, and how errors are told."""
+
+import pytest
+
+from call.cli import explain
+from call.errors import CallError
+from tests.call.program import Visavis
+
+COMMANDS = [
+    ("loopback",), ("send",), ("receive",), ("demo",), ("doctor",), ("models", "list"), ("models", "verify"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself_with_an_example(visavis: Visavis, command: tuple[str, ...]) -> None:
+    result = visavis(*command, "--help")
+    assert result.returncode == 0
+    assert "Example: visavis " + " ".join(command) in result.stdout
+
+
+@pytest.mark.parametrize("command", ["bench", "train", "tables"])
+def test_a_command_that_is_passed_on_explains_itself_too(visavis: Visavis, command: str) -> None:
+    result = visavis(command, "--help")
+    assert result.returncode == 0, result.stderr
+    assert "usage" in result.stdout.lower()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("loopback",),
+        ("loopback", "clip.mp4", "--crop", "round"),
+        ("loopback", "clip.mp4", "--repeat", "0"),
+        ("send", "clip.mp4"),
+        ("receive", "--bogus"),
+        ("fly",),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_told_from_failure_by_its_exit_code(
+    visavis: Visavis, arguments: tuple[str, ...]
+) -> None:
+    assert visavis(*arguments).returncode == 2
+
+
+def test_the_version_is_printed(visavis: Visavis) -> None:
+    assert visavis("--version").stdout.startswith("visavis ")
+
+
+def test_a_traceback_is_shown_only_to_those_who_ask(visavis: Visavis) -> None:
+    wrong = ("send", "clip.mp4", "--connect", "a b", "--token", "x", "--profile", "nothing-here")
+    assert "Traceback" not in visavis(*wrong).stderr
+    assert "Traceback" in visavis(*wrong, "--debug").stderr
+    assert "Traceback" in visavis(*wrong, env={"VISAVIS_DEBUG": "1"}).stderr
+
+
+def test_errors_of_the_house_are_told_in_their_own_words() -> None:
+    assert explain(CallError("The line is dead.")) == "The line is dead."
+
+
+def test_errors_of_the_system_name_the_file() -> None:
+    assert explain(FileNotFoundError(2, "No such file or directory", "x.mp4")) == (
+        "x.mp4: No such file or directory."
+    )
+
+
+def test_a_fault_of_the_program_says_how_to_look_closer() -> None:
+    assert "--debug" in explain(RuntimeError("boom"))

@@ -1,0 +1,152 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codec.control import (
+    MAX_CONTROL_BYTES,
+    Feedback,
+    Goodbye,
+    PicturePiece,
+    PictureReady,
+    PictureRefused,
+    decode_control,
+    encode_control,
+)
+from codec.errors import BitstreamError
+from codec.hello import Hello, HelloMismatch, compare
+
+HELLO = Hello(1, "laptop-256", b"g" * 32, b"f" * 32, 256, 25.0, 0, b"s" * 16)
+PRINTABLE = st.text(st.characters(categories=["L", "N", "P"]), max_size=50)
+HELLOS = st.builds(
+    Hello,
+    st.just(1),
+    PRINTABLE.filter(lambda name: 1 <= len(name.encode()) <= 64),
+    st.binary(min_size=32, max_size=32),
+    st.binary(min_size=32, max_size=32),
+    st.integers(1, 65535),
+    st.integers(1, 65535).map(lambda rate: rate / 100),
+    st.integers(0, 2**32 - 1),
+    st.binary(min_size=16, max_size=16),
+)
+PIECES = st.integers(1, 1024).flatmap(
+    lambda count: st.builds(
+        PicturePiece,
+        st.integers(0, 65535),
+        st.integers(0, 3),
+        st.integers(0, count - 1),
+        st.just(count),
+        st.binary(min_size=32, max_size=32),
+        st.binary(min_size=1, max_size=960),
+    )
+)
+FEEDBACKS = st.builds(
+    Feedback,
+    st.none() | st.integers(0, 4095),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 65535),
+    st.integers(0, 2**32 - 1),
+    st.none() | st.integers(0, 3),
+)
+MESSAGES = st.one_of(
+    HELLOS,
+    PIECES,
+    FEEDBACKS,
+    st.builds(PictureReady, st.integers(0, 65535), st.integers(0, 3)),
+    st.builds(PictureRefused, st.integers(0, 65535), PRINTABLE),
+    st.builds(Goodbye, PRINTABLE),
+)
+
+
+@given(MESSAGES)
+def test_a_message_comes_back(message):
+    data = encode_control(message)
+    assert len(data) <= MAX_CONTROL_BYTES
+    assert decode_control(data) == message
+
+
+@given(st.one_of(st.binary(max_size=300), st.tuples(st.integers(1, 6), st.binary(max_size=200))))
+def test_any_bytes_give_a_message_or_a_bitstream_error(data):
+    data = data if isinstance(data, bytes) else bytes([data[0]]) + data[1]
+    try:
+        message = decode_control(data)
+    except BitstreamError:
+        return
+    assert encode_control(message) == data
+
+
+@given(MESSAGES, st.integers(0, 2**16), st.integers(1, 255), st.integers(0, 300))
+def test_a_damaged_message_gives_a_message_or_a_bitstream_error(message, position, value, length):
+    data = bytearray(encode_control(message))
+    data[position % len(data)] ^= value
+    for damaged in (data, data[:length]):
+        try:
+            decode_control(bytes(damaged))
+        except BitstreamError:
+            continue
+
+
+def test_feedback_takes_less_than_sixteen_bytes():
+    assert len(encode_control(Feedback(4095, 2**32 - 1, 65535, 2**32 - 1, 3))) < 16
+
+
+@pytest.mark.parametrize(
+    "data", [b"", bytes(MAX_CONTROL_BYTES + 1), b"\0", b"\x07abc", b"\x06\x1b[2J", b"\x06\xff"]
+)
+def test_empty_long_unknown_and_unprintable_messages_are_refused(data):
+    with pytest.raises(BitstreamError):
+        decode_control(data)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: PicturePiece(0, 4, 0, 1, bytes(32), b"x"),
+        lambda: PicturePiece(0, 0, 1, 1, bytes(32), b"x"),
+        lambda: PicturePiece(0, 0, 0, 1025, bytes(32), b"x"),
+        lambda: PicturePiece(0, 0, 0, 1, bytes(31), b"x"),
+        lambda: PicturePiece(0, 0, 0, 1, bytes(32), b""),
+        lambda: Goodbye("x" * 201),
+        lambda: Goodbye("two\nlines"),
+        lambda: Feedback(4096, 0, 0, 0, None),
+        lambda: replace(HELLO, frame_rate=float("nan")),
+        lambda: replace(HELLO, profile=""),
+        lambda: replace(HELLO, graphs_hash=b""),
+    ],
+)
+def test_messages_that_could_not_be_sent_cannot_be_made(make):
+    with pytest.raises(ValueError, match=" "):
+        make()
+
+
+def test_peers_that_differ_only_in_what_is_their_own_can_talk():
+    compare(HELLO, replace(HELLO, frame_rate=30.0, capabilities=7, resumption_secret=b"t" * 16))
+
+
+@pytest.mark.parametrize(
+    ("change", "ours", "theirs"),
+    [
+        ({"version": 2}, "version 1", "version 2"),
+        ({"profile": "paper-512"}, "'laptop-256'", "'paper-512'"),
+        ({"picture_size": 512}, "256", "512"),
+        ({"graphs_hash": b"h" * 32}, "67676767", "68686868"),
+        ({"format_hash": b"h" * 32}, "66666666", "68686868"),
+    ],
+)
+def test_a_mismatch_is_one_sentence_with_both_values(change, ours, theirs):
+    with pytest.raises(HelloMismatch) as caught:
+        compare(HELLO, replace(HELLO, **change))
+    sentence = str(caught.value)
+    assert ours in sentence
+    assert theirs in sentence
+    assert sentence.endswith(".")
+    assert ". " not in sentence
+
+
+def test_a_longer_hello_of_a_later_version_can_still_be_named():
+    later = decode_control(encode_control(replace(HELLO, version=9)) + b"what version 9 adds")
+    with pytest.raises(HelloMismatch, match="version 9"):
+        compare(HELLO, later)
+    with pytest.raises(BitstreamError):
+        decode_control(encode_control(HELLO) + b"x")

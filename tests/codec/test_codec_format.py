@@ -1,0 +1,91 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codec.errors import BitstreamError
+from codec.format import MotionFormat
+from codec.tables import GROUP_STEPS, expression_steps_of
+
+
+def test_a_saved_format_is_the_same_format(motion_format, tmp_path):
+    motion_format.save(tmp_path / "tables.npz")
+    loaded = MotionFormat.load(tmp_path / "tables.npz")
+    assert loaded.hash == motion_format.hash
+    assert len(loaded.hash) == 32
+    loaded.save(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "tables.npz").read_bytes()
+
+
+def test_every_part_of_a_format_changes_its_hash(motion_format):
+    tables = motion_format.tables.copy()
+    tables[7, :2] += np.array([1, -1], dtype=np.int64).astype(np.uint16)
+    others = [
+        replace(motion_format, rotation_step=0.5),
+        replace(motion_format, translation_step=0.5),
+        replace(motion_format, expression_steps=motion_format.expression_steps * 2),
+        replace(motion_format, tables=motion_format.exact_tables),
+        replace(motion_format, exact_tables=motion_format.tables),
+    ]
+    assert len({other.hash for other in [motion_format, *others]}) == 6
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"keypoints": 19},
+        {"keypoints": 32},
+        {"rotation_step": 0.3},
+        {"translation_step": 0.0},
+        {"translation_step": float("nan")},
+        {"expression_steps": np.full(20, 0.5)},
+        {"expression_steps": np.full((20, 3), 0.7)},
+        {"tables": np.zeros((132, 256), dtype=np.uint16)},
+        {"tables": np.full((132, 256), 256.0)},
+        {"exact_tables": np.full((131, 256), 256)},
+    ],
+)
+def test_a_format_that_cannot_code_is_refused(motion_format, change):
+    with pytest.raises(ValueError, match=r"must|format|steps are"):
+        replace(motion_format, **change)
+
+
+@settings(max_examples=60)
+@given(position=st.integers(0, 2**30), value=st.integers(1, 255), length=st.integers(0, 2**30))
+def test_a_damaged_file_is_a_bitstream_error_or_a_valid_format(
+    motion_format, tmp_path_factory, position, value, length
+):
+    path = tmp_path_factory.getbasetemp() / "damaged.npz"
+    motion_format.save(path)
+    data = bytearray(path.read_bytes())
+    data[position % len(data)] ^= value
+    for damaged in (bytes(data), bytes(data[: length % len(data)])):
+        path.write_bytes(damaged)
+        try:
+            assert MotionFormat.load(path).keypoints == 20
+        except BitstreamError:
+            continue
+
+
+@given(st.binary(max_size=300))
+def test_a_file_of_any_bytes_is_a_bitstream_error(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "any.npz"
+    path.write_bytes(data)
+    with pytest.raises(BitstreamError):
+        MotionFormat.load(path)
+
+
+def test_default_steps_follow_the_groups_and_are_coarser_in_depth():
+    steps = expression_steps_of({"eyes": (1, 2), "mouth": (0,)})
+    assert steps.shape == (3, 3)
+    assert steps[0, 0] == GROUP_STEPS["mouth"]
+    assert steps[1, 0] == GROUP_STEPS["eyes"]
+    assert (steps[:, 2] > steps[:, 0]).all()
+
+
+@pytest.mark.parametrize("groups", [{"mouth": (0, 2)}, {"mouth": (0, 0)}, {"ears": (0,)}])
+def test_groups_that_are_incomplete_or_unknown_are_refused(groups):
+    with pytest.raises(ValueError, match="groups"):
+        expression_steps_of(groups)

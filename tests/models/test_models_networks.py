@@ -1,0 +1,119 @@
+"""The networks: geometry that holds before any training, both forms of the warp, graphs that agree with torch."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from models.engine import load_torch  # noqa: E402
+from models.geometry import head_linear, keypoints, pose_of_points  # noqa: E402
+from models.motion_field import Head, compose, flow_parts, image_grid, points_at  # noqa: E402
+from models.networks import load_networks  # noqa: E402
+from models.profile import NetworkProfile, ProfileError, load_network_profile  # noqa: E402
+from models.talker import TalkingHead, enlarge  # noqa: E402
+from models.warp import warp_picture, warp_volume_native, warp_volume_planes  # noqa: E402
+from runtime.engine import as_input, load  # noqa: E402
+from runtime.profile import load_profile, profiles_folder  # noqa: E402
+from runtime.talker import Talker  # noqa: E402
+
+FOLDER = profiles_folder() / "laptop-256"
+
+
+def head(rotation: list[float], translation: list[float], seed: int = 3) -> Head:
+    generator = torch.Generator().manual_seed(seed)
+    canonical = torch.randn(1, 20, 3, generator=generator) * 0.5
+    turn, shift = torch.tensor([rotation]), torch.tensor([translation])
+    placed = keypoints(canonical, turn, shift, torch.zeros(1, 20, 3))
+    return Head(placed, head_linear(turn, shift), torch.cat([shift[:, :2], torch.zeros(1, 1)], 1))
+
+
+def test_the_warp_by_planes_is_the_five_dimensional_one() -> None:
+    generator = torch.Generator().manual_seed(1)
+    volume = torch.randn(2, 6 * 4, 16, 16, generator=generator)
+    places = torch.rand(2, 4, 16, 16, 3, generator=generator) * 2.6 - 1.3
+    places[..., 2] *= 0.45
+    native = warp_volume_native(volume, places, depth=4, extent=0.45)
+    planes = warp_volume_planes(volume, places, depth=4, extent=0.45)
+    assert (native - planes).abs().max() < 1e-4
+
+
+def test_without_motion_every_point_stays() -> None:
+    still = head([5, -3, 2], [0.1, 0, 0.8])
+    linear, offsets = flow_parts(still, still)
+    masks = torch.rand(1, 22, 8, 8).softmax(1)
+    points = points_at(image_grid(8, masks), torch.rand(1, 8, 8) * 0.2)
+    assert (compose(masks, linear, offsets, points) - points).abs().max() < 1e-5
+
+
+def test_each_keypoint_flow_takes_its_driving_keypoint_to_the_source() -> None:
+    source, driving = head([5, -3, 2], [0.1, 0, 0.8]), head([-20, 8, 10], [-0.1, 0.05, 0.6])
+    linear, offsets = flow_parts(source, driving)
+    arrived = driving.keypoints @ linear.transpose(1, 2) + offsets[:, 1:]
+    assert (arrived - source.keypoints).abs().max() < 1e-5
+
+
+def test_an_untrained_network_already_moves_the_head_and_keeps_the_background() -> None:
+    torch.manual_seed(0)
+    talker = TalkingHead(load_network_profile(FOLDER)).eval()
+    source, driving = head([0, 0, 0], [0, 0, 0.8]), head([0, 0, 0], [0.25, 0, 0.8])
+    with torch.no_grad():
+        drawn = talker.draw(talker.prepare(torch.rand(1, 3, 256, 256)), source, driving)
+    moved = drawn.field.surface - image_grid(64, drawn.field.surface)
+    assert abs(float(moved[0, 32, 40, 0]) + 0.25) < 0.03
+    assert moved[0, :4, :4].abs().max() < 0.02
+
+
+def test_the_pose_is_read_back_from_projected_points() -> None:
+    generator = torch.Generator().manual_seed(2)
+    level = torch.randn(11, 3, generator=generator)
+    rotation = torch.tensor([[25.0, -12, 8], [-40, 20, -15]])
+    translation = torch.tensor([[0.1, -0.2, 0.9], [0, 0, 0.5]])
+    points = keypoints(level.expand(2, -1, -1), rotation, translation, torch.zeros(2, 11, 3))
+    found_rotation, found_translation = pose_of_points(points[..., :2], level)
+    assert (found_rotation - rotation).abs().max() < 0.01
+    assert (found_translation - translation).abs().max() < 1e-4
+
+
+def test_enlarging_a_still_flow_keeps_every_pixel_where_it_is() -> None:
+    picture = torch.rand(1, 3, 64, 64)
+    still = image_grid(16, picture).expand(1, -1, -1, -1)
+    assert (warp_picture(picture, enlarge(still, 4)) - picture).abs().max() < 1e-4
+
+
+def test_the_exported_graphs_draw_what_torch_draws() -> None:
+    profile = load_profile("laptop-256")
+    ours, reference = (Talker(graphs, picture_size=256) for graphs in (load(profile), load_torch(profile)))
+    rng = np.random.default_rng(4)
+    picture = np.clip(rng.normal(128, 40, (8, 8, 3)), 0, 255).astype(np.uint8).repeat(32, 0).repeat(32, 1)
+    inputs = {"picture": as_input(picture)}
+    found, same = reference.graphs.motion(inputs), ours.graphs.motion(inputs)
+    for name, value in found.items():
+        np.testing.assert_allclose(same[name], value, atol=2e-3, err_msg=name)
+    source = reference.prepare(picture)
+    rotation = source.rotation + np.float32([8, 3, -4])
+    motion = (rotation, source.translation + np.float32([0.05, 0, 0.05]), source.expression)
+    difference = ours.draw(source, *motion).astype(int) - reference.draw(source, *motion)
+    assert np.abs(difference).max() <= 2
+
+
+def test_a_profile_with_a_wrong_number_is_refused_by_name(tmp_path: Path) -> None:
+    text = (FOLDER / "profile.toml").read_text().replace("keypoints = 20", "keypoints = -20")
+    (tmp_path / "profile.toml").write_text(text)
+    with pytest.raises(ProfileError, match="keypoints"):
+        load_network_profile(tmp_path)
+
+
+def test_weights_of_another_profile_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "profile.toml").write_text(
+        (FOLDER / "profile.toml").read_text().replace("generator_width = 80", "generator_width = 40")
+    )
+    (tmp_path / "weights.safetensors").write_bytes((FOLDER / "weights.safetensors").read_bytes())
+    with pytest.raises(ProfileError, match="does not fit"):
+        load_networks(tmp_path)
+
+
+def test_a_profile_lists_all_its_numbers() -> None:
+    with pytest.raises(ProfileError, match="lacks"):
+        NetworkProfile.from_table({"picture_size": 256})

@@ -1,0 +1,59 @@
+"""When a captured motion is due: jitter, drift, and the sender's frame interval."""
+
+import random
+
+import pytest
+
+from receiver.clock import MAX_DELAY_S, MIN_DELAY_S, START_DELAY_S, PlayoutClock
+
+
+def feed(
+    clock: PlayoutClock, *, count: int, jitter_s: float = 0.0, drift: float = 0.0, rate: float = 25
+) -> float:
+    """Let motions arrive as a line would bring them; returns the last one's ideal arrival."""
+    randomly = random.Random(7)
+    for index in range(count):
+        captured_s = index / rate
+        arrived_s = 1000 + captured_s * (1 + drift) + randomly.uniform(0, jitter_s)
+        clock.observe(round(captured_s * 60), arrived_s)
+    return 1000 + (count - 1) / rate * (1 + drift)
+
+
+def test_a_call_begins_with_a_modest_delay() -> None:
+    clock = PlayoutClock()
+    clock.observe(0, 1000.0)
+    assert clock.delay_s == pytest.approx(START_DELAY_S, rel=0.05)
+    assert clock.due_s(0) == pytest.approx(1000.0 + clock.delay_s)
+
+
+def test_a_steady_line_shortens_the_delay() -> None:
+    clock = PlayoutClock()
+    feed(clock, count=400)
+    assert MIN_DELAY_S <= clock.delay_s < 0.025  # ticks of 1/60 s alone look like 17 ms of jitter
+
+
+def test_jitter_lengthens_the_delay_to_what_covers_most_of_it_but_never_without_end() -> None:
+    clock = PlayoutClock()
+    feed(clock, count=200, jitter_s=0.08)
+    assert 0.06 < clock.delay_s < 0.1
+    feed(clock, count=200, jitter_s=1.0)
+    assert clock.delay_s == pytest.approx(MAX_DELAY_S)
+
+
+def test_clocks_that_drift_apart_are_followed() -> None:
+    for drift in (-500e-6, 500e-6):
+        clock = PlayoutClock()
+        ideal_s = feed(clock, count=25 * 300, drift=drift)
+        lag_s = clock.due_s(round((25 * 300 - 1) / 25 * 60)) - ideal_s
+        assert 0 < lag_s < 0.05
+
+
+@pytest.mark.parametrize("rate", [5, 10, 15, 24, 25, 30, 50, 60])
+@pytest.mark.parametrize("loss", [0.0, 0.3])
+def test_the_frame_interval_is_found_whatever_is_lost(rate: int, loss: float) -> None:
+    randomly = random.Random(rate)
+    clock = PlayoutClock()
+    for index in range(100):
+        if randomly.random() >= loss:
+            clock.observe(round(index / rate * 60), index / rate)
+    assert clock.interval_ticks == pytest.approx(60 / rate, rel=0.35 if loss else 0.05)

@@ -1,0 +1,192 @@
+"""Files of shown pictures: whole or not there at all."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from receiver.errors import OutputError
+from receiver.output import Picture, open_output
+from receiver.writer import MAX_QUEUED, Writer
+
+TIMES_S = [0.0, 0.033, 0.083, 0.117, 0.5, 2.0]
+
+
+def picture(index: int, size: int = 64) -> Picture:
+    """A square whose place tells its number, on colours that a wrong matrix would change."""
+    result = np.full((size, size, 3), (40, 160, 90), np.uint8)
+    result[8 : size - 8, 4 + 4 * index : 12 + 4 * index] = (200, 60, 30)
+    return result
+
+
+@pytest.mark.parametrize("name", ["call.mp4", "call.mkv"])
+def test_a_video_holds_the_pictures_at_their_times(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    output = open_output(str(target))
+    for index, at_s in enumerate(TIMES_S):
+        output.write(picture(index), at_s)
+    assert not target.exists()  # not before it is whole
+    output.finish()
+    with av.open(str(target)) as video:
+        stream = video.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+        frames = list(video.decode(stream))
+    assert [float(frame.time) for frame in frames] == pytest.approx(TIMES_S, abs=0.002)
+    for index, frame in enumerate(frames):
+        error = frame.to_ndarray(format="rgb24").astype(float) - picture(index)
+        assert np.abs(error).mean() < 4
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_an_mp4_begins_with_its_index_so_that_a_browser_plays_while_it_loads(tmp_path: Path) -> None:
+    target = tmp_path / "call.mp4"
+    output = open_output(str(target))
+    for index in range(5):
+        output.write(picture(index), index / 25)
+    output.finish()
+    data = target.read_bytes()
+    assert 0 < data.index(b"moov") < data.index(b"mdat")
+
+
+def test_a_folder_holds_a_png_for_each_picture_named_by_its_time(tmp_path: Path) -> None:
+    target = tmp_path / "pictures"
+    output = open_output(f"{target}/")
+    for index, at_s in enumerate(TIMES_S):
+        output.write(picture(index), at_s)
+    output.finish()
+    assert [path.name for path in sorted(target.iterdir())] == [
+        f"{round(at_s * 1000):09d}.png" for at_s in TIMES_S
+    ]
+    third = cv2.imread(str(target / "000000083.png"))
+    np.testing.assert_array_equal(cv2.cvtColor(third, cv2.COLOR_BGR2RGB), picture(2))
+    assert os.listdir(tmp_path) == ["pictures"]
+
+
+@pytest.mark.parametrize("name", ["call.mp4", "call.mkv", "pictures/"])
+@pytest.mark.parametrize("pictures", [0, 3])
+def test_what_is_discarded_leaves_nothing(tmp_path: Path, name: str, pictures: int) -> None:
+    output = open_output(f"{tmp_path}/{name}")
+    for index in range(pictures):
+        output.write(picture(index), index / 25)
+    output.discard()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["call.mp4", "call.mkv", "pictures/"])
+def test_a_call_without_a_picture_leaves_no_file(tmp_path: Path, name: str) -> None:
+    open_output(f"{tmp_path}/{name}").finish()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_call_without_a_picture_leaves_an_older_file_alone(tmp_path: Path) -> None:
+    older = tmp_path / "call.mp4"
+    older.write_bytes(b"older")
+    open_output(str(older)).finish()
+    assert older.read_bytes() == b"older"
+
+
+@pytest.mark.parametrize(
+    "name", ["absent/call.mp4", "file/call.mp4", "call.avi", "call", "full/", "file/new/"]
+)
+def test_an_output_that_cannot_be_is_told_at_once_in_a_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "something").touch()
+    with pytest.raises(OutputError, match=rf"{name.rstrip('/')}.*\.$"):
+        open_output(f"{tmp_path}/{name}")
+    assert sorted(os.listdir(tmp_path)) == ["file", "full"]
+
+
+FULL_DISK = """
+import resource, signal, sys
+import numpy as np
+from receiver.errors import OutputError
+from receiver.output import open_output
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+noise = np.random.default_rng(0)
+output = open_output(sys.argv[1])
+try:
+    for index in range(60):
+        output.write(noise.integers(0, 255, (128, 128, 3), dtype=np.uint8), index / 25)
+    output.finish()
+except OutputError as error:
+    output.discard()
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
+@pytest.mark.parametrize("name", ["call.mp4", "call.mkv"])
+@pytest.mark.parametrize("limit", ["3000", "300000"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, name: str, limit: str) -> None:
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / name), limit]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"{tmp_path / name} cannot be written")
+    assert len(result.stderr.splitlines()) == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_program_that_breaks_leaves_nothing(tmp_path: Path) -> None:
+    script = FULL_DISK.replace("for index in range(60):", "for index in [0, 1, None]:")
+    command = [sys.executable, "-c", script, str(tmp_path / "call.mp4"), str(10**9)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "TypeError" in result.stderr
+    assert os.listdir(tmp_path) == []
+
+
+class SlowOutput:
+    """An output whose disk waits until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.times_s: list[float] = []
+        self.finished = self.discarded = False
+
+    def write(self, picture: Picture, at_s: float) -> None:
+        self.go_on.wait(10)
+        if at_s < 0:
+            raise OutputError("the disk is full.")
+        self.times_s.append(at_s)
+
+    def finish(self) -> None:
+        self.finished = True
+
+    def discard(self) -> None:
+        self.discarded = True
+
+
+def test_drawing_never_waits_for_the_disk_and_what_finds_no_place_is_counted() -> None:
+    output = SlowOutput()
+    writer = Writer(output, on_error=lambda error: None)
+    for index in range(MAX_QUEUED + 10):
+        writer.put(picture(0), float(index))
+    assert writer.dropped in (9, 10)  # one may be under way
+    output.go_on.set()
+    writer.finish()
+    assert output.finished
+    assert len(output.times_s) == MAX_QUEUED + 10 - writer.dropped
+    assert output.times_s == sorted(output.times_s)
+
+
+def test_an_output_that_fails_is_reported_once_and_removed() -> None:
+    output = SlowOutput()
+    output.go_on.set()
+    errors: list[OutputError] = []
+    writer = Writer(output, on_error=errors.append)
+    for at_s in (0.0, -1.0, -2.0, 1.0):
+        writer.put(picture(0), at_s)
+    with pytest.raises(OutputError, match="full"):
+        writer.finish()
+    assert len(errors) == 1
+    assert output.times_s == [0.0]
+    assert output.discarded
+    assert not output.finished

@@ -1,0 +1,293 @@
+"""The playout buffer, without a network: what it shows, when, and what it never does."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from receiver_fakes import decoded, motion
+
+from codec.decoder import DecodedMotion
+from codec.time import Unwrapper, ticks_of
+from receiver.clock import MAX_DELAY_S
+from receiver.playout import EXTRAPOLATED_S, MAX_WAITING, RELAXING_S, Playout, Shown
+
+FRAME_S = 0.04
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Something shown, and when."""
+
+    at_s: float
+    shown: Shown
+
+
+def play(
+    playout: Playout,
+    arrivals: list[tuple[float, DecodedMotion]],
+    *,
+    draw_s: float = 0.0,
+    until_s: float | None = None,
+) -> list[Seen]:
+    """Push motions as they arrive and show whatever is due, as the drawing thread does; no real time passes."""
+    seen: list[Seen] = []
+    queue = sorted(arrivals, key=lambda arrival: arrival[0])
+    now_s = queue[0][0] if queue else 0.0
+    end_s = queue[-1][0] + 0.5 if until_s is None else until_s
+    while now_s < end_s:
+        while queue and queue[0][0] <= now_s:
+            playout.push(queue[0][1], queue[0][0])
+            del queue[0]
+        shown = playout.next(now_s)
+        if shown is not None:
+            seen.append(Seen(now_s, shown))
+            now_s += draw_s
+            continue
+        due_s = playout.due_s()
+        assert due_s is None or due_s > now_s, "the drawing thread would spin"
+        now_s = min(
+            [end_s, *(time_s for time_s in (due_s, queue[0][0] if queue else None) if time_s is not None)]
+        )
+    return seen
+
+
+def clip(
+    count: int, *, rate: float = 25.0, start_s: float = 0.0, transit_s: float = 0.02
+) -> list[tuple[float, DecodedMotion]]:
+    """A clip's motions as a perfect line brings them."""
+    frames = [start_s + index / rate for index in range(count)]
+    return [(captured_s + transit_s, decoded(round(captured_s * 60))) for captured_s in frames]
+
+
+def kinds(seen: list[Seen]) -> list[str]:
+    return [one.shown.kind for one in seen]
+
+
+def fresh_ticks(seen: list[Seen]) -> list[int]:
+    return [one.shown.ticks for one in seen if one.shown.kind == "fresh"]
+
+
+@pytest.mark.parametrize("rate", [10, 15, 25, 30, 60])
+def test_a_clip_is_shown_frame_by_frame_and_nothing_is_added(rate: int) -> None:
+    arrivals = clip(100, rate=rate)
+    seen = play(Playout(), arrivals)
+    assert kinds(seen)[:100] == ["fresh"] * 100
+    assert fresh_ticks(seen) == [motion.ticks for _, motion in arrivals]
+
+
+def test_motions_are_shown_at_the_rhythm_of_their_capture() -> None:
+    seen = play(Playout(), clip(200))[100:]
+    for one, other in pairwise(seen[:50]):
+        captured_s = (other.shown.ticks - one.shown.ticks) / 60
+        assert other.at_s - one.at_s == pytest.approx(captured_s, abs=0.005)
+
+
+def test_motions_out_of_order_are_shown_in_order() -> None:
+    arrivals = clip(50)
+    for index in range(10, 40, 3):  # 45 ms late: behind the next one
+        arrivals[index] = (arrivals[index][0] + 0.045, arrivals[index][1])
+    seen = play(Playout(), arrivals)
+    assert fresh_ticks(seen) == [motion.ticks for _, motion in arrivals]
+
+
+def test_a_lost_motion_is_bridged_once_its_far_side_has_come() -> None:
+    playout = Playout()
+    playout.clock.delay_s = 0.1
+    arrivals = clip(20)
+    lost = arrivals.pop(10)[1]
+    seen = play(playout, arrivals, until_s=arrivals[-1][0] + 0.02)
+    assert kinds(seen).count("interpolated") == 1
+    assert set(kinds(seen)) == {"fresh", "interpolated"}
+    bridge = next(one.shown for one in seen if one.shown.kind == "interpolated")
+    assert bridge.motion.rotation[0] == pytest.approx(lost.ticks, abs=1)  # the yaw tells the time
+
+
+def test_a_gap_without_a_far_side_is_carried_on_and_then_relaxes_to_the_pose_of_the_source() -> None:
+    playout = Playout()
+    playout.set_rest(0, motion(-5))
+    seen = play(playout, clip(10), until_s=3.0)
+    assert kinds(seen)[:10] == ["fresh"] * 10
+    carried = [one for one in seen if one.shown.kind == "extrapolated"]
+    relaxed = [one for one in seen if one.shown.kind == "relaxed"]
+    assert kinds(seen) == ["fresh"] * 10 + ["extrapolated"] * len(carried) + ["relaxed"] * len(relaxed)
+    assert 1 <= len(carried) <= EXTRAPOLATED_S / FRAME_S
+    last = seen[9].shown.motion.rotation[0]
+    assert last < carried[0].shown.motion.rotation[0] < last + 4
+    assert relaxed[-1].shown.motion.rotation[0] == pytest.approx(-5)
+    assert relaxed[-1].at_s - seen[9].at_s == pytest.approx(EXTRAPOLATED_S + RELAXING_S, abs=0.1)
+    assert playout.due_s() is None  # then the screen rests, and the thread sleeps
+
+
+def test_without_a_source_s_pose_the_last_picture_stays() -> None:
+    seen = play(Playout(), clip(10), until_s=3.0)
+    assert set(kinds(seen)[10:]) == {"extrapolated"}
+
+
+def test_a_face_that_returns_after_seconds_is_shown_at_once() -> None:
+    playout = Playout()
+    playout.set_rest(0, motion(0))
+    seen = play(playout, clip(25) + clip(25, start_s=6.0))
+    returned = [one for one in seen if one.shown.kind == "fresh" and one.at_s > 5]
+    assert len(returned) == 25
+    assert returned[0].at_s < 6.02 + 0.06
+    assert playout.counts.restarts == 0
+
+
+def test_drawing_that_is_too_slow_shows_the_newest_and_counts_the_skipped() -> None:
+    playout = Playout()
+    arrivals = clip(250)
+    seen = play(playout, arrivals, draw_s=0.1)
+    captured = {motion.ticks: at_s - 0.02 for at_s, motion in arrivals}
+    behind = [one.at_s - captured[one.shown.ticks] for one in seen if one.shown.kind == "fresh"]
+    assert max(behind) < 0.3
+    assert 90 < len(fresh_ticks(seen)) < 130
+    assert playout.counts.fresh + playout.counts.skipped == 250
+
+
+def test_a_hiccup_of_drawing_costs_no_frame() -> None:
+    playout = Playout()
+    first = play(playout, clip(20), until_s=0.8)
+    later = [arrival for arrival in clip(60) if arrival[0] >= 0.8]
+    playout.push(later[0][1], later[0][0])  # arrives while a picture takes long
+    seen = play(playout, later[1:], draw_s=0.02)
+    assert fresh_ticks(first) + fresh_ticks(seen) == [one.ticks for _, one in clip(60)]
+
+
+def test_a_line_that_suddenly_takes_longer_is_followed() -> None:
+    playout = Playout()
+    playout.set_rest(0, motion(0))
+    slow = [(at_s + 0.4, one) for at_s, one in clip(100, start_s=4.0)]
+    seen = play(playout, clip(100) + slow)
+    shown = [ticks for ticks in fresh_ticks(seen) if ticks >= 240]
+    assert len(shown) >= 90
+    assert playout.counts.restarts == 0
+
+
+def test_a_sender_that_starts_anew_is_shown_again_from_its_second_motion_s_arrival() -> None:
+    playout = Playout()
+    anew = [(at_s + 30.0, one) for at_s, one in clip(50)]  # the same clip, 30 s later
+    seen = play(playout, clip(50, start_s=10.0) + anew)
+    assert fresh_ticks(seen)[-50:] == [one.ticks for _, one in clip(50)]
+    assert playout.counts.restarts == 1
+
+
+def test_one_stray_motion_does_not_turn_the_clock_back() -> None:
+    playout = Playout()
+    arrivals = clip(200)
+    stray = (5.0, decoded(3, value=99.0))
+    again = (5.01, decoded(3, value=99.0))
+    seen = play(playout, [*arrivals, stray, again])
+    assert fresh_ticks(seen) == [one.ticks for _, one in arrivals]
+    assert playout.counts.restarts == 0
+
+
+def test_a_silence_longer_than_the_wire_s_clock_is_survived() -> None:
+    unwrap = Unwrapper().unwrap
+    times_s = [index / 25 for index in range(50)] + [60 + index / 25 for index in range(50)]
+    arrivals = [(at_s + 0.02, decoded(unwrap(ticks_of(at_s)))) for at_s in times_s]
+    seen = play(Playout(), arrivals)
+    assert len(fresh_ticks(seen)) == 100
+
+
+def test_a_change_of_source_is_not_interpolated_across() -> None:
+    playout = Playout()
+    playout.clock.delay_s = 0.1
+    arrivals = [(at_s, decoded(one.ticks, source=int(at_s > 0.4))) for at_s, one in clip(20)]
+    del arrivals[10]
+    assert "interpolated" not in kinds(play(playout, arrivals, until_s=arrivals[-1][0] + 0.02))
+
+
+lines = st.fixed_dictionaries(
+    {
+        "rate": st.sampled_from([10, 24, 25, 30, 60]),
+        "start_s": st.sampled_from([0.0, 66.0, 1000.3]),  # some wrap on the wire
+        "drift": st.sampled_from([-3e-4, 0.0, 3e-4]),
+        "draw_s": st.sampled_from([0.0, 0.01, 0.035, 0.12]),
+        "fates": st.lists(
+            st.tuples(
+                st.sampled_from([0, 1, 1, 1, 1, 1, 2]),  # lost, once, twice
+                st.floats(0, 0.3) | st.floats(0, 0.02),  # jitter, which also reorders
+            ),
+            min_size=1,
+            max_size=120,
+        ),
+    }
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(lines)
+def test_whatever_the_line_does_time_never_runs_backwards_and_no_motion_is_fresh_twice(line: dict) -> None:
+    unwrap = Unwrapper().unwrap
+    on_wire = []
+    for index, (copies, jitter_s) in enumerate(line["fates"]):
+        captured_s = line["start_s"] + index / line["rate"]
+        for copy in range(copies):
+            arrived_s = captured_s * (1 + line["drift"]) + jitter_s * (1 + copy / 2)
+            on_wire.append((arrived_s, ticks_of(captured_s)))
+    on_wire.sort()
+    arrivals = [(at_s, decoded(unwrap(ticks))) for at_s, ticks in on_wire]
+    playout = Playout()
+    playout.set_rest(0, motion(0))
+    seen = play(playout, arrivals, draw_s=line["draw_s"], until_s=on_wire[-1][0] + 0.5 if on_wire else 1.0)
+
+    ticks = [one.shown.ticks for one in seen]
+    assert ticks == sorted(ticks)
+    fresh = fresh_ticks(seen)
+    assert len(fresh) == len(set(fresh)) == playout.counts.fresh
+    assert set(fresh) <= {one.ticks for _, one in arrivals}
+    assert all(one.shown.motion.rotation[2] == 1 for one in seen if one.shown.kind == "fresh")
+    counts = playout.counts
+    assert counts.fresh + counts.late + counts.skipped + counts.duplicates == len(arrivals)
+    assert counts.restarts == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 0.03), st.booleans()), min_size=40, max_size=120),
+    st.sampled_from([24, 25, 30]),
+)
+def test_every_motion_that_is_on_time_is_shown(fates: list[tuple[float, bool]], rate: int) -> None:
+    playout = Playout()
+    arrivals = [
+        (index / rate + jitter_s, decoded(round(index / rate * 60)))
+        for index, (jitter_s, lost) in enumerate(fates)
+        if not lost
+    ]
+    seen = play(playout, arrivals)
+    # Up to 30 ms of jitter, and 17 of ticks, lie within the delay that a call starts with and adapts to.
+    assert fresh_ticks(seen) == [
+        one.ticks for _, one in sorted(arrivals, key=lambda arrival: arrival[1].ticks)
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 0.2), st.integers(-(2**20), 2**20)), max_size=300))
+def test_memory_is_bounded_and_nothing_raises_whatever_comes(arrivals: list[tuple[float, int]]) -> None:
+    playout = Playout()
+    playout.set_rest(0, motion(0))
+    now_s = 0.0
+    for later_s, ticks in arrivals:
+        now_s += later_s
+        playout.push(decoded(ticks), now_s)
+        assert playout.waiting <= MAX_WAITING
+        assert playout.clock.delay_s <= MAX_DELAY_S
+        if ticks % 3 == 0:
+            playout.next(now_s)
+    for _ in range(1000):
+        due_s = playout.due_s()
+        if due_s is None:
+            break
+        now_s = max(now_s, due_s)
+        assert playout.next(now_s) is not None or (playout.due_s() or now_s + 1) > now_s
+    assert playout.due_s() is None
+
+
+def test_motions_that_nobody_takes_do_not_pile_up() -> None:
+    playout = Playout()
+    for at_s, one in clip(3000, rate=60):
+        playout.push(one, at_s)
+    assert playout.waiting == MAX_WAITING
+    assert playout.counts.skipped == 3000 - MAX_WAITING

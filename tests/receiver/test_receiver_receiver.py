@@ -1,0 +1,259 @@
+"""A receiving call with a fake talker and a fake peer: hello, source picture, motions, goodbye."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from receiver_fakes import SIZE, FakeLine, FakeTalker, hello, motion, motion_format
+
+from codec.control import (
+    Feedback,
+    Goodbye,
+    Message,
+    PicturePiece,
+    PictureReady,
+    PictureRefused,
+    encode_control,
+)
+from codec.encoder import MotionEncoder
+from codec.hello import Hello
+from codec.picture import Picture, cut_picture, encode_picture
+from receiver.errors import OutputError, ReceiverError
+from receiver.output import Nothing, Output, open_output
+from receiver.playout import Shown
+from receiver.receiver import Receiver
+from receiver.stats import ReceiverStats
+
+
+@dataclass
+class Call:
+    """A receiver under test, the line it speaks on, and what it showed."""
+
+    receiver: Receiver
+    line: FakeLine
+    talker: FakeTalker
+    shown: list[tuple[Shown, Picture, float]]
+    task: asyncio.Task[ReceiverStats]
+    encoder: MotionEncoder
+
+    def tell(self, *messages: Message) -> None:
+        for message in messages:
+            self.receiver.on_control(encode_control(message))
+
+    def send_motion(self, yaw: float, *, captured_s: float, source: int = 0) -> None:
+        self.receiver.on_motion(self.encoder.encode(motion(yaw), captured_s=captured_s, source=source))
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for what the other threads are about to do."""
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110 (threads set no event of a loop's)
+                await asyncio.sleep(0.005)
+
+
+def pieces(*, transfer: int = 1, slot: int = 0, size: int = SIZE) -> list[PicturePiece]:
+    noise = np.random.default_rng(transfer).integers(0, 255, (size, size, 3), dtype=np.uint8)
+    return cut_picture(encode_picture(noise, quality=60), transfer=transfer, slot=slot)
+
+
+@asynccontextmanager
+async def calling(output: Output | None = None, talker: FakeTalker | None = None) -> AsyncIterator[Call]:
+    line, talker, shown = FakeLine(), talker or FakeTalker(), []
+    receiver = Receiver(
+        talker,  # type: ignore[arg-type]
+        motion_format(),
+        hello=hello(),
+        output=output or Nothing(),
+        on_shown=lambda *what: shown.append(what),
+    )
+    task = asyncio.create_task(receiver.run(line))
+    await asyncio.sleep(0)
+    try:
+        yield Call(receiver, line, talker, shown, task, MotionEncoder(motion_format()))
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def begin(call: Call) -> None:
+    """Greet and bring a source picture, as a sender does."""
+    call.tell(hello(), *pieces())
+    await call.until(lambda: call.line.of(PictureReady))
+
+
+async def play(call: Call, *, frames: int, first: int = 0) -> None:
+    """Send motions in real time, their yaw counting them."""
+    for index in range(first, first + frames):
+        call.send_motion(float(index), captured_s=time.monotonic())
+        await asyncio.sleep(0.04)
+
+
+async def test_a_call_from_hello_to_goodbye_shows_every_motion() -> None:
+    async with calling() as call:
+        await begin(call)
+        assert call.line.of(PictureReady) == [PictureReady(1, 0)]
+        await play(call, frames=15)
+        call.tell(Goodbye("the input has ended"))
+        stats = await call.task
+    assert isinstance(call.line.sent[0], Hello)
+    assert call.line.sent[-1] == Goodbye("")
+    fresh = [shown for shown, _, _ in call.shown if shown.kind == "fresh"]
+    yaws = [round(shown.motion.rotation[0]) for shown in fresh]
+    assert yaws == sorted(set(yaws))
+    assert yaws[-1] == 14  # what was still to come due was waited for
+    assert stats.frames_fresh == len(yaws) == 15 - stats.frames_skipped - stats.frames_late
+    assert stats.packets_bad == stats.packets_early == 0
+    assert stats.pictures_received == 1
+    assert stats.ended == "The other side has ended the call: the input has ended."
+
+
+async def test_a_recording_is_whole_when_the_call_ends(tmp_path: Path) -> None:
+    target = tmp_path / "call.mp4"
+    async with calling(open_output(str(target))) as call:
+        await begin(call)
+        await play(call, frames=10)
+        call.tell(Goodbye(""))
+        stats = await call.task
+    with av.open(str(target)) as video:
+        frames = list(video.decode(video=0))
+    assert len(frames) == len(call.shown)
+    assert stats.frames_unwritten == 0
+    assert os.listdir(tmp_path) == [target.name]
+
+
+async def test_a_call_that_is_interrupted_completes_its_recording_and_says_goodbye(tmp_path: Path) -> None:
+    target = tmp_path / "call.mp4"
+    async with calling(open_output(str(target))) as call:
+        await begin(call)
+        await play(call, frames=5)
+        call.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call.task
+    assert call.line.sent[-1] == Goodbye("")
+    with av.open(str(target)) as video:
+        assert len(list(video.decode(video=0))) == len(call.shown) >= 1
+    assert call.receiver.stats().ended == "This side has ended the call."
+
+
+async def test_a_lost_line_ends_the_call_with_its_reason() -> None:
+    async with calling() as call:
+        call.receiver.on_closed("The line to the other side is lost.")
+        stats = await call.task
+    assert stats.ended == "The line to the other side is lost."
+
+
+async def test_another_profile_on_the_other_side_is_one_sentence_for_both() -> None:
+    async with calling() as call:
+        call.tell(hello(profile="paper-512"))
+        with pytest.raises(ReceiverError, match=r"'paper-512'.*'fake-64'.*--profile") as raised:
+            await call.task
+    assert call.line.of(Goodbye) == [Goodbye(str(raised.value))]
+
+
+async def test_broken_packets_and_messages_are_counted_and_harm_nothing() -> None:
+    async with calling() as call:
+        await begin(call)
+        noise = np.random.default_rng(0)
+        for length in range(40):
+            call.receiver.on_motion(b"\xff" + noise.bytes(length))
+            call.receiver.on_control(b"\xff" + noise.bytes(length))
+        await play(call, frames=3)
+        call.tell(Goodbye(""))
+        stats = await call.task
+    assert stats.packets_bad == 80
+    assert stats.frames_fresh + stats.frames_skipped + stats.frames_late == 3
+
+
+async def test_motions_before_the_picture_that_they_name_are_not_drawn() -> None:
+    async with calling() as call:
+        call.send_motion(1.0, captured_s=0.0)  # before the hello
+        call.tell(hello())
+        call.send_motion(2.0, captured_s=0.04)  # before any picture
+        call.tell(*pieces())
+        await call.until(lambda: call.line.of(PictureReady))
+        call.send_motion(3.0, captured_s=0.08, source=2)  # of a picture that is not there
+        call.send_motion(4.0, captured_s=0.12)
+        await call.until(lambda: call.shown)
+        call.tell(Goodbye(""))
+        stats = await call.task
+    assert call.talker.drawn[0] == 4.0
+    assert stats.packets_early == 3
+
+
+async def test_a_picture_of_another_size_or_no_picture_is_refused_and_the_call_goes_on() -> None:
+    async with calling() as call:
+        call.tell(hello(), *pieces(transfer=1, size=2 * SIZE))
+        call.tell(*cut_picture(b"no picture at all", transfer=2, slot=0))
+        await call.until(lambda: len(call.line.of(PictureRefused)) == 2)
+        await begin(call)
+    refused = call.line.of(PictureRefused)
+    assert {one.transfer for one in refused} == {1, 2}
+    assert all(one.reason for one in refused)
+
+
+async def test_each_motion_is_drawn_from_the_source_that_it_names() -> None:
+    class Remembering(FakeTalker):
+        def draw(self, source, rotation, translation, expression):  # type: ignore[no-untyped-def]
+            drawn.setdefault(round(float(rotation[0])), source.brightness)
+            return super().draw(source, rotation, translation, expression)
+
+    drawn: dict[int, float] = {}
+    async with calling(talker=Remembering()) as call:
+        call.tell(hello())
+        for slot, grey in enumerate((50, 200)):
+            flat = np.full((SIZE, SIZE, 3), grey, np.uint8)
+            call.tell(*cut_picture(encode_picture(flat, quality=90), transfer=slot, slot=slot))
+        await call.until(lambda: len(call.line.of(PictureReady)) == 2)
+        for yaw, slot in ((20, 1), (40, 0)):
+            call.send_motion(yaw, captured_s=yaw / 25, source=slot)
+            await call.until(lambda: yaw in drawn)  # noqa: B023
+    assert drawn[20] == pytest.approx(200, abs=3)
+    assert drawn[40] == pytest.approx(50, abs=3)
+
+
+async def test_feedback_tells_what_came_and_what_was_shown() -> None:
+    async with calling() as call:
+        await begin(call)
+        await play(call, frames=10)
+        await call.until(lambda: any(one.shown and one.bitmap for one in call.line.of(Feedback)))
+    newest = call.line.of(Feedback)[-1]
+    assert newest.newest_ticks is not None
+    assert 0 < newest.playout_delay_ms <= 150
+    assert newest.source == 0
+
+
+async def test_an_output_that_fails_ends_the_call_with_its_sentence() -> None:
+    class Broken(Nothing):
+        def write(self, picture: Picture, at_s: float) -> None:
+            raise OutputError("out.mp4 cannot be written (No space left on device).")
+
+    async with calling(Broken()) as call:
+        await begin(call)
+        call.send_motion(1.0, captured_s=0.0)
+        with pytest.raises(OutputError, match="No space left"):
+            await call.task
+    assert call.line.of(Goodbye) == [Goodbye("")]
+
+
+@pytest.mark.parametrize("method", ["prepare", "draw"])
+async def test_a_graph_that_fails_ends_the_call_with_its_error(method: str) -> None:
+    class Failing(FakeTalker):
+        pass
+
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("the graph is damaged")
+
+    setattr(Failing, method, fail)
+    async with calling(talker=Failing()) as call:
+        call.tell(hello(), *pieces())
+        if method == "draw":
+            await call.until(lambda: call.line.of(PictureReady))
+            call.send_motion(1.0, captured_s=0.0)
+        with pytest.raises(RuntimeError, match="damaged"):
+            await call.task

@@ -1,0 +1,122 @@
+"""A receiving call over real sockets: a caller who knows the token, none, and one who does not."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from receiver_fakes import SIZE, FakeTalker, hello, motion, motion_format
+
+from codec.control import Goodbye, PictureReady, decode_control, encode_control
+from codec.encoder import MotionEncoder
+from codec.picture import cut_picture, encode_picture
+from receiver.errors import ReceiverError
+from receiver.output import Nothing
+from receiver.receiver import Receiver
+from receiver.session import receive
+from transport.errors import TransportError
+from transport.peer import Peer
+from transport.signalling import offer
+
+
+def make_receiver() -> Receiver:
+    return Receiver(FakeTalker(), motion_format(), hello=hello(), output=Nothing())  # type: ignore[arg-type]
+
+
+async def send(address: str, token: str, *, frames: int) -> None:
+    """Be a sender: greet, bring a picture, send motions in real time, say goodbye."""
+    ready = asyncio.Event()
+
+    def on_control(data: bytes) -> None:
+        if isinstance(decode_control(data), PictureReady):
+            ready.set()
+
+    peer = Peer(on_motion=lambda data: None, on_control=on_control, on_closed=lambda reason: ready.set())
+    try:
+        await offer(address, token, peer)
+        await peer.connected(10)
+        peer.send_control(encode_control(hello()))
+        picture = np.full((SIZE, SIZE, 3), 90, np.uint8)
+        for piece in cut_picture(encode_picture(picture), transfer=0, slot=0):
+            peer.send_control(encode_control(piece))
+        await asyncio.wait_for(ready.wait(), 10)
+        encoder = MotionEncoder(motion_format())
+        for index in range(frames):
+            peer.send_motion(encoder.encode(motion(float(index)), captured_s=time.monotonic(), source=0))
+            await asyncio.sleep(0.04)
+        peer.send_control(encode_control(Goodbye("the input has ended")))
+        await peer.drain()
+    finally:
+        await peer.close()
+
+
+async def test_a_caller_with_the_token_is_received_to_the_end() -> None:
+    receiver = make_receiver()
+    callers: list[asyncio.Task[None]] = []
+    wire = await receive(
+        receiver,
+        host="127.0.0.1",
+        port=0,
+        wait_s=10,
+        on_listening=lambda address, token: callers.append(
+            asyncio.create_task(send(address, token, frames=20))
+        ),
+    )
+    await callers[0]
+    stats = receiver.stats()
+    assert stats.frames_fresh + stats.frames_skipped + stats.frames_late == 20
+    assert stats.ended == "The other side has ended the call: the input has ended."
+    assert wire.received_bytes > 0
+
+
+async def test_nobody_who_calls_is_told_in_a_sentence() -> None:
+    with pytest.raises(ReceiverError, match=r"Nobody called within 0\.05 seconds\."):
+        await receive(
+            make_receiver(), host="127.0.0.1", port=0, wait_s=0.05, on_listening=lambda *where: None
+        )
+
+
+async def test_a_port_in_use_is_told_in_a_sentence() -> None:
+    async def second(address: str, token: str) -> None:
+        port = int(address.rpartition(":")[2])
+        with pytest.raises(TransportError, match="in use"):
+            await receive(make_receiver(), host="127.0.0.1", port=port, on_listening=lambda *where: None)
+        first.cancel()
+
+    seconds: list[asyncio.Task[None]] = []
+    first = asyncio.create_task(
+        receive(
+            make_receiver(),
+            host="127.0.0.1",
+            port=0,
+            on_listening=lambda *where: seconds.append(asyncio.create_task(second(*where))),
+        )
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await seconds[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--output", "absent/call.mp4"], "absent/call.mp4 cannot be written"),
+        (["--profile", "absent"], "absent"),
+    ],
+)
+def test_the_program_says_what_is_wrong_in_one_line(
+    options: list[str], sentence: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "receiver", "--listen", "127.0.0.1:0", *options]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+    )
+    assert result.returncode == 1
+    assert sentence in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert os.listdir(tmp_path) == []

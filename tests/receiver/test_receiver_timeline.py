@@ -1,0 +1,71 @@
+"""Time stamps of recordings, and what the feedback says of the newest motions."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from receiver_fakes import motion
+
+from receiver.playout import Shown
+from receiver.received import Received
+from receiver.timeline import MIN_STEP_S, Timeline
+
+
+def shown(ticks: int, kind: str = "fresh") -> Shown:
+    return Shown(kind, ticks, 0, motion(0))  # type: ignore[arg-type]
+
+
+def test_fresh_pictures_stand_at_their_capture_times_however_unevenly_they_are_shown() -> None:
+    timeline = Timeline()
+    stamps = [
+        timeline.stamp_s(shown(600 + ticks), 10 + ticks / 60 + late)
+        for ticks, late in [(0, 0.0), (2, 0.03), (5, 0.001), (7, 0.02), (60, 0.0)]
+    ]
+    assert stamps == pytest.approx([0, 2 / 60, 5 / 60, 7 / 60, 1.0])
+
+
+def test_what_fills_a_gap_stands_where_it_was_shown() -> None:
+    timeline = Timeline()
+    timeline.stamp_s(shown(600), 10.0)
+    assert timeline.stamp_s(shown(601, "extrapolated"), 10.06) == pytest.approx(0.06)
+    assert timeline.stamp_s(shown(602), 10.07) == pytest.approx(0.06 + MIN_STEP_S)  # late, after all
+    assert timeline.stamp_s(shown(606), 10.10) == pytest.approx(0.1)
+
+
+def test_a_sender_that_starts_anew_does_not_tear_the_recording() -> None:
+    timeline = Timeline()
+    timeline.stamp_s(shown(600), 10.0)
+    assert timeline.stamp_s(shown(90_000), 10.5) == pytest.approx(0.5)
+    assert timeline.stamp_s(shown(90_006), 10.6) == pytest.approx(0.6)
+    assert timeline.stamp_s(shown(3), 11.0) == pytest.approx(1.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.booleans(), st.floats(0, 1)), min_size=2, max_size=50))
+def test_time_stamps_always_rise(pictures: list[tuple[int, bool, float]]) -> None:
+    timeline = Timeline()
+    now_s, stamps = 5.0, []
+    for ticks, fresh, later_s in pictures:
+        now_s += later_s
+        stamps.append(timeline.stamp_s(shown(ticks, "fresh" if fresh else "relaxed"), now_s))
+    assert all(later - earlier >= MIN_STEP_S * 0.99 for earlier, later in pairwise(stamps))
+
+
+@given(st.lists(st.integers(5000, 5100), min_size=1, max_size=60))
+def test_feedback_names_the_newest_motion_and_the_32_ticks_before_it(ticks: list[int]) -> None:
+    received = Received()
+    for one in ticks:
+        received.add(one)
+    newest = max(ticks)
+    assert received.newest_ticks == newest % 4096
+    for bit in range(32):
+        assert (received.bitmap >> bit) & 1 == (newest - bit - 1 in ticks)
+
+
+def test_feedback_follows_a_sender_that_starts_anew() -> None:
+    received = Received()
+    assert received.newest_ticks is None
+    for ticks in (3000, 3002, 5, 7):
+        received.add(ticks)
+    assert received.newest_ticks == 7
+    assert received.bitmap == 0b10

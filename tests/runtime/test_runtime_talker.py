@@ -1,0 +1,124 @@
+"""The talker on the shipped profile: what it draws, what it sees, and what it says of a damaged profile."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runtime.engine import EngineError, load
+from runtime.profile import ProfileError, list_profiles, load_profile
+from runtime.talker import Talker
+
+SIZE = 256
+
+
+@pytest.fixture(scope="module")
+def talker() -> Talker:
+    return Talker(load(load_profile("laptop-256")), picture_size=SIZE)
+
+
+@pytest.fixture(scope="module")
+def face() -> np.ndarray:
+    """A public-domain portrait, cropped as the sender crops."""
+    data = pytest.importorskip("skimage.data")
+    import cv2
+
+    return np.ascontiguousarray(
+        cv2.resize(data.astronaut()[0:260, 90:350], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    )
+
+
+def test_the_shipped_profile_is_whole() -> None:
+    assert "laptop-256" in list_profiles()
+    profile = load_profile("laptop-256")
+    assert (profile.picture_size, profile.keypoints, len(profile.graphs_hash)) == (256, 20, 32)
+
+
+def test_a_source_at_rest_is_drawn_as_it_is(talker: Talker, face: np.ndarray) -> None:
+    source = talker.prepare(face)
+    drawn = talker.draw(source, source.rotation, source.translation, source.expression)
+    assert np.abs(drawn.astype(int) - face).mean() < 6
+
+
+def test_turning_the_head_moves_the_nose_to_that_side(talker: Talker, face: np.ndarray) -> None:
+    source = talker.prepare(face)
+    turned = talker.draw(
+        source, source.rotation + np.float32([12, 0, 0]), source.translation, source.expression
+    )
+    rotation, _, _ = talker.estimate(turned, source)
+    assert rotation[0] - source.rotation[0] > 5
+
+
+def test_moving_the_head_moves_the_picture_of_it(talker: Talker, face: np.ndarray) -> None:
+    source = talker.prepare(face)
+    moved = talker.draw(
+        source, source.rotation, source.translation + np.float32([0.1, 0, 0]), source.expression
+    )
+    _, translation, _ = talker.estimate(moved, source)
+    assert 0.05 < translation[0] - source.translation[0] < 0.15
+
+
+def test_the_background_stays_where_only_the_head_moves(talker: Talker, face: np.ndarray) -> None:
+    source = talker.prepare(face)
+    moved = talker.draw(
+        source, source.rotation, source.translation + np.float32([0.05, 0, 0]), source.expression
+    )
+    corner = (slice(0, 40), slice(0, 30))
+    assert np.abs(moved[corner].astype(int) - face[corner]).mean() < 8
+
+
+def test_the_same_picture_gives_the_same_expression_against_its_source(
+    talker: Talker, face: np.ndarray
+) -> None:
+    source = talker.prepare(face)
+    rotation, translation, expression = talker.estimate(face, source)
+    placed = talker.keypoints_of(source, rotation, translation, expression)
+    np.testing.assert_allclose(placed, source.keypoints, atol=1e-4)
+
+
+def test_a_face_is_located_in_a_wide_frame(talker: Talker, face: np.ndarray) -> None:
+    frame = np.full((360, 640, 3), 120, np.uint8)
+    frame[60:316, 300:556] = face
+    found = talker.locate(frame)
+    assert found is not None
+    assert abs(found.centre_x - 428) < 60
+    assert abs(found.centre_y - 188) < 60
+    assert 60 < found.size < 300
+
+
+def test_no_face_is_located_in_an_empty_room(talker: Talker) -> None:
+    ramp = np.linspace(40, 200, 640).astype(np.uint8)
+    assert talker.locate(np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (480, 640, 3)))) is None
+
+
+def test_a_picture_of_another_size_is_refused(talker: Talker) -> None:
+    with pytest.raises(ValueError, match="256x256x3"):
+        talker.prepare(np.zeros((128, 128, 3), np.uint8))
+
+
+def test_an_unknown_profile_names_those_that_are_there() -> None:
+    with pytest.raises(ProfileError, match="laptop-256"):
+        load_profile("no-such-profile")
+
+
+def test_an_unknown_engine_names_those_that_are_there() -> None:
+    with pytest.raises(EngineError, match="openvino"):
+        load(load_profile("laptop-256"), engine="abacus")
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut short", "tables missing", "no toml"])
+def test_a_damaged_profile_says_what_is_wrong(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "laptop-256"
+    shutil.copytree(load_profile("laptop-256").folder, folder)
+    graph = folder / "frame.onnx"
+    if damage == "missing":
+        graph.unlink()
+    elif damage == "cut short":
+        graph.write_bytes(graph.read_bytes()[:-100])
+    elif damage == "tables missing":
+        (folder / "tables.npz").unlink()
+    else:
+        (folder / "profile.toml").write_text("name = [")
+    with pytest.raises(ProfileError, match=r"lacks|damaged|tables"):
+        load_profile(str(folder))

@@ -1,0 +1,363 @@
+"""The course of a call, with a peer that has no network."""
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from codec.control import Goodbye, Message, PicturePiece, PictureReady, PictureRefused
+from codec.decoder import MotionDecoder
+from codec.format import MotionFormat
+from codec.hello import Hello, HelloMismatch
+from codec.motion import Motion
+from codec.tables import fit_tables
+from sender.capture import ClipInput, Frame
+from sender.crop import NO_FACE
+from sender.errors import InputError, SenderError
+from sender.sender import Sender, SenderSettings
+from tests.sender.sender_fakes import SIZE, FakePeer, FakeTalker, K, draw_frame
+
+FACE = draw_frame(160, 120, x=80, y=60, face=50)
+EMPTY = np.full((120, 160, 3), 30, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def motion_format() -> MotionFormat:
+    still = Motion(np.zeros(3), np.zeros(3), np.zeros((K, 3)))
+    return fit_tables([still], expression_steps=np.full((K, 3), 2**-8))
+
+
+@pytest.fixture
+def hello(motion_format: MotionFormat) -> Hello:
+    return Hello(1, "fake-64", bytes(32), motion_format.hash, SIZE, 25.0, 0, bytes(16))
+
+
+class Pictures:
+    """A clip of given pictures, at `rate` a second."""
+
+    name = "pictures"
+
+    def __init__(self, pictures: Iterable[np.ndarray], *, rate: float = 25.0) -> None:
+        self._pictures = pictures
+        self._rate = rate
+
+    def pictures(self) -> Iterator[tuple[float, np.ndarray]]:
+        for index, picture in enumerate(self._pictures):
+            yield index / self._rate, picture
+
+
+def clip(pictures: Iterable[np.ndarray], *, realtime: bool = False, rate: float = 25.0) -> ClipInput:
+    return ClipInput(Pictures(pictures, rate=rate), realtime=realtime)
+
+
+class Call:
+    """A sender and a fake peer that know each other."""
+
+    def __init__(
+        self, source, motion_format: MotionFormat, hello: Hello, *, talker=None, settings=None
+    ) -> None:
+        self.notices: list[str] = []
+        self.seen: list[tuple[int, int, float, np.ndarray]] = []
+        self.talker = talker or FakeTalker()
+        self.sender = Sender(
+            self.talker,
+            source,
+            motion_format=motion_format,
+            hello=hello,
+            settings=settings or SenderSettings(),
+            on_frame=lambda *seen: self.seen.append(seen),
+            on_notice=self.notices.append,
+        )
+        self.peer = FakePeer(hello)
+        self.peer.on_control = self.sender.on_control
+
+    async def run(self) -> None:
+        await asyncio.wait_for(self.sender.run(self.peer), 20)
+
+
+async def test_a_clip_is_sent_whole_in_its_order_and_ends_with_goodbye(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 60), motion_format, hello)
+    await call.run()
+    stats = call.sender.stats
+    assert (stats.frames_in, stats.frames_sent, stats.frames_dropped, stats.no_face_frames) == (60, 60, 0, 0)
+    decoder = MotionDecoder(motion_format)
+    decoded = [motion for packet in call.peer.motions for motion in decoder.decode(packet)]
+    assert [motion.ticks for motion in decoded] == [ticks for _, ticks, _, _ in call.seen]
+    assert set(np.diff([motion.ticks for motion in decoded])) <= {2, 3}
+    assert stats.payload_bytes == sum(map(len, call.peer.motions))
+    assert isinstance(call.peer.messages[0], Hello)
+    assert isinstance(call.peer.messages[-1], Goodbye)
+    assert call.peer.goodbye == "the input has ended"
+
+
+async def test_no_motion_goes_before_the_source_picture_is_ready(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 30), motion_format, hello)
+    sent_at_ready: list[int] = []
+
+    def answer(message: Message) -> list[Message]:
+        replies = call.peer.agree(message)
+        if any(isinstance(reply, PictureReady) for reply in replies):
+            sent_at_ready.append(len(call.peer.motions))
+        return replies
+
+    call.peer.answer = answer
+    await call.run()
+    assert sent_at_ready == [0]
+    assert call.sender.stats.frames_sent == 30
+
+
+async def test_the_sender_draws_upon_the_picture_as_the_receiver_has_it(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 5), motion_format, hello)
+    await call.run()
+    source = call.sender.source
+    assert source is not None
+    assert call.talker.prepared[0] is source.picture
+    sent = b"".join(message.data for message in call.peer.messages if isinstance(message, PicturePiece))
+    assert sent == source.data
+    assert call.sender.stats.source_bytes == len(sent)
+
+
+async def test_a_refused_picture_is_sent_again(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 5), motion_format, hello)
+
+    def answer(message: Message) -> list[Message]:
+        replies = call.peer.agree(message)
+        return [
+            PictureRefused(reply.transfer, "it is damaged")
+            if isinstance(reply, PictureReady) and not reply.transfer
+            else reply
+            for reply in replies
+        ]
+
+    call.peer.answer = answer
+    await call.run()
+    assert call.sender.stats.frames_sent == 5
+    assert call.sender.source is not None
+    assert call.sender.stats.source_bytes == 2 * len(call.sender.source.data)
+
+
+async def test_a_picture_refused_for_good_ends_the_call_with_the_reason(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 5), motion_format, hello)
+
+    def answer(message: Message) -> list[Message]:
+        if isinstance(message, PicturePiece):
+            return [PictureRefused(message.transfer, "it is damaged")] if message.index == 0 else []
+        return call.peer.agree(message)
+
+    call.peer.answer = answer
+    with pytest.raises(SenderError, match="it is damaged"):
+        await call.run()
+    assert call.peer.goodbye == "the sender failed"
+
+
+async def test_another_profile_on_the_other_side_is_named(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 5), motion_format, hello)
+    call.peer.hello = replace(hello, profile="laptop-512")
+    with pytest.raises(HelloMismatch, match="laptop-512"):
+        await call.run()
+    assert not call.peer.motions
+
+
+@pytest.mark.parametrize("crop", ["follow", "full"])
+async def test_a_clip_without_a_face_is_refused_with_a_sentence(crop, motion_format, hello) -> None:
+    call = Call(clip([EMPTY] * 40), motion_format, hello, settings=SenderSettings(crop=crop))
+    with pytest.raises(InputError, match="No face was found in pictures"):
+        await call.run()
+
+
+async def test_a_face_that_leaves_for_seconds_does_not_end_the_call(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 30 + [EMPTY] * 75 + [FACE] * 30), motion_format, hello)
+    await call.run()
+    stats = call.sender.stats
+    assert stats.no_face_frames + stats.frames_sent == 135
+    assert 75 <= stats.no_face_frames <= 85
+    assert NO_FACE in call.notices
+
+
+async def test_first_takes_the_first_picture_and_full_the_whole_frame(motion_format, hello) -> None:
+    square = [draw_frame(SIZE, SIZE, x=32 + shift, y=34, face=36) for shift in range(8)]
+    call = Call(clip(square), motion_format, hello, settings=SenderSettings(crop="full", source="first"))
+    await call.run()
+    assert all(seen[3] is picture for seen, picture in zip(call.seen, square, strict=True))
+    assert call.sender.source is not None
+    assert np.abs(call.sender.source.picture.astype(int) - square[0]).mean() < 6
+
+
+async def test_a_picture_file_can_be_the_source(motion_format, hello, tmp_path: Path) -> None:
+    path = tmp_path / "me.png"
+    cv2.imwrite(str(path), draw_frame(300, 200, x=200, y=100, face=60, background=200)[:, :, ::-1])
+    call = Call(clip([FACE] * 3), motion_format, hello, settings=SenderSettings(source=path))
+    await call.run()
+    assert call.sender.source is not None
+    assert call.sender.source.picture[2, 2] == pytest.approx([200, 200, 200], abs=12)
+
+
+async def test_a_picture_file_without_a_face_is_refused(motion_format, hello, tmp_path: Path) -> None:
+    path = tmp_path / "wall.png"
+    cv2.imwrite(str(path), EMPTY)
+    call = Call(clip([FACE] * 3), motion_format, hello, settings=SenderSettings(source=path))
+    with pytest.raises(InputError, match=r"wall\.png"):
+        await call.run()
+
+
+class GatedTalker(FakeTalker):
+    """Waits in `estimate` once the call proper has begun, as a slow machine would."""
+
+    def __init__(self, gate: threading.Semaphore) -> None:
+        super().__init__()
+        self._gate = gate
+
+    def estimate(self, picture: np.ndarray, source: object):
+        if source is not None:
+            self._gate.acquire(timeout=10)
+        return super().estimate(picture, source)
+
+
+class Camera:
+    """A live input that gives a frame whenever the test says so."""
+
+    name = "camera"
+    keeps_all = False
+
+    def __init__(self) -> None:
+        self.ready = threading.Semaphore(0)
+        self.stopped = False
+        self.given = 0
+
+    def opening(self) -> None:
+        return None
+
+    def frames(self) -> Iterator[Frame]:
+        while True:
+            self.ready.acquire()
+            if self.stopped:
+                return
+            yield Frame(FACE, self.given / 25, self.given)
+            self.given += 1
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.ready.release()
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 (what is waited for happens on threads)
+            await asyncio.sleep(0.002)
+
+
+async def test_a_slow_machine_drops_frames_of_a_camera_and_counts_them(motion_format, hello) -> None:
+    gate, camera = threading.Semaphore(0), Camera()
+    call = Call(
+        camera, motion_format, hello, talker=GatedTalker(gate), settings=SenderSettings(source="first")
+    )
+    running = asyncio.create_task(call.run())
+    camera.ready.release()
+    await until(lambda: any(isinstance(message, PicturePiece) for message in call.peer.messages))
+    for _ in range(10):
+        camera.ready.release()
+    await until(lambda: camera.given == 11)  # capture has not waited for the motion thread
+    for _ in range(10):
+        gate.release()
+    await until(lambda: call.sender.stats.frames_sent >= 1)
+    await until(lambda: call.sender.stats.frames_sent + call.sender.stats.frames_dropped >= 9)
+    call.sender.stop()
+    await running
+    stats = call.sender.stats
+    assert stats.frames_sent <= 3
+    assert stats.frames_in == stats.frames_sent + stats.frames_dropped
+    assert call.peer.goodbye == "the sender was stopped"
+
+
+async def test_stopping_ends_everything_at_once(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 25, realtime=True, rate=0.11), motion_format, hello)
+    running = asyncio.create_task(call.run())
+    await until(lambda: call.peer.motions)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert call.peer.goodbye == "the sender was stopped"
+    await until(lambda: not any(thread.name == "capture" for thread in threading.enumerate()))
+
+
+async def test_a_search_for_a_face_can_be_broken_off(motion_format, hello) -> None:
+    call = Call(clip(itertools.repeat(EMPTY), rate=1e9), motion_format, hello)
+    searching = asyncio.create_task(call.sender.prepare())
+    await asyncio.sleep(0.05)
+    searching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await searching
+    assert call.sender.source is None
+
+
+async def test_the_other_side_may_end_the_call(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 25, realtime=True, rate=0.11), motion_format, hello)
+    loop = asyncio.get_running_loop()
+    call.peer.on_motion = lambda data: bool(loop.call_soon(call.sender.on_control, b"\x06enough"))
+    await call.run()
+    assert call.notices == ["The other side has ended the call: enough"]
+
+
+async def test_a_line_that_breaks_is_told(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 25, realtime=True, rate=0.11), motion_format, hello)
+    call.peer.on_motion = lambda data: not call.sender.on_closed("The line to the other side is lost.")
+    with pytest.raises(SenderError, match="is lost"):
+        await call.run()
+
+
+async def test_messages_that_do_not_decode_are_counted_and_end_nothing(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 5), motion_format, hello)
+    call.sender.on_control(b"\xff\x00")
+    call.sender.on_control(b"")
+    await call.run()
+    assert call.sender.stats.packets_bad == 2
+    assert call.sender.stats.frames_sent == 5
+
+
+async def test_motion_that_the_peer_cannot_take_is_counted_as_dropped(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 20), motion_format, hello)
+    taken = iter(index % 4 != 0 for index in range(100))
+    call.peer.on_motion = lambda data: next(taken)
+    await call.run()
+    stats = call.sender.stats
+    assert (stats.frames_sent, stats.frames_dropped) == (15, 5)
+
+
+async def test_reading_as_fast_as_it_goes_waits_for_the_line(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 12), motion_format, hello)
+    waiting: list[bytes] = []
+    most: list[int] = []
+
+    def send_motion(data: bytes) -> bool:  # the line takes a packet a moment later
+        waiting.append(data)
+        most.append(len(waiting))
+
+        def leave() -> None:
+            waiting.pop()
+            call.peer.counters.motion_sent += 1
+
+        asyncio.get_running_loop().call_later(0.005, leave)
+        return True
+
+    call.peer.send_motion = send_motion  # type: ignore[method-assign]
+    await call.run()
+    assert len(most) == 12
+    assert set(most) == {1}
+
+
+async def test_a_fault_in_a_graph_is_raised_and_not_hidden(motion_format, hello) -> None:
+    class Broken(FakeTalker):
+        def estimate(self, picture: np.ndarray, source: object):
+            if source is not None:
+                raise RuntimeError("the graph is broken")
+            return super().estimate(picture, source)
+
+    call = Call(clip([FACE] * 5), motion_format, hello, talker=Broken())
+    with pytest.raises(RuntimeError, match="broken"):
+        await call.run()

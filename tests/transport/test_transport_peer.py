@@ -1,0 +1,197 @@
+"""Two peers over real sockets: what arrives, in which order, and how it ends."""
+
+import asyncio
+
+import pytest
+from aioice import ice
+from transport_sides import Pair, until
+
+from transport import peer as peer_module
+from transport.errors import TransportError
+from transport.meet import connect_in_process
+from transport.peer import MAX_MESSAGE_BYTES
+from transport.wire import LOOPBACK
+
+
+async def test_messages_of_both_kinds_arrive_in_both_directions(pair: Pair) -> None:
+    left, right = pair
+    assert left.peer.send_motion(b"left moves")
+    assert right.peer.send_motion(b"right moves")
+    left.peer.send_control(b"left says")
+    right.peer.send_control(b"s" * MAX_MESSAGE_BYTES)
+    await until(lambda: bool(left.motions and right.motions and left.controls and right.controls))
+    assert (right.motions, left.motions) == ([b"left moves"], [b"right moves"])
+    assert (right.controls, left.controls) == ([b"left says"], [b"s" * MAX_MESSAGE_BYTES])
+    assert left.peer.stats().motion_sent == right.peer.stats().motion_received == 1
+
+
+async def test_a_picture_of_60_kilobytes_lets_every_motion_pass(pair: Pair) -> None:
+    left, right = pair
+    pieces = [b"C" + index.to_bytes(2, "big") + bytes(997) for index in range(60)]
+    motions = [b"M" + index.to_bytes(2, "big") + bytes(37) for index in range(40)]
+    for piece in pieces:
+        left.peer.send_control(piece)
+    for motion in motions:
+        assert left.peer.send_motion(motion)
+        await asyncio.sleep(1 / 30)
+    await until(lambda: len(right.log) >= 100)
+    assert right.motions == motions
+    assert right.controls == pieces
+    # What stood in front of each motion, had all been sent at once: 60 pieces in front of the first.
+    runs = "".join(chr(message[0]) for message in right.log).split("M")
+    assert max(len(run) for run in runs) <= 8
+
+
+async def test_a_small_control_message_overtakes_the_queued_pieces(pair: Pair) -> None:
+    left, right = pair
+    for _ in range(30):
+        left.peer.send_control(bytes(1000))
+    left.peer.send_control(b"goodbye")
+    await until(lambda: b"goodbye" in right.controls)
+    assert right.controls.index(b"goodbye") <= 4
+
+
+async def test_control_messages_sent_before_the_connection_arrive_after_it(apart: Pair) -> None:
+    left, right = apart
+    left.peer.send_control(b"hello")
+    assert not left.peer.send_motion(b"too early")
+    await connect_in_process(left.peer, right.peer)
+    await until(lambda: bool(right.controls))
+    assert right.controls == [b"hello"]
+    assert left.peer.stats().motion_dropped == 1
+
+
+async def test_a_full_line_keeps_only_the_newest_motion(pair: Pair) -> None:
+    left, right = pair
+    left.peer.send_motion(b"first")
+    await until(lambda: left.peer.stats().round_trip_s is not None)
+    protocols = left.peer._wire._connection._protocols
+    listeners = [protocol.datagram_received for protocol in protocols]
+    for protocol in protocols:  # no acknowledgement reaches the left side any more
+        protocol.datagram_received = lambda data, address: None
+    sent = [index.to_bytes(2, "big") + bytes(198) for index in range(60)]
+    taken = []
+    for motion in sent:
+        taken.append(left.peer.send_motion(motion))
+        await asyncio.sleep(0)
+    assert not taken[-1]
+    for protocol, listener in zip(protocols, listeners, strict=True):
+        protocol.datagram_received = listener
+    await until(lambda: sent[-1] in right.motions)
+    stats = left.peer.stats()
+    assert stats.motion_dropped == taken.count(False) > 20
+    assert stats.motion_sent == 1 + len(sent) - stats.motion_dropped
+
+
+async def test_messages_that_do_not_fit_a_packet_are_refused(pair: Pair) -> None:
+    for send in (pair[0].peer.send_motion, pair[0].peer.send_control):
+        for size in (0, MAX_MESSAGE_BYTES + 1):
+            with pytest.raises(ValueError, match="1100 bytes"):
+                send(bytes(size))
+
+
+async def test_a_drained_goodbye_has_arrived_when_the_line_is_closed(pair: Pair) -> None:
+    left, right = pair
+    left.peer.send_control(b"goodbye")
+    await left.peer.drain()
+    await left.peer.close()
+    await until(lambda: bool(right.ends))
+    assert right.controls == [b"goodbye"]
+    assert right.ends == ["The other side has ended the connection."]
+    assert left.ends == []
+
+
+async def test_nothing_is_sent_after_the_end_and_nothing_fails(pair: Pair) -> None:
+    left, right = pair
+    await left.peer.close()
+    await left.peer.close()
+    await until(lambda: bool(right.ends))
+    for side in pair:
+        assert not side.peer.send_motion(b"late")
+        side.peer.send_control(b"late")
+        await side.peer.drain()
+    assert right.ends == ["The other side has ended the connection."]
+
+
+async def test_a_side_that_vanishes_without_a_word_is_noticed(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = pair
+    monkeypatch.setattr(peer_module, "LINE_LOST_S", 0.3)
+    right.peer._wire.abort()  # as a killed process or a pulled cable
+    await until(lambda: bool(left.ends))
+    assert len(left.ends) == 1
+    assert "line is lost" in left.ends[0]
+
+
+async def test_a_flood_without_an_end_is_cut_off(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, right = pair
+    monkeypatch.setattr(peer_module, "MAX_UNFINISHED_BYTES", 20_000)
+    association = left.peer._connection.sctp
+    # The last fragment never comes: the other side must hold all that it has.
+    original = association._send_chunk
+
+    async def without_last(chunk: object) -> None:
+        if getattr(chunk, "flags", 0) != 1:
+            await original(chunk)
+
+    association._send_chunk = without_last
+    left.peer._control.send(bytes(60_000))
+    await until(lambda: bool(right.ends))
+    assert right.ends == ["The other side sends messages without an end."]
+
+
+async def test_closing_does_not_wait_for_an_upstream_that_hangs(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    left, right = pair
+    monkeypatch.setattr(left.peer._connection, "close", hang)
+    async with asyncio.timeout(20):
+        await left.peer.close()
+    assert left.peer._wire._connection._protocols
+    assert all(p.transport.is_closing() for p in left.peer._wire._connection._protocols)
+    right.peer._wire.abort()
+
+
+async def test_a_fault_in_a_callback_does_not_end_the_connection(apart: Pair) -> None:
+    left, right = apart
+    faults: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+    broken = peer_module.Peer(
+        on_motion=lambda data: [][0], on_control=right.control, on_closed=right.ends.append
+    )
+    await connect_in_process(left.peer, broken)
+    left.peer.send_motion(b"provokes")
+    left.peer.send_control(b"still there")
+    await until(lambda: bool(right.controls))
+    assert len(faults) == 1
+    assert right.ends == []
+    await broken.close()
+
+
+async def test_peers_meet_on_a_machine_without_a_network(
+    apart: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ice, "get_host_addresses", lambda use_ipv4, use_ipv6: [])
+    left, right = apart
+    await connect_in_process(left.peer, right.peer)
+    local = left.peer._connection.localDescription.sdp
+    assert f" {LOOPBACK} " in local
+
+
+async def test_a_side_that_is_never_answered_says_so(apart: Pair) -> None:
+    await apart[0].peer.create_offer()
+    with pytest.raises(TransportError, match="has not answered"):
+        await apart[0].peer.connected(0.05)
+
+
+async def test_an_answer_to_nothing_is_refused(apart: Pair) -> None:
+    left, right = apart
+    answer = await right.peer.accept(await left.peer.create_offer())
+    with pytest.raises(TransportError, match=r"answer cannot be used"):
+        await right.peer.complete(answer)
+    with pytest.raises(TransportError, match="where an offer was due"):
+        await right.peer.accept(answer)

@@ -1,0 +1,88 @@
+"""The counters against the sockets themselves, and the private parts of upstream that they stand on."""
+
+import asyncio
+import inspect
+from asyncio import selector_events
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+from aioice.ice import Connection, StunProtocol
+from transport_sides import Pair, until
+
+from transport.meet import connect_in_process
+
+
+def test_upstream_is_the_version_whose_private_parts_are_used() -> None:
+    assert version("aiortc").split(".")[:2] == ["1", "16"]
+    assert version("aioice").split(".")[:2] == ["0", "13"]
+
+
+def test_upstream_gathers_and_sends_where_the_counters_sit() -> None:
+    gather = inspect.signature(Connection.get_component_candidates)
+    assert list(gather.parameters) == ["self", "component", "addresses", "timeout"]
+    assert "self.get_component_candidates(" in inspect.getsource(Connection.gather_candidates)
+    for send in (StunProtocol.send_data, StunProtocol.send_stun):
+        assert "self.transport.sendto(" in inspect.getsource(send)
+
+
+async def test_every_datagram_is_counted_with_its_headers(
+    apart: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = apart
+    passed: list[int] = []
+    sendto = selector_events._SelectorDatagramTransport.sendto  # type: ignore[attr-defined]
+
+    def spy(self: object, data: bytes, address: tuple[Any, ...] | None = None) -> None:
+        assert address is not None
+        passed.append(len(data) + (48 if ":" in address[0] else 28))
+        sendto(self, data, address)
+
+    monkeypatch.setattr(selector_events._SelectorDatagramTransport, "sendto", spy)
+    await connect_in_process(left.peer, right.peer)
+    for _ in range(10):
+        left.peer.send_motion(bytes(40))
+        right.peer.send_control(bytes(40))
+        await asyncio.sleep(0.01)
+    await left.peer.drain()
+    await right.peer.drain()
+    ours, theirs = left.peer.stats(), right.peer.stats()
+    assert sum(passed) == ours.sent_bytes + theirs.sent_bytes
+    assert len(passed) == ours.sent_packets + theirs.sent_packets
+    assert ours.received_packets > 20
+
+
+async def test_what_one_side_sends_the_other_receives_and_a_motion_costs_what_the_protocols_say(
+    pair: Pair,
+) -> None:
+    left, right = pair
+    await asyncio.sleep(0.05)
+    before = left.peer.stats()
+    for _ in range(10):
+        left.peer.send_motion(bytes(40))
+        await asyncio.sleep(0.005)
+    await until(lambda: left.peer.stats().received_packets >= before.received_packets + 10)
+    ours, theirs = left.peer.stats(), right.peer.stats()
+    assert (ours.sent_bytes, ours.sent_packets) == (theirs.received_bytes, theirs.received_packets)
+    # IP 20, UDP 8, DTLS record 37, SCTP header 12; then the chunk's header 16 and the motion, or a SACK's 16.
+    ip = 28 if ours.sent_bytes - before.sent_bytes < 10 * 150 else 48
+    assert ours.sent_bytes - before.sent_bytes == 10 * (ip + 37 + 12 + 16 + 40)
+    assert ours.received_bytes - before.received_bytes == 10 * (ip + 37 + 12 + 16)
+
+
+async def test_an_empty_datagram_from_a_stranger_ends_nothing(pair: Pair) -> None:
+    left, right = pair
+    loop = asyncio.get_running_loop()
+    for protocol in left.peer._wire._connection._protocols:
+        address = protocol.local_candidate.host, protocol.local_candidate.port
+        stranger, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=address)
+        stranger.sendto(b"")
+        stranger.sendto(b"\x16garbage")
+        stranger.sendto(b"\x80")
+        await asyncio.sleep(0.02)
+        stranger.close()
+    right.peer.send_control(b"still there")
+    await right.peer.drain()
+    await asyncio.sleep(0)
+    assert left.controls == [b"still there"]
+    assert left.ends == []

@@ -1,0 +1,35 @@
+"""A peer that notes what reaches it, and a wait for what must come."""
+
+import asyncio
+from collections.abc import Callable
+
+from transport.peer import Peer
+
+
+class Side:
+    """A peer with lists of what its callbacks were given; `log` keeps motion and control in their order."""
+
+    def __init__(self) -> None:
+        self.motions: list[bytes] = []
+        self.controls: list[bytes] = []
+        self.log: list[bytes] = []
+        self.ends: list[str] = []
+        self.peer = Peer(on_motion=self.motion, on_control=self.control, on_closed=self.ends.append)
+
+    def motion(self, data: bytes) -> None:
+        self.motions.append(data)
+        self.log.append(data)
+
+    def control(self, data: bytes) -> None:
+        self.controls.append(data)
+        self.log.append(data)
+
+
+Pair = tuple[Side, Side]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what must come; the limit only keeps a broken run from hanging."""
+    async with asyncio.timeout(20.0):
+        while not condition():  # noqa: ASYNC110 -- the conditions are plain values, not events
+            await asyncio.sleep(0.005)

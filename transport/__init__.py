@@ -1,0 +1,5 @@
+"""Two peers and their two channels over WebRTC: how they meet, what they send, and what the wire carried.
+
+The folder moves bytes and does not know what they mean: messages are made and read by `codec`. Read
+`peer` first, then `meet` and `signalling` for how two peers find each other.
+"""

@@ -1,0 +1,329 @@
+"""One side of a connection: an aiortc peer connection with its two channels, `motion` and `control`.
+
+Motion is unordered and never repeated; control is ordered and complete. Both channels are agreed upon
+beforehand (fixed stream numbers), so they are open as soon as the association stands, without a round trip
+of their own. A peer moves messages of bytes; what they mean, and how the two sides' descriptions reach
+each other, is not known here. Everything happens on the event loop in which the peer was made.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSctpTransport,
+    RTCSessionDescription,
+)
+
+from transport.description import Description, IceServer, rtc_ice_servers
+from transport.errors import TransportError
+from transport.pacing import TICK_S, WINDOW_PIECES, Pacer, QueueingDelay
+from transport.stats import WireStats
+from transport.wire import Wire
+
+MOTION_STREAM = 0
+CONTROL_STREAM = 1
+MAX_MESSAGE_BYTES = 1_100  # one packet: larger ones would be cut by SCTP and stand in each other's way
+MOTION_BUFFER_BYTES = 256  # a few ordinary motions may wait for the line; behind them only the newest
+SMALL_BYTES = 256  # control messages up to this size are not paced
+
+LINE_LOST_S = 15.0  # ICE asks for consent every 4 to 6 s both ways, so a living line is never this silent
+WATCH_S = 1.0
+MAX_UNFINISHED_BYTES = 256 * 1024  # a peer of ours never has more than a few packets under way
+CLOSE_LIMIT_S = 0.5
+
+# aiortc logs tracebacks of what a stranger can cause. Whoever wants them sets up logging.
+for _name in ("aiortc", "aioice"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+
+
+class Peer:
+    """One side of a connection. Make it inside a running event loop, and `close` it in the end.
+
+    `on_motion` and `on_control` are called with each message that arrives. `on_closed` is called once,
+    with a sentence, when a connection that had been open ends otherwise than by `close`. All three
+    are called on the event loop. Raises `TransportError` for a malformed server in `ice_servers`.
+    """
+
+    def __init__(
+        self,
+        *,
+        ice_servers: Sequence[IceServer] = (),
+        on_motion: Callable[[bytes], None],
+        on_control: Callable[[bytes], None],
+        on_closed: Callable[[str], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_closed = on_closed
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=rtc_ice_servers(ice_servers)))
+        self._motion = self._connection.createDataChannel(
+            "motion", ordered=False, maxRetransmits=0, negotiated=True, id=MOTION_STREAM
+        )
+        self._control = self._connection.createDataChannel("control", negotiated=True, id=CONTROL_STREAM)
+        self._wire = Wire(_association(self._connection))
+        self._pacer = Pacer()
+        self._queueing = QueueingDelay()
+        self._newest_motion: bytes | None = None
+        self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
+        self._settled = asyncio.Event()
+        self._was_open = False
+        self._end_reason: str | None = None
+        self._motion_sent = self._motion_received = self._motion_dropped = 0
+        self._control_sent = self._control_received = 0
+        self._listen(on_motion, on_control)
+
+    async def create_offer(self) -> Description:
+        """Begin: return the offer that the other side answers with `accept`."""
+        try:
+            await self._connection.setLocalDescription(await self._connection.createOffer())
+        except Exception as error:
+            raise TransportError(f"This side could not make an offer ({error}).") from error
+        return self._local()
+
+    async def accept(self, offer: Description) -> Description:
+        """Answer an offer. Raises `TransportError` where it cannot be used."""
+        await self._apply(offer, "offer")
+        try:
+            await self._connection.setLocalDescription(await self._connection.createAnswer())
+        except Exception as error:
+            raise TransportError(f"This side could not answer the offer ({error}).") from error
+        return self._local()
+
+    async def complete(self, answer: Description) -> None:
+        """Take the answer to the own offer. Raises `TransportError` where it cannot be used."""
+        await self._apply(answer, "answer")
+
+    async def connected(self, timeout_s: float) -> None:
+        """Wait until both channels are open. Raises `TransportError` when that fails or takes too long."""
+        try:
+            await asyncio.wait_for(self._settled.wait(), timeout_s)
+        except TimeoutError:
+            raise TransportError(f"{self._obstacle()} ({timeout_s:g} seconds were tried).") from None
+        if self._end_reason is not None:
+            raise TransportError(self._end_reason)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent now."""
+        return self._end_reason is None and _is_open(self._motion) and _is_open(self._control)
+
+    @property
+    def control_rate_bps(self) -> float:
+        """The rate at which large control messages go, in bits a second; a slow line lowers it by itself."""
+        return self._pacer.rate_bps
+
+    @control_rate_bps.setter
+    def control_rate_bps(self, rate_bps: float) -> None:
+        self._pacer.rate_bps = rate_bps
+
+    def send_motion(self, data: bytes) -> bool:
+        """Send one motion packet of 1 to `MAX_MESSAGE_BYTES` bytes (else `ValueError`).
+
+        When the line is full the newest packet waits alone and an older one that waited is dropped: then,
+        and when the connection is not open, the result is False, once for each packet dropped.
+        """
+        _check_size(data)
+        if not self.is_open:
+            self._motion_dropped += 1
+            return False
+        buffered = self._motion.bufferedAmount
+        if buffered == 0 or buffered + len(data) <= MOTION_BUFFER_BYTES:
+            self._motion.send(data)
+            self._motion_sent += 1
+            return True
+        displaces = self._newest_motion is not None
+        self._newest_motion = data
+        self._motion_dropped += displaces
+        return not displaces
+
+    def send_control(self, data: bytes) -> None:
+        """Send one control message of 1 to `MAX_MESSAGE_BYTES` bytes (else `ValueError`).
+
+        Up to `SMALL_BYTES` it goes at once; larger ones queue in their order and are paced. Before the
+        connection is open all are kept; after its end they are dropped, as `on_closed` has told.
+        """
+        _check_size(data)
+        if self._end_reason is not None:
+            return
+        if self.is_open and len(data) <= SMALL_BYTES:
+            self._put_control(data)
+            return
+        self._pacer.push(data)
+        if self.is_open and self._feed not in self._timers:
+            self._feed()
+
+    async def drain(self, timeout_s: float = 0.3) -> None:
+        """Wait until all control messages are acknowledged by the other side, at most `timeout_s`."""
+        end_s = self._loop.time() + timeout_s
+        while self.is_open and self._loop.time() < end_s:
+            waiting = self._pacer.waiting_bytes or self._control.bufferedAmount
+            if not waiting and not self._wire.pending_chunks(CONTROL_STREAM):
+                return
+            await asyncio.sleep(0.005)
+
+    async def close(self) -> None:
+        """End the connection, so that the other side sees it at once. Takes at most half a second."""
+        self._end("This side has closed the connection.", told=True)
+        closing = asyncio.ensure_future(self._connection.close())
+        try:
+            await asyncio.wait({closing}, timeout=CLOSE_LIMIT_S)
+        finally:
+            if not closing.done():
+                closing.cancel()
+            elif not closing.cancelled():
+                closing.exception()  # fetched, so that it is not logged; the sockets close all the same
+            self._wire.abort()
+
+    def stats(self) -> WireStats:
+        """Return the counters as they stand; may be called after `close` and from any thread."""
+        return WireStats(
+            sent_bytes=self._wire.sent_bytes,
+            received_bytes=self._wire.received_bytes,
+            sent_packets=self._wire.sent_packets,
+            received_packets=self._wire.received_packets,
+            motion_sent=self._motion_sent,
+            motion_received=self._motion_received,
+            motion_dropped=self._motion_dropped,
+            control_sent=self._control_sent,
+            control_received=self._control_received,
+            control_waiting_bytes=self._pacer.waiting_bytes,
+            round_trip_s=self._wire.round_trip_s,
+            silent_s=time.monotonic() - self._wire.heard_s,
+        )
+
+    def _listen(self, on_motion: Callable[[bytes], None], on_control: Callable[[bytes], None]) -> None:
+        """Subscribe to aiortc's events; callbacks run outside its stack, where their faults end nothing."""
+
+        def motion(message: bytes | str) -> None:
+            if isinstance(message, bytes):
+                self._motion_received += 1
+                self._loop.call_soon(on_motion, message)
+
+        def control(message: bytes | str) -> None:
+            if isinstance(message, bytes):
+                self._control_received += 1
+                self._loop.call_soon(on_control, message)
+
+        self._motion.on("message", motion)
+        self._control.on("message", control)
+        self._motion.on("bufferedamountlow", self._put_newest_motion)
+        for channel in (self._motion, self._control):
+            channel.on("open", self._channel_opened)
+            channel.on("close", self._channel_closed)
+        self._connection.on("connectionstatechange", self._state_changed)
+
+    async def _apply(self, description: Description, kind: str) -> None:
+        if description.type != kind:
+            raise TransportError(f"The other side sent an {description.type} where an {kind} was due.")
+        try:
+            await self._connection.setRemoteDescription(
+                RTCSessionDescription(sdp=description.sdp, type=description.type)
+            )
+        # The description is a stranger's, and aiortc has no exception of its own for what it dislikes.
+        except Exception as error:
+            raise TransportError(f"The other side's {kind} cannot be used ({error}).") from error
+
+    def _local(self) -> Description:
+        local = self._connection.localDescription
+        if "a=candidate:" not in local.sdp:
+            raise TransportError("This machine has no network address, not even its own loopback.")
+        return Description(type=local.type, sdp=local.sdp)
+
+    def _channel_opened(self) -> None:
+        if self._was_open or not self.is_open:
+            return
+        self._was_open = True
+        self._wire.adopt_receive_task()
+        self._settled.set()
+        self._watch()
+        self._feed()
+
+    def _channel_closed(self) -> None:
+        self._end("The other side has ended the connection.")
+
+    def _state_changed(self) -> None:
+        state = self._connection.connectionState
+        if state == "failed" and self._was_open:
+            self._end("The line to the other side is lost.")
+        elif state == "failed":
+            self._end(f"{self._obstacle()}.")
+        elif state == "closed":
+            self._channel_closed()
+
+    def _obstacle(self) -> str:
+        """Say what a connection that did not come about was lacking, as a sentence without its full stop."""
+        if self._connection.signalingState != "stable":
+            return "The other side has not answered"
+        if self._connection.iceConnectionState != "completed":
+            return "No network path to the other side was found; a STUN or TURN server may be needed"
+        return "A path to the other side was found, but no secure connection came about"
+
+    def _end(self, reason: str, *, told: bool = False) -> None:
+        """Note the end once; `told` where the owner knows of it, as it asked for it."""
+        if self._end_reason is not None:
+            return
+        self._end_reason = reason
+        self._settled.set()
+        self._pacer.clear()
+        self._newest_motion = None
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if self._was_open and not told:
+            self._loop.call_soon(self._on_closed, reason)
+
+    def _later(self, delay_s: float, call: Callable[[], None]) -> None:
+        self._timers[call] = self._loop.call_later(delay_s, call)
+
+    def _watch(self) -> None:
+        """Look once a second whether the line still lives and the other side keeps to measure."""
+        if time.monotonic() - self._wire.heard_s > LINE_LOST_S:
+            self._end(f"The line is lost: nothing came from the other side for {LINE_LOST_S:g} seconds.")
+        elif self._wire.unfinished_bytes > MAX_UNFINISHED_BYTES:
+            self._end("The other side sends messages without an end.")
+        else:
+            self._later(WATCH_S, self._watch)
+
+    def _feed(self) -> None:
+        """Hand the line the control messages that may go now, and come back as long as some are left."""
+        self._timers.pop(self._feed, None)
+        now_s = self._loop.time()
+        idle = (
+            self._motion.bufferedAmount == 0
+            and self._control.bufferedAmount == 0
+            and self._wire.pending_chunks(CONTROL_STREAM) < WINDOW_PIECES
+        )
+        queueing_s = self._queueing.update(now_s, self._wire.round_trip_s)
+        for piece in self._pacer.take(now_s, idle=idle, queueing_s=queueing_s):
+            self._put_control(piece)
+        if self._pacer.waiting_bytes:
+            self._later(TICK_S, self._feed)
+
+    def _put_control(self, data: bytes) -> None:
+        self._control.send(data)
+        self._control_sent += 1
+
+    def _put_newest_motion(self) -> None:
+        if self._newest_motion is not None and self.is_open:
+            data, self._newest_motion = self._newest_motion, None
+            self._motion.send(data)
+            self._motion_sent += 1
+
+
+def _association(connection: RTCPeerConnection) -> RTCSctpTransport:
+    association = connection.sctp
+    assert association is not None  # there is one as soon as a channel has been created
+    return association
+
+
+def _is_open(channel: RTCDataChannel) -> bool:
+    return channel.readyState == "open"
+
+
+def _check_size(data: bytes) -> None:
+    if not 0 < len(data) <= MAX_MESSAGE_BYTES:
+        raise ValueError(f"a message has 1 to {MAX_MESSAGE_BYTES} bytes, this one {len(data)}")

@@ -1,0 +1,121 @@
+"""The one file that touches private parts of aiortc 1.16 and aioice 0.13 (a test fails when they change).
+
+It counts the datagrams of one connection at its sockets, in both directions and with their IP and UDP
+headers, lets two peers meet on a machine without a network, and reads from the SCTP association what its
+public face does not show. It does not know what the datagrams carry.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+from aioice.candidate import Candidate
+from aioice.ice import StunProtocol
+from aiortc import RTCSctpTransport
+
+IPV4_HEADERS = 20 + 8  # IP and UDP
+IPV6_HEADERS = 40 + 8
+
+LOOPBACK = "127.0.0.1"
+MAX_ADDRESSES = 16  # a machine with many container bridges names no more, so that descriptions stay small
+GATHER_TIMEOUT_S = 2  # a STUN server that has not answered by then is not waited for
+
+
+class Wire:
+    """The counters and the state of one connection's sockets. Made before candidates are gathered.
+
+    Counted is what this side hands to its sockets and takes from them: data, acknowledgements, DTLS and
+    ICE. Not counted: the query to a STUN server while gathering, and what a TURN server adds.
+    """
+
+    def __init__(self, sctp: RTCSctpTransport) -> None:
+        self.sent_bytes = 0
+        self.sent_packets = 0
+        self.received_bytes = 0
+        self.received_packets = 0
+        self.heard_s = time.monotonic()  # when the newest datagram arrived
+        self._sctp = sctp
+        self._connection = sctp.transport.transport._connection
+        self._gather_upstream = self._connection.get_component_candidates
+        self._connection.get_component_candidates = self._gather  # type: ignore[method-assign]
+
+    @property
+    def round_trip_s(self) -> float | None:
+        """The association's smoothed round-trip time, None before the first acknowledgement."""
+        return self._sctp._srtt
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """Bytes of incoming messages that are held because they are not complete."""
+        return 1024 * 1024 - self._sctp._advertised_rwnd
+
+    def pending_chunks(self, stream_id: int) -> int:
+        """Count a stream's chunks that have not been sent or not been acknowledged."""
+        queues = (self._sctp._sent_queue, self._sctp._outbound_queue)
+        return sum(chunk.stream_id == stream_id and not chunk._acked for queue in queues for chunk in queue)
+
+    def adopt_receive_task(self) -> None:
+        """See to it that an exception in the receive loop ends the connection without a traceback."""
+        task = self._sctp.transport._task
+        if task is not None:
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def abort(self) -> None:
+        """Close the sockets at once, whatever aiortc is waiting for."""
+        for protocol in self._connection._protocols:
+            protocol.transport.abort()
+
+    async def _gather(self, component: int, addresses: list[str], timeout: int = 0) -> list[Candidate]:
+        """Stand in for aioice's gathering: fall back to the loopback address, which aioice leaves out."""
+        del timeout  # aioice's 5 s would keep a caller waiting for a server that is not there
+        for chosen in (addresses[:MAX_ADDRESSES], [LOOPBACK]):
+            candidates = await self._gather_upstream(
+                component=component, addresses=chosen, timeout=GATHER_TIMEOUT_S
+            )
+            if candidates:
+                break
+        for protocol in self._connection._protocols:
+            self._count(protocol)
+        return candidates
+
+    def _count(self, protocol: StunProtocol) -> None:
+        """Put our counters between one of aioice's protocols and its socket."""
+        deliver = protocol.datagram_received
+
+        def received(data: bytes | str, address: tuple[Any, ...]) -> None:
+            self.received_bytes += len(data) + _headers(address)
+            self.received_packets += 1
+            self.heard_s = time.monotonic()
+            # An empty datagram, which anyone can send, would end aiortc's receive loop.
+            if data:
+                deliver(data, address)
+
+        def sent(size: int, address: tuple[Any, ...]) -> None:
+            self.sent_bytes += size + _headers(address)
+            self.sent_packets += 1
+
+        protocol.datagram_received = received  # type: ignore
+        counted = _CountedTransport(protocol.transport, sent)
+        protocol.transport = cast(asyncio.DatagramTransport, counted)
+
+
+class _CountedTransport:
+    """A datagram transport that reports each datagram before it sends it."""
+
+    def __init__(
+        self, transport: asyncio.DatagramTransport, sent: Callable[[int, tuple[Any, ...]], None]
+    ) -> None:
+        self._transport = transport
+        self._sent = sent
+
+    def sendto(self, data: bytes, address: tuple[Any, ...]) -> None:
+        self._sent(len(data), address)
+        self._transport.sendto(data, address)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _headers(address: tuple[Any, ...]) -> int:
+    return IPV6_HEADERS if ":" in address[0] else IPV4_HEADERS

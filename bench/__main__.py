@@ -160,7 +160,7 @@ SENTENCES = ("BenchError", "BitstreamError", "EngineError", "ProfileError", "Inp
 def main() -> None:
     """Run the command that was typed: exit code 1 with a sentence on failure, 2 for wrong usage."""
     try:
-        app()
+        app(prog_name="visavis bench")
     except ModuleNotFoundError as error:
         report.fail(f"{error.name} is not installed: make install-dev, or pip install 'visavis[dev]'.")
         sys.exit(1)

@@ -22,10 +22,10 @@ Figures = dict[str, npt.NDArray[np.float64]]
 
 # Two cores are what a laptop call has, and what the benches are planned for.
 THREADS = 2
-# SqueezeNet's maps of more pixels than this no longer fit the caches, and cost twice as much each.
+# SqueezeNet's maps of more pixels than this no longer fit the caches, and cost more each.
 LPIPS_BATCH_PIXELS = 4 * 256 * 256
 # OpenSeeFace's points begin at the brows; MediaPipe's oval, from which face LPIPS takes its box, reaches this share of
-# their height further up (median over `val`; the other three sides agree within two percent).
+# their height further up (median over every fourth clip of `val`; the medians of the other sides agree to two percent).
 FOREHEAD = 0.17
 
 

@@ -4,7 +4,6 @@ Each command turns its options into a frozen value of `call.options` and loads t
 when it is asked for, so that `visavis --help` starts at once and a call never loads torch.
 """
 
-import importlib
 import os
 import runpy
 import sys
@@ -150,6 +149,10 @@ def send(
     )
 
 
+# Commands whose own module reads the rest of the line, --help too: models and bench are loaded in no other way.
+PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
 class ListenCommand(TyperCommand):
     """`--listen` may stand alone: then it listens on every interface, on the port that we always use."""
 
@@ -264,7 +267,22 @@ def models_verify(
     command.verify(profile, engine, as_json=as_json)
 
 
-PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+@models_app.command("build", context_settings=PASSED_ON)
+def models_build(context: typer.Context) -> None:
+    """Take a finished training's weights into a profile and export its graphs.
+
+    Example: visavis models build laptop-256
+    """
+    hand_over("models.build", ["build", *context.args])
+
+
+@models_app.command("export", context_settings=PASSED_ON)
+def models_export(context: typer.Context) -> None:
+    """Export a profile's graphs again from its weights.
+
+    Example: visavis models export laptop-256
+    """
+    hand_over("models.build", ["export", *context.args])
 
 
 @app.command(context_settings=PASSED_ON)
@@ -301,8 +319,7 @@ def hand_over(module: str, arguments: list[str]) -> None:
     """
     sys.argv = [f"visavis {module.rpartition('.')[2]}", *arguments]
     try:
-        importlib.import_module(module)
-        runpy.run_module(module, run_name="__main__", alter_sys=False)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in HOUSE:
             raise

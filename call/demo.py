@@ -48,7 +48,7 @@ def run(wanted: options.Demo, *, as_json: bool) -> None:
         held = asyncio.run(hold(call, ends, pairs, limit_s=camera.limit_s))
     if held.interrupted:
         raise KeyboardInterrupt
-    originals, redrawn = pairs.matched()
+    originals, shown = pairs.as_shown()
     if not originals:
         raise CallError("Nothing was shown in the call: visavis doctor may say why.")
 
@@ -56,7 +56,7 @@ def run(wanted: options.Demo, *, as_json: bool) -> None:
         figures = call_figures(call, held) | picture_figures(held.watch, pairs)
         rival = h264_at(originals, frame_rate=held.watch.frame_rate, kbps=figures["payload_kbps"])
         film = wanted.folder / "demo.mp4"
-        montage = side_by_side([originals, redrawn, rival.pictures], titles(figures, rival))
+        montage = side_by_side([originals, shown, rival.pictures], titles(figures, rival))
         with whole_file(film) as part:
             write_clip(part, montage, frame_rate=held.watch.frame_rate)
     rows = table(figures, rival)
@@ -95,8 +95,8 @@ def choose_camera(wanted: options.Demo, ends: Ends, scratch: Path) -> Camera:
             path=film,
         )
     what = (
-        "a portrait (astronaut Eileen Collins, NASA, public domain) that a motion recording brings to life, "
-        "as there is no camera"
+        "a portrait (astronaut Eileen Collins, NASA, public domain), as there is no camera; our own network "
+        "moves it after a motion recording, which makes it an easier input than a real face"
     )
     return Camera(str(film), "full", None, what)
 

@@ -102,6 +102,7 @@ async def hold(
             interrupted = True
         finally:
             follower.cancel()
+            receiver.discard()
             cost, seconds = meter.read(), time.monotonic() - began_s
             await asyncio.gather(
                 follower, sending_peer.close(), receiving_peer.close(), return_exceptions=True

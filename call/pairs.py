@@ -53,8 +53,23 @@ class Pairs:
     def matched(self) -> tuple[list[Picture], list[Picture]]:
         """Return originals and redrawn pictures of the frames that have both, in their order."""
         with self._lock:
-            both = sorted(self._originals.keys() & self._redrawn.keys())
+            both = [ticks for ticks in self._originals if ticks in self._redrawn]
             return [self._originals[ticks] for ticks in both], [self._redrawn[ticks] for ticks in both]
+
+    def as_shown(self) -> tuple[list[Picture], list[Picture]]:
+        """Return every original, in order, and beside each what the screen showed: the newest redrawn picture.
+
+        Originals before the first redrawn picture are left out, when the screen was still empty.
+        """
+        originals, shown = [], []
+        with self._lock:
+            newest: Picture | None = None
+            for ticks, original in self._originals.items():
+                newest = self._redrawn.get(ticks, newest)
+                if newest is not None:
+                    originals.append(original)
+                    shown.append(newest)
+        return originals, shown
 
     def write(self, folder: Path, *, source: Picture, frame_rate: float) -> PairedFilms | None:
         """Write the matched frames as two lossless films and the source picture as PNG; None without frames."""

@@ -1,12 +1,15 @@
 """How good the redrawn pictures are, asked of the bench in a process of its own, so that a call loads no torch."""
 
 import json
+import math
 import subprocess
 import sys
 from typing import Any
 
 from call.pairs import PairedFilms
 
+# A sample of a film's frames, evenly spread, gives its mean; `visavis bench quality` is the thorough one.
+MOST_JUDGED = 25
 KEYS = ("lpips", "face_lpips", "lpips_frozen", "face_lpips_frozen")
 
 
@@ -16,7 +19,13 @@ def compare(films: PairedFilms) -> dict[str, Any]:
     What could not be measured is None, and `why` says in a sentence what is missing.
     """
     command = [sys.executable, "-P", "-m", "bench", "compare", str(films.original), str(films.redrawn)]
-    command += ["--source", str(films.source), "--json"]
+    command += [
+        "--source",
+        str(films.source),
+        "--every",
+        str(math.ceil(films.frames / MOST_JUDGED)),
+        "--json",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         figures = json.loads(result.stdout)

@@ -43,9 +43,16 @@ class Generator(nn.Module):
         Returns:
             picture [B, 3, 4 H, 4 W] in [0, 1] and copy mask [B, 1, 4 H, 4 W].
         """
-        drawn = self.body(self.enter(torch.cat([volume, features], 1)))
-        drawn = self.middle(torch.cat([self.up_middle(drawn), skip], 1))
-        drawn = self.fine(torch.cat([self.up_fine(drawn), picture - 0.5], 1))
+        drawn = self.body(self.enter(torch.cat([laid_like(features, volume), features], 1)))
+        drawn = self.up_middle(drawn)
+        drawn = self.middle(torch.cat([drawn, laid_like(drawn, skip)], 1))
+        drawn = self.up_fine(drawn)
+        drawn = self.fine(torch.cat([drawn, laid_like(drawn, picture - 0.5)], 1))
         drawn = self.leave(drawn).float()
         copied = torch.sigmoid(drawn[:, 3:])
         return copied * picture + (1 - copied) * torch.sigmoid(drawn[:, :3]), copied
+
+
+def laid_like(features: Tensor, warped: Tensor) -> Tensor:
+    """Give warped values, which come in full precision, the features' own precision and layout."""
+    return warped.to(features.dtype, memory_format=torch.channels_last)

@@ -50,6 +50,7 @@ def test_the_folders_use_only_the_libraries_that_they_declare() -> None:
         used = {
             imported.partition(".")[0]
             for module in graph.find_descendants(folder) | {folder}
+            if not module.endswith(".__main__")  # a command line has its own tools
             for imported in graph.find_modules_directly_imported_by(module)
         }
         strangers = used - ours - set(sys.stdlib_module_names) - allowed

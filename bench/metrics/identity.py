@@ -116,8 +116,8 @@ class Identity:
     ) -> npt.NDArray[np.float32]:
         """Return unit vectors [N, LENGTH] of the faces in `pictures` (RGB) with OpenSeeFace's `points` [N, 66, 2 or 3].
 
-        Of the face alone: the authors of the weights add its mirror image, at twice the time, which separates people
-        in `val` no better.
+        Of the face alone: the authors of the weights add its mirror image, at twice the time, which separated the
+        people of every third clip of `val` no better.
         """
         if not pictures:
             return np.zeros((0, LENGTH), np.float32)

@@ -75,7 +75,7 @@ class LPIPS(nn.Module):
         self._load(backbones)
         self.requires_grad_(False)
         self.eval()
-        # On a CPU SqueezeNet's thin layers run up to ten times faster with the channels innermost.
+        # On a CPU SqueezeNet's thin layers run several times faster with the channels innermost.
         nn.Module.to(self, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _load(self, backbones: Path) -> None:

@@ -49,6 +49,9 @@ def main(
             )
         for settings in chosen:
             _run_stage(settings, stages, profile, data, output / profile, minutes, perceptual)
+    except KeyboardInterrupt:
+        typer.echo("visavis train: stopped; the same command goes on from the last checkpoint", err=True)
+        raise typer.Exit(130) from None
     except (TrainingError, DataError, ProfileError) as error:
         typer.echo(f"visavis train: {error}", err=True)
         raise typer.Exit(1) from None

@@ -1,4 +1,4 @@
-"""Picture losses: perceptual distance on a frozen backbone, with more weight where a listener looks."""
+"""Picture losses: perceptual distance on a frozen backbone, closest where a listener looks."""
 
 from pathlib import Path
 
@@ -6,14 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.motion_field import Head
+from models.motion_field import Head, image_grid
 from models.training.loop import TrainingError
+from runtime.geometry import KEYPOINT_GROUPS
 
 # Squeeze and expand channels of SqueezeNet 1.1's fire modules, by their index in torchvision's `features`.
 FIRES = {3: (64, 16, 64), 4: (128, 16, 64), 6: (128, 32, 128), 7: (256, 32, 128), 9: (256, 48, 192),
          10: (384, 48, 192), 11: (384, 64, 256), 12: (512, 64, 256)}  # fmt: skip
 POOLS = (2, 5, 8)
 TAPS = (1, 4, 7, 9, 10, 11, 12)  # as LPIPS taps it
+CLOSE_UP = 96  # pixels
 
 
 class Fire(nn.Module):
@@ -88,28 +90,52 @@ def squared_distance(ours: Tensor, theirs: Tensor) -> Tensor:
 
 
 class PictureLoss(nn.Module):
-    """L1 and perceptual distance over a pyramid of sizes, weighted over the picture."""
+    """L1 and perceptual distance, of the whole picture at several sizes and of mouth and eyes seen close."""
 
     def __init__(self, weights: Path, *, scales: int) -> None:
         super().__init__()
         self.backbone = SqueezeFeatures(weights)
         self.scales = scales
 
-    def forward(self, drawn: Tensor, truth: Tensor, importance: Tensor) -> dict[str, Tensor]:
-        """Return `pixels` and `perceptual` of pictures [B, 3, S, S]; importance [B, 1, S, S] has mean 1."""
+    def forward(self, drawn: Tensor, truth: Tensor, importance: Tensor, head: Head) -> dict[str, Tensor]:
+        """Return `pixels`, `perceptual` and `close` of pictures [B, 3, S, S].
+
+        importance: [B, 1, S, S], its mean is 1; weighs the whole picture. head: of the true picture.
+        """
         pixels = ((drawn - truth).abs() * importance).mean()
+        close = drawn.new_zeros(())
+        for spot in (KEYPOINT_GROUPS["mouth"], KEYPOINT_GROUPS["eyes"]):
+            window = close_up(head, list(spot))
+            ours, theirs = (functional.grid_sample(p, window, align_corners=False) for p in (drawn, truth))
+            close = close + self.distance(ours, theirs, None) + 4 * (ours - theirs).abs().mean()
         perceptual = drawn.new_zeros(())
         for scale in range(self.scales):
             if scale:
                 drawn, truth = functional.avg_pool2d(drawn, 2), functional.avg_pool2d(truth, 2)
-            with torch.no_grad(), torch.autocast(drawn.device.type, torch.bfloat16):
+            perceptual = perceptual + self.distance(drawn, truth, importance)
+        return {"pixels": pixels, "perceptual": perceptual / self.scales, "close": close / 2}
+
+    def distance(self, drawn: Tensor, truth: Tensor, importance: Tensor | None) -> Tensor:
+        """Return the backbone's distance, summed over its taps."""
+        with torch.autocast(drawn.device.type, torch.bfloat16):
+            with torch.no_grad():
                 wanted = self.backbone(truth)
-            with torch.autocast(drawn.device.type, torch.bfloat16):
-                found = self.backbone(drawn)
-            for ours, theirs in zip(found, wanted, strict=True):
-                weight = functional.adaptive_avg_pool2d(importance, ours.shape[-1])
-                perceptual = perceptual + (squared_distance(ours, theirs) * weight).mean()
-        return {"pixels": pixels, "perceptual": perceptual / self.scales}
+            found = self.backbone(drawn)
+        total = drawn.new_zeros(())
+        for ours, theirs in zip(found, wanted, strict=True):
+            away = squared_distance(ours, theirs)
+            if importance is not None:
+                away = away * functional.adaptive_avg_pool2d(importance, ours.shape[-1])
+            total = total + away.mean()
+        return total
+
+
+def close_up(head: Head, keypoints: list[int]) -> Tensor:
+    """Return a sampling grid [B, 96, 96, 2] around some keypoints, a little wider than the eyes are apart."""
+    centre = head.keypoints[:, keypoints, :2].mean(1)
+    half = 0.75 * head.linear.square().sum((1, 2)).div(3).sqrt()
+    grid = image_grid(CLOSE_UP, head.keypoints)
+    return centre[:, None, None] + half[:, None, None, None] * grid
 
 
 def importance_map(head: Head, size: int, *, expressive: list[int], peak: float) -> Tensor:

@@ -166,13 +166,14 @@ def train_picture(
                 talker.prepare(pictures_of(batch, "source")), heads_of(batch, "source"), driving
             )
         importance = importance_map(driving, size, expressive=expressive, peak=float(settings["peak"]))
-        terms = loss(drawn.picture, truth, importance)
+        terms = loss(drawn.picture, truth, importance, driving)
         small = importance_map(driving, size // 2, expressive=expressive, peak=float(settings["peak"]))
         # The warp alone must already be good: what is copied needs no drawing.
         warped = torch.nn.functional.avg_pool2d((drawn.warped - truth).abs(), 2)
         return {
             "pixels": float(settings["pixels"]) * terms["pixels"],
             "perceptual": float(settings["perceptual"]) * terms["perceptual"],
+            "close": float(settings["close"]) * terms["close"],
             "warp": float(settings["warp"]) * (warped * small).mean(),
         }
 

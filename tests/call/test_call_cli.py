@@ -18,9 +18,13 @@ def test_every_command_explains_itself_with_an_example(visavis: Visavis, command
     assert "Example: visavis " + " ".join(command) in result.stdout
 
 
-@pytest.mark.parametrize("command", ["bench", "train", "tables"])
-def test_a_command_that_is_passed_on_explains_itself_too(visavis: Visavis, command: str) -> None:
-    result = visavis(command, "--help")
+@pytest.mark.parametrize(
+    "command",
+    [("bench", "quality"), ("train",), ("tables", "fit"), ("models", "build"), ("models", "export")],
+    ids=" ".join,
+)
+def test_a_command_that_is_passed_on_explains_itself_too(visavis: Visavis, command: tuple[str, ...]) -> None:
+    result = visavis(*command, "--help")
     assert result.returncode == 0, result.stderr
     assert "usage" in result.stdout.lower()
 

@@ -59,6 +59,17 @@ def test_only_frames_that_have_both_pictures_are_compared() -> None:
     np.testing.assert_array_equal(redrawn, [noise(1), noise(3)])
 
 
+def test_a_frame_that_was_not_shown_leaves_the_picture_before_it_on_the_screen() -> None:
+    pairs = Pairs()
+    for ticks in (4094, 0, 2, 4):  # the count on the wire begins anew
+        pairs.add_original(ticks, noise(ticks))
+    pairs.add_redrawn(0, noise(50))
+    pairs.add_redrawn(4, noise(52))
+    originals, shown = pairs.as_shown()
+    np.testing.assert_array_equal(originals, [noise(0), noise(2), noise(4)])
+    np.testing.assert_array_equal(shown, [noise(50), noise(50), noise(52)])
+
+
 def test_a_long_call_keeps_no_more_pictures_than_a_short_one() -> None:
     pairs = Pairs(most=5)
     for ticks in range(50):

@@ -181,7 +181,8 @@ class Sender:
                 compare(self._hello, message)
             except HelloMismatch as mismatch:
                 self._end(mismatch)
-            self._greeted.set()
+            else:
+                self._greeted.set()
         elif isinstance(message, PictureReady | PictureRefused):
             self._verdicts.put_nowait(message)
         elif isinstance(message, Feedback):
@@ -243,6 +244,8 @@ class Sender:
 
     def _take_leave(self, reason: str) -> None:
         """End with the other side: an ordinary end once motion has been sent, a failure before."""
+        if self._stopping.is_set():
+            return  # it answers our own goodbye
         why = f": {reason}" if reason else "."
         if self._sent:
             self._on_notice(f"The other side has ended the call{why}")
@@ -259,7 +262,8 @@ class Sender:
         peer.send_control(encode_control(self._hello))
         await self.prepare()
         try:
-            await asyncio.wait_for(self._greeted.wait(), HELLO_LIMIT_S)
+            async with asyncio.timeout(HELLO_LIMIT_S):
+                await self._greeted.wait()
         except TimeoutError:
             raise SenderError(
                 f"The other side is connected but has said no hello for {HELLO_LIMIT_S:g} seconds: "
@@ -279,7 +283,8 @@ class Sender:
                 peer.send_control(encode_control(piece))
             self._source_bytes += len(source.data)
             try:
-                verdict = await asyncio.wait_for(self._verdict_on(transfer), PICTURE_LIMIT_S)
+                async with asyncio.timeout(PICTURE_LIMIT_S):
+                    verdict = await self._verdict_on(transfer)
             except TimeoutError:
                 raise SenderError(
                     f"The other side has not taken the source picture within {PICTURE_LIMIT_S:g} seconds; "

@@ -164,6 +164,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         report.fail(f"{error.name} is not installed: make install-dev, or pip install 'visavis[dev]'.")
         sys.exit(1)
+    except OSError as error:
+        report.fail(f"{error.filename or 'The system'}: {error.strerror or error}.")
+        sys.exit(1)
     except Exception as error:
         if type(error).__name__ not in SENTENCES:
             raise

@@ -81,6 +81,8 @@ def list_clips(folder: Path, *, names: Sequence[str] = ()) -> list[Clip]:
             landmarks = folder / "landmarks" / f"{path.stem}.npz"
             found[path.stem] = Clip(path.stem, path, landmarks if landmarks.is_file() else None)
     if not found:
+        if (folder / "val" / "clips").is_dir():
+            raise BenchError(f"{folder} holds no videos itself: name {folder / 'val'}.")
         raise BenchError(f"{videos} holds no videos ({', '.join(sorted(VIDEO_SUFFIXES))}).")
     missing = [name for name in names if name not in found]
     if missing:

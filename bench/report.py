@@ -26,7 +26,7 @@ PLOTTED = ("lpips", "face_lpips", "mouth_akd", "mouth_expression")
 
 def say(sentence: str) -> None:
     """Print a sentence on stderr, beside what a script reads."""
-    errors.print(sentence, markup=False)
+    errors.print(sentence, markup=False, soft_wrap=True)
 
 
 def fail(sentence: str) -> None:

@@ -3,6 +3,7 @@ decoded again and drawn from the source picture. It knows the trip of a frame; i
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -73,6 +74,8 @@ def load_setup(profile: str, *, engine: str) -> Setup:
     from runtime.profile import load_profile
     from runtime.talker import Talker as RuntimeTalker
 
+    if engine == "torch":
+        importlib.import_module("models.engine")  # it registers itself
     chosen = load_profile(profile)
     talker = RuntimeTalker(load(chosen, engine=engine), picture_size=chosen.picture_size)
     motion_format = MotionFormat.load(chosen.format_path)

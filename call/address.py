@@ -36,7 +36,7 @@ def parse_address(text: str) -> Address:
         host, port = host.split(":")
     if port and not (port.isascii() and port.isdigit() and int(port) <= 65535):
         raise CallError(f"'{text}' is no address: the port must be a number up to 65535.")
-    if any(character.isspace() or character == "/" for character in host):
+    if any(character.isspace() or character == "/" for character in host) or host.isdigit():
         raise CallError(f"'{text}' is no address: write HOST:PORT, as in 192.168.1.5:{DEFAULT_PORT}.")
     return Address(host or "0.0.0.0", int(port) if port else DEFAULT_PORT)
 

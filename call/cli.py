@@ -6,9 +6,11 @@ when it is asked for, so that `visavis --help` starts at once and a call never l
 
 import os
 import runpy
+import signal
 import sys
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +26,7 @@ HOUSE = frozenset({"codec", "models", "runtime", "transport", "sender", "receive
 app = typer.Typer(
     name="visavis",
     help="A video call that sends a face as a few bytes a frame.",
-    epilog="Every option can also be set as VISAVIS_NAME in the environment, or in visavis.toml.",
+    epilog="Every option of a call can also be set as VISAVIS_NAME in the environment, or in visavis.toml.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -174,8 +176,12 @@ def receive(
         str | None, option("--token", "What the sender must name; made up if not given.")
     ] = None,
     output: Annotated[
-        str, option("--output", "A video file, a folder ending in /, or none.")
-    ] = "received.mp4",
+        str | None,
+        option(
+            "--output",
+            "A video file, a folder ending in /, or none; received.mp4, or the next number, if not given.",
+        ),
+    ] = None,
     wait: Annotated[float | None, option("--wait", "Give up after so many seconds.", min=0.1)] = None,
     profile: Profile = DEFAULT_PROFILE,
     engine: Engine = DEFAULT_ENGINE,
@@ -208,7 +214,7 @@ def receive(
 def demo(
     video: Annotated[str | None, typer.Argument(help="A clip, or camera; a portrait without either.")] = None,
     folder: Annotated[Path, option("--folder", "Where the results go.")] = Path("out"),
-    seconds: Annotated[float, option("--seconds", "How long to call.", min=1)] = 8.0,
+    seconds: Annotated[float, option("--seconds", "How long to call, at most.", min=1)] = 10.0,
     profile: Profile = DEFAULT_PROFILE,
     engine: Engine = DEFAULT_ENGINE,
     as_json: Json = False,
@@ -289,7 +295,7 @@ def models_export(context: typer.Context) -> None:
 def bench(context: typer.Context) -> None:
     """Measure: `visavis bench quality`, `visavis bench rate`.
 
-    Example: visavis bench quality --data ../shared/data --json
+    Example: visavis bench quality --data ../shared/data/val --json
     """
     hand_over("bench", context.args)
 
@@ -301,6 +307,15 @@ def tables(context: typer.Context) -> None:
     Example: visavis tables fit --help
     """
     hand_over("models.tables", context.args)
+
+
+@app.command(context_settings=PASSED_ON)
+def data(context: typer.Context) -> None:
+    """Pack training data into one small file: `visavis data pack`.
+
+    Example: visavis data pack --data ../shared/data --output runs/pack.npz
+    """
+    hand_over("models.data", context.args)
 
 
 @app.command(context_settings=PASSED_ON)
@@ -332,10 +347,23 @@ def read_settings() -> dict[str, dict[str, Any]]:
     """Read visavis.toml against the options that the commands really have."""
     command = typer.main.get_command(app)
     children: dict[str, Any] = getattr(command, "commands", {})
-    names = {
-        name: frozenset(parameter.name for parameter in child.params) for name, child in children.items()
+    names = {name: option_names(child) for name, child in children.items()}
+    loaded = settings.load(
+        settings.settings_path(), {name: frozenset(known) for name, known in names.items()}
+    )
+    return {
+        name: {names[name][typed]: value for typed, value in values.items()}
+        for name, values in loaded.items()
     }
-    return settings.load(settings.settings_path(), names)
+
+
+def option_names(command: Any) -> dict[str, str]:
+    """Return a command's options as they are typed (`turn_user`, `json`), each with its parameter's name."""
+    return {
+        parameter.opts[0].removeprefix("--").replace("-", "_"): parameter.name
+        for parameter in command.params
+        if parameter.param_type_name == "option"
+    }
 
 
 def explain(error: Exception) -> str:
@@ -348,10 +376,20 @@ def explain(error: Exception) -> str:
     return f"Something went wrong inside Visavis ({type(error).__name__}: {error}). --debug shows where."
 
 
+def end_as_interrupted(number: int, frame: FrameType | None) -> None:
+    """Do on a signal what Ctrl-C does: during a call that is asyncio's own handler, which cancels the call."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # a script that starts us with & has it ignored
+        raise KeyboardInterrupt
+    handler(number, frame)
+
+
 def main() -> None:
     """Run the command that was typed: exit code 0, 1 with a sentence on failure, 2 for wrong usage."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1 or os.environ.get("VISAVIS_DEBUG") not in (None, "", "0")
+    # Who stops a service or a container wants the same clean end as who presses Ctrl-C.
+    signal.signal(signal.SIGTERM, end_as_interrupted)
     try:
         app(arguments, prog_name="visavis", default_map=read_settings())
     except Exception as error:

@@ -22,8 +22,8 @@ output = Console(highlight=False, soft_wrap=True)
 
 
 def say(sentence: str) -> None:
-    """Print a notice for the person at the keyboard (stderr)."""
-    errors.print(sentence, markup=False)
+    """Print a notice for the person at the keyboard (stderr), in one line, so that it can be copied whole."""
+    errors.print(sentence, markup=False, soft_wrap=True)
 
 
 def print_json(figures: Any) -> None:
@@ -39,11 +39,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
 
 
 def print_figures(title: str, figures: Mapping[str, Any]) -> None:
-    """Print named figures as a table of two columns; reasons for what was not measured stand below."""
+    """Print named figures as a table of two columns; reasons for what is not there stand below."""
     shown = {name: value for name, value in figures.items() if name != "why"}
     print_table(title, ("figure", "value"), [(name, show(value)) for name, value in shown.items()])
-    if figures.get("why"):
-        output.print(f"– not measured: {show(figures['why'])}", markup=False)
+    reasons: dict[str, list[str]] = {}
+    for name, why in figures.get("why", {}).items():
+        reasons.setdefault(why, []).append(name)
+    for why, names in reasons.items():
+        output.print(f"– {', '.join(names)}: {why}", markup=False)
 
 
 def make_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:

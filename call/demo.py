@@ -6,8 +6,9 @@ Takes a clip, else a camera, else a portrait that a motion recording brings to l
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from call import console, options
 from call.ends import Ends, load_ends
 from call.errors import CallError
 from call.film import Coded, h264_at, whole_file, write_clip
-from call.loopback import call_figures, hold, picture_figures
+from call.loopback import NOBODY_S, all_figures, call_figures, hold, picture_figures
 from call.montage import side_by_side
 from call.page import make_page
 from call.pairs import Pairs
@@ -28,11 +29,13 @@ MOST_PAIRS = 300
 
 @dataclass(frozen=True)
 class Camera:
-    """What the demo films: what `open_input` takes, how to crop, for how long, and what it is in words."""
+    """What the demo films: what `open_input` takes, how to crop, for how long at most, whether somebody may still
+    come before it, and what it is in words."""
 
     spec: str
     crop: options.Crop
-    limit_s: float | None
+    limit_s: float
+    live: bool
     what: str
 
 
@@ -40,20 +43,26 @@ def run(wanted: options.Demo, *, as_json: bool) -> None:
     """Hold the call, write the films and the page, print the table."""
     wanted.folder.mkdir(parents=True, exist_ok=True)
     ends = load_ends(wanted.engine)
-    pairs = Pairs(MOST_PAIRS)
     with tempfile.TemporaryDirectory(prefix="visavis-") as scratch:
-        camera = choose_camera(wanted, ends, Path(scratch))
-        console.say(f"Calling ourselves over WebRTC with {camera.what}.")
-        call = options.Loopback(options.Input(camera.spec, crop=camera.crop), wanted.engine)
-        held = asyncio.run(hold(call, ends, pairs, limit_s=camera.limit_s))
-    if held.interrupted:
-        raise KeyboardInterrupt
+        for camera in cameras(wanted, ends, Path(scratch)):
+            console.say(f"Calling ourselves over WebRTC with {camera.what}.")
+            pairs = Pairs(MOST_PAIRS)
+            call = options.Loopback(options.Input(camera.spec, crop=camera.crop), wanted.engine)
+            nobody_s = NOBODY_S if camera.live else None
+            held = asyncio.run(hold(call, ends, pairs, limit_s=camera.limit_s, nobody_s=nobody_s))
+            if held.interrupted:
+                raise KeyboardInterrupt
+            if held.watch.began:
+                break
+            console.say(f"Nobody came before {camera.what}.")
     originals, shown = pairs.as_shown()
     if not originals:
         raise CallError("Nothing was shown in the call: visavis doctor may say why.")
+    if held.watch.seconds == 0:
+        raise CallError(f"{camera.spec} holds a single picture: the demo takes a clip of a second or more.")
 
     with console.waiting("Comparing the pictures, and coding them with H.264"):
-        figures = call_figures(call, held) | picture_figures(held.watch, pairs)
+        figures = all_figures(call_figures(call, ends, held), picture_figures(held.watch, pairs))
         rival = h264_at(originals, frame_rate=held.watch.frame_rate, kbps=figures["payload_kbps"])
         film = wanted.folder / "demo.mp4"
         montage = side_by_side([originals, shown, rival.pictures], titles(figures, rival))
@@ -76,15 +85,17 @@ def run(wanted: options.Demo, *, as_json: bool) -> None:
     console.say(f"Look at {film} and {wanted.folder / 'demo.html'}")
 
 
-def choose_camera(wanted: options.Demo, ends: Ends, scratch: Path) -> Camera:
-    """Take the clip that was named, else a camera that works, else the living portrait."""
+def cameras(wanted: options.Demo, ends: Ends, scratch: Path) -> Iterator[Camera]:
+    """Yield the clip that was named; else a camera that works, and at last the living portrait."""
     if wanted.video is not None:
-        limit_s = wanted.seconds if is_camera(wanted.video) else None
-        return Camera(wanted.video, "follow", limit_s, wanted.video)
+        from sender.capture import is_live
+
+        yield Camera(wanted.video, "follow", wanted.seconds, is_live(wanted.video), wanted.video)
+        return
     from call.doctor import working_cameras
 
-    for number, size in working_cameras():
-        return Camera(f"camera:{number}", "follow", wanted.seconds, f"the camera ({size})")
+    for number, size in islice(working_cameras(), 1):
+        yield Camera(f"camera:{number}", "follow", wanted.seconds, True, f"the camera ({size})")
     film = scratch / "portrait.mkv"
     with console.waiting("Bringing the portrait to life"):
         film_portrait(
@@ -95,15 +106,10 @@ def choose_camera(wanted: options.Demo, ends: Ends, scratch: Path) -> Camera:
             path=film,
         )
     what = (
-        "a portrait (astronaut Eileen Collins, NASA, public domain), as there is no camera; our own network "
+        "a portrait (astronaut Eileen Collins, NASA, public domain), as no camera shows a face; our own network "
         "moves it after a motion recording, which makes it an easier input than a real face"
     )
-    return Camera(str(film), "full", None, what)
-
-
-def is_camera(spec: str) -> bool:
-    """Say whether an input goes on until somebody stops it."""
-    return spec.startswith(("camera", "/dev/", "rtsp://", "rtsps://"))
+    yield Camera(str(film), "full", wanted.seconds, False, what)
 
 
 def titles(figures: Mapping[str, Any], rival: Coded) -> list[tuple[str, str]]:
@@ -121,7 +127,7 @@ def lead(camera: Camera, figures: Mapping[str, Any]) -> str:
     """Tell in two sentences what was done."""
     return (
         f"A call with itself over real WebRTC, with {camera.what}. One picture of "
-        f"{figures['source_bytes'] / 1000:.1f} kB crossed first, then {figures['payload_kbps']:.1f} kbit/s of motion."
+        f"{figures['source_bytes'] / 1000:.1f} kB crossed first, then {figures['motion_kbps']:.1f} kbit/s of motion."
     )
 
 
@@ -131,9 +137,10 @@ def table(figures: Mapping[str, Any], rival: Coded) -> list[tuple[str, str]]:
         ("frames captured", console.show(figures["frames_in"])),
         ("frames shown fresh", f"{figures['frames_fresh']} ({100 * (figures['fresh_share'] or 0):.0f} %)"),
         ("frames a second", console.show(figures["fresh_fps"])),
-        ("payload", f"{figures['payload_bytes_per_frame']:.1f} bytes a frame"),
-        ("payload", f"{figures['payload_kbps']:.1f} kbit/s"),
+        ("motion", f"{figures['payload_bytes_per_frame']:.1f} bytes a frame"),
+        ("motion", f"{figures['motion_kbps']:.1f} kbit/s"),
         ("source picture, once", f"{figures['source_bytes']} bytes"),
+        ("both, the picture over five minutes", f"{figures['payload_kbps']:.1f} kbit/s"),
         (
             "wire, there and back",
             f"{figures['wire_kbps_forward']:.0f} + {figures['wire_kbps_back']:.0f} kbit/s",

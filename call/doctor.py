@@ -190,7 +190,7 @@ def codecs() -> list[Finding]:
 def data() -> list[Finding]:
     """Look for the folder of clips that training, benches and some tests use."""
     named = os.environ.get("VISAVIS_DATA")
-    folder = Path(named) if named else Path("..") / "shared" / "data"
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
     if (folder / "index.csv").is_file():
         return [Finding("data", "good", str(folder))]
     advice = "A call needs none. For benches and training: set VISAVIS_DATA to the folder of clips."

@@ -5,7 +5,6 @@ before the event loop starts, and shared by two ends in one process.
 """
 
 import importlib
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from sender.capture import Input as OpenInput
     from sender.sender import OnFrame, Sender
     from transport.description import IceServer
-
-# What a laptop's camera gives; an input with another rate is sent at its own.
-FRAME_RATE = 30.0
 
 
 @dataclass(frozen=True)
@@ -71,28 +67,20 @@ def load_ends(wanted: Engine) -> Ends:
     return Ends(profile, talker, MotionFormat.load(profile.format_path))
 
 
-def make_hello(ends: Ends) -> "Hello":
-    """Say what the other side must agree with."""
-    from codec.hello import PROTOCOL_VERSION, SECRET_BYTES, Hello
-
-    return Hello(
-        version=PROTOCOL_VERSION,
-        profile=ends.profile.name,
-        graphs_hash=ends.profile.graphs_hash,
-        format_hash=ends.motion_format.hash,
-        picture_size=ends.profile.picture_size,
-        frame_rate=FRAME_RATE,
-        capabilities=0,
-        resumption_secret=secrets.token_bytes(SECRET_BYTES),
-    )
-
-
 def make_sender(
     ends: Ends, opened: "OpenInput", wanted: Input, *, hello: "Hello", on_frame: "OnFrame | None" = None
 ) -> "Sender":
-    """Build the sending side: what is read from `opened`, sent as `wanted` says."""
+    """Build the sending side: what is read from `opened`, sent as `wanted` says.
+
+    Raises CallError where more keypoints are wanted than the profile has.
+    """
     from sender.sender import Sender, SenderSettings
 
+    if (wanted.keypoints or 0) > ends.profile.keypoints:
+        raise CallError(
+            f"--keypoints {wanted.keypoints} is too many: the profile {ends.profile.name} has "
+            f"{ends.profile.keypoints}."
+        )
     source: Literal["first", "chosen"] | Path
     match wanted.source:
         case "first" | "chosen" as named:

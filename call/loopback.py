@@ -3,13 +3,14 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from call import console, options, quality
-from call.ends import Ends, load_ends, make_hello, make_sender
+from call.ends import Ends, load_ends, make_sender
+from call.errors import CallError
 from call.meter import Cost, Meter
 from call.pairs import Pairs, Picture
 from call.watch import Watch
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from transport.peer import WireStats
 
 WATCH_PERIOD_S = 0.1
+# A demo does not wait for longer than this for a face to come before its camera.
+NOBODY_S = 20.0
+# A source picture lasts a call, and a call lasts minutes (MEASURES.md, 'Picture quality'): the bench counts so too.
+SOURCE_SPREAD_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,16 @@ class Held:
 
 def run(wanted: options.Loopback, *, as_json: bool) -> None:
     """Hold the call, compare the pictures, print the figures."""
+    spare_input(wanted.input.spec, wanted.output)
     ends = load_ends(wanted.engine)
     pairs = Pairs() if wanted.quality else None
     held = asyncio.run(hold(wanted, ends, pairs))
-    figures = call_figures(wanted, held)
-    with console.waiting("Comparing the pictures"):
-        figures |= picture_figures(held.watch, pairs)
+    if held.interrupted:  # who presses Ctrl-C does not want to wait for the judges
+        pictures = quality.not_measured("the call was interrupted")
+    else:
+        with console.waiting("Comparing the pictures"):
+            pictures = picture_figures(held.watch, pairs)
+    figures = all_figures(call_figures(wanted, ends, held), pictures)
     if as_json:
         console.print_json(figures)
     else:
@@ -55,21 +64,35 @@ def run(wanted: options.Loopback, *, as_json: bool) -> None:
         raise KeyboardInterrupt
 
 
+def spare_input(spec: str, output: str) -> None:
+    """Raise CallError where the output would take the input's place."""
+    taken, written = Path(spec).expanduser(), Path(output)
+    if taken.is_file() and written.is_file() and taken.samefile(written):
+        raise CallError(f"{output} is the input itself: give --output another name.")
+
+
 async def hold(
-    wanted: options.Loopback, ends: Ends, pairs: Pairs | None, *, limit_s: float | None = None
+    wanted: options.Loopback,
+    ends: Ends,
+    pairs: Pairs | None,
+    *,
+    limit_s: float | None = None,
+    nobody_s: float | None = None,
 ) -> Held:
-    """Hold the call to the end of its input, or for `limit_s` seconds of motion.
+    """Hold the call to the end of its input, or for `limit_s` seconds of motion; a call in which no face comes within
+    `nobody_s` ends too, without a frame.
 
     Raises the first error of either side. Ctrl-C (the task's cancellation) ends the call early and cleanly;
     what was measured until then comes back.
     """
+    from codec.hello import make_hello
     from receiver.output import open_output
     from receiver.receiver import Receiver
     from sender.capture import open_input
     from transport.meet import connect_in_process
     from transport.peer import Peer
 
-    watch, hello, setup_bytes, interrupted = Watch(pairs), make_hello(ends), 0, False
+    watch, setup_bytes, interrupted = Watch(pairs), 0, False
 
     def on_frame(index: int, ticks: int, captured_s: float, picture: Picture) -> None:
         nonlocal setup_bytes
@@ -78,6 +101,7 @@ async def hold(
         watch.on_frame(index, ticks, captured_s, picture)
 
     with open_input(wanted.input.spec, repeat_s=wanted.input.repeat_s) as opened:
+        hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
         receiver = Receiver(
             ends.talker,
             ends.motion_format,
@@ -94,7 +118,7 @@ async def hold(
             on_motion=lambda data: None, on_control=sender.on_control, on_closed=sender.on_closed
         )
         meter, began_s = Meter(), time.monotonic()
-        follower = asyncio.create_task(_follow(watch, sender, limit_s))
+        follower = asyncio.create_task(_follow(watch, sender, limit_s, nobody_s))
         try:
             await connect_in_process(sending_peer, receiving_peer)
             await both(sender.run(sending_peer), receiver.run(receiving_peer))
@@ -138,7 +162,7 @@ async def both(*ends: Coroutine[Any, Any, Any]) -> None:
         raise failures[0]
 
 
-async def _follow(watch: Watch, sender: "Sender", limit_s: float | None) -> None:
+async def _follow(watch: Watch, sender: "Sender", limit_s: float | None, nobody_s: float | None) -> None:
     """Keep the live line up to date, and end the call when its time is over."""
 
     def describe() -> str:
@@ -151,24 +175,30 @@ async def _follow(watch: Watch, sender: "Sender", limit_s: float | None) -> None
             f"{kbps:.1f} kbit/s  {console.show(latency_ms)} ms"
         )
 
+    began_s = time.monotonic()
     with console.LiveLine(describe) as line:
         while True:
             line.refresh()
-            if limit_s is not None and watch.age_s() >= limit_s:
+            over = limit_s is not None and watch.age_s() >= limit_s
+            nobody = nobody_s is not None and not watch.began and time.monotonic() - began_s >= nobody_s
+            if over or nobody:
                 sender.stop()
             await asyncio.sleep(WATCH_PERIOD_S)
 
 
-def call_figures(wanted: options.Loopback, held: Held) -> dict[str, Any]:
-    """Return MEASURES.md's figures of a loopback call, but for the pictures'.
+def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, Any]:
+    """Return MEASURES.md's figures of a loopback call, but for the pictures'; `why` has a reason for each null.
 
-    Payload is motion packets with their headers; the source picture stands beside it as `source_bytes`. Wire
-    rates are all IP-level bytes of the call over its whole time, meeting and source picture included;
-    `setup_bytes` says how many of the forward ones came before the first motion.
+    `payload_bytes_per_frame` and `motion_kbps` are motion packets with their headers; `payload_kbps` counts the source
+    picture (`source_bytes`) too, spread over five minutes. Wire rates are all IP-level bytes of the call over its
+    whole time, meeting and source picture included; `setup_bytes` says how many of the forward ones came before the
+    first motion.
     """
     watch, sent, received = held.watch, held.sent, held.received
     talked_s = watch.seconds
-    return {
+    motion_kbps = sent.payload_bytes * 8 / talked_s / 1000 if talked_s > 0 else None
+    source_kbps = sent.source_bytes * 8 / SOURCE_SPREAD_S / 1000
+    figures: dict[str, Any] = {
         "frames_in": sent.frames_in,
         "frames_sent": sent.frames_sent,
         "frames_dropped": sent.frames_dropped,
@@ -177,11 +207,14 @@ def call_figures(wanted: options.Loopback, held: Held) -> dict[str, Any]:
         "frames_interpolated": received.frames_interpolated,
         "frames_extrapolated": received.frames_extrapolated,
         "frames_late": received.frames_late,
+        "frames_skipped": received.frames_skipped,
+        "frames_unwritten": received.frames_unwritten,
         "fresh_fps": received.frames_fresh / talked_s if talked_s > 0 else None,
         "fresh_share": received.frames_fresh / sent.frames_in if sent.frames_in else None,
         "longest_gap_ms": received.longest_gap_ms,
         "payload_bytes_per_frame": sent.payload_bytes / sent.frames_sent if sent.frames_sent else None,
-        "payload_kbps": sent.payload_bytes * 8 / talked_s / 1000 if talked_s > 0 else None,
+        "motion_kbps": motion_kbps,
+        "payload_kbps": None if motion_kbps is None else motion_kbps + source_kbps,
         "source_bytes": sent.source_bytes,
         "wire_kbps_forward": held.wire.sent_bytes * 8 / held.seconds / 1000,
         "wire_kbps_back": held.wire.received_bytes * 8 / held.seconds / 1000,
@@ -191,11 +224,28 @@ def call_figures(wanted: options.Loopback, held: Held) -> dict[str, Any]:
         "cpu_cores": held.cost.cpu_cores,
         "rss_mb": held.cost.rss_mb,
         "seconds": held.seconds,
-        "engine": wanted.engine.engine,
-        "profile": wanted.engine.profile,
+        "engine": ends.talker.graphs.engine,
+        "profile": ends.profile.name,
         "mode": "static" if wanted.input.rounding else "static, not rounded",
         "output": None if wanted.output == "none" else wanted.output,
     }
+    reasons = {
+        "fresh_fps": "fewer than two frames were sent",
+        "fresh_share": "no frame was captured in the call",
+        "longest_gap_ms": "fewer than two pictures were shown",
+        "payload_bytes_per_frame": "no frame was sent",
+        "motion_kbps": "fewer than two frames were sent",
+        "payload_kbps": "fewer than two frames were sent",
+        "latency_ms_p50": "no frame was shown",
+        "latency_ms_p95": "no frame was shown",
+        "output": "none was to be written",
+    }
+    return figures | {"why": {key: why for key, why in reasons.items() if figures[key] is None}}
+
+
+def all_figures(call: Mapping[str, Any], pictures: Mapping[str, Any]) -> dict[str, Any]:
+    """Put a call's figures and its pictures' together, and the reasons for what neither could measure."""
+    return {**call, **pictures, "why": {**call["why"], **pictures["why"]}}
 
 
 def picture_figures(watch: Watch, pairs: Pairs | None) -> dict[str, Any]:

@@ -68,13 +68,14 @@ class Send:
 
 @dataclass(frozen=True)
 class Receive:
-    """One direction, this end receiving. `listen` is HOST:PORT; a token is made where none is given."""
+    """One direction, this end receiving. `listen` is HOST:PORT; a token is made, and a file named, where none is
+    given."""
 
     engine: Engine
     ice: Ice
     listen: str
     token: str | None
-    output: str
+    output: str | None
     wait_s: float | None
 
 

@@ -1,7 +1,7 @@
-"""The pictures of a loopback call in pairs: what the camera saw and what was shown for it, by capture time.
+"""The pictures of a loopback call in pairs: what the camera saw and what was shown for it, by the frame's number.
 
 Keeps the first few hundred and no more, so that a long call costs no more memory than a short one. Knows
-pictures and capture times; what is measured on them is `call.quality`'s business.
+pictures and numbers; what is measured on them is `call.quality`'s business.
 """
 
 import threading
@@ -38,23 +38,23 @@ class Pairs:
         self._originals: dict[int, Picture] = {}
         self._redrawn: dict[int, Picture] = {}
 
-    def add_original(self, ticks: int, picture: Picture) -> None:
-        """Keep what the sender cut out of the camera's frame captured at `ticks`, while there is room."""
+    def add_original(self, number: int, picture: Picture) -> None:
+        """Keep what the sender cut out of its frame `number` (each given once), while there is room."""
         with self._lock:
             if len(self._originals) < self._most:
-                self._originals[ticks] = picture.copy()
+                self._originals[number] = picture.copy()
 
-    def add_redrawn(self, ticks: int, picture: Picture) -> None:
-        """Keep what the receiver drew for the frame captured at `ticks`, if its original was kept."""
+    def add_redrawn(self, number: int, picture: Picture) -> None:
+        """Keep what the receiver drew for the frame `number`, if its original was kept."""
         with self._lock:
-            if ticks in self._originals:
-                self._redrawn[ticks] = picture.copy()
+            if number in self._originals:
+                self._redrawn[number] = picture.copy()
 
     def matched(self) -> tuple[list[Picture], list[Picture]]:
         """Return originals and redrawn pictures of the frames that have both, in their order."""
         with self._lock:
-            both = [ticks for ticks in self._originals if ticks in self._redrawn]
-            return [self._originals[ticks] for ticks in both], [self._redrawn[ticks] for ticks in both]
+            both = [number for number in self._originals if number in self._redrawn]
+            return [self._originals[number] for number in both], [self._redrawn[number] for number in both]
 
     def as_shown(self) -> tuple[list[Picture], list[Picture]]:
         """Return every original, in order, and beside each what the screen showed: the newest redrawn picture.
@@ -64,8 +64,8 @@ class Pairs:
         originals, shown = [], []
         with self._lock:
             newest: Picture | None = None
-            for ticks, original in self._originals.items():
-                newest = self._redrawn.get(ticks, newest)
+            for number, original in self._originals.items():
+                newest = self._redrawn.get(number, newest)
                 if newest is not None:
                     originals.append(original)
                     shown.append(newest)

@@ -31,7 +31,7 @@ def load_portrait(size: int) -> Picture:
     except ImportError as error:
         raise CallError(
             "The demo's portrait comes with scikit-image, which is not installed: "
-            "make install EXTRAS=demo, or name a clip: visavis demo clip.mp4"
+            "make install EXTRAS=demo, or pip install 'visavis[demo]'; or name a clip: visavis demo clip.mp4"
         ) from error
     import cv2
 

@@ -1,5 +1,6 @@
 """`visavis models`: which profiles are installed, and whether they run. Loads graphs, never networks."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,42 +11,62 @@ from call.ends import load_ends
 from call.errors import CallError
 from call.options import Engine
 
+TITLE = "Profiles (source picture, camera frame, shown frame: GMAC each)"  # billions of multiplications and additions
+COLUMNS = ("profile", "pixels", "K", "M par.", "source", "camera", "shown", "graphs")
+
 
 def list_all(*, as_json: bool) -> None:
-    """Print each profile's name, sizes, weights' hash and the size of its folder."""
-    from runtime.profile import ProfileError, list_profiles, load_profile
+    """Print each profile's name, sizes, work a picture and a frame, weights' hash, and the size of its graphs."""
+    from runtime.profile import list_profiles
 
-    rows: list[dict[str, Any]] = []
-    for name in list_profiles():
-        try:
-            profile = load_profile(name)
-        except ProfileError as error:
-            rows.append({"profile": name, "why": str(error)})
-            continue
-        megabytes = sum(file.stat().st_size for file in Path(profile.folder).glob("*.onnx")) / 1e6
-        rows.append(
-            {
-                "profile": profile.name,
-                "picture_size": profile.picture_size,
-                "keypoints": profile.keypoints,
-                "graphs_mb": megabytes,
-                "graphs_hash": profile.graphs_hash.hex()[:12],
-            }
-        )
+    rows = [_row(name) for name in list_profiles()]
     if as_json:
         console.print_json(rows)
         return
-    columns = ("profile", "picture_size", "keypoints", "graphs_mb", "graphs_hash", "why")
-    shown = [column for column in columns if any(column in row for row in rows)]
-    console.print_table("Profiles", shown, [[row.get(column) for column in shown] for row in rows])
+    console.print_table(TITLE, COLUMNS, [_cells(row) for row in rows])
+
+
+def _row(name: str) -> dict[str, Any]:
+    from runtime.profile import ProfileError, load_profile, outline_profile, profiles_folder
+
+    try:
+        outline = outline_profile(profiles_folder() / name)
+        row: dict[str, Any] = {
+            "profile": name,
+            "picture_size": outline.picture_size,
+            "keypoints": outline.keypoints,
+        }
+        if outline.cost is not None:
+            row |= asdict(outline.cost)
+        if not outline.built:
+            return row | {"why": "not built: no weights yet"}
+        profile = load_profile(name)
+    except ProfileError as error:
+        return {"profile": name, "why": str(error)}
+    megabytes = sum(file.stat().st_size for file in Path(profile.folder).glob("*.onnx")) / 1e6
+    return row | {"graphs_mb": megabytes, "graphs_hash": profile.graphs_hash.hex()[:12]}
+
+
+def _cells(row: dict[str, Any]) -> list[Any]:
+    return [
+        row["profile"],
+        row.get("picture_size"),
+        row.get("keypoints"),
+        row["parameters"] / 1e6 if "parameters" in row else None,
+        *(row.get(name) for name in ("source_gmac", "motion_gmac", "frame_gmac")),
+        row.get("graphs_hash") or row["why"],
+    ]
 
 
 def verify(name: str | None, engine: str, *, as_json: bool) -> None:
-    """Load each profile, prepare a picture, draw it and estimate its motion; raises CallError if one fails."""
-    from runtime.profile import list_profiles
+    """Load the named profile, or each that is built, prepare a picture, draw it and estimate its motion.
+
+    Raises CallError if one fails.
+    """
+    from runtime.profile import list_built_profiles
 
     rows, broken = [], []
-    for each in [name] if name else list_profiles():
+    for each in [name] if name else list_built_profiles():
         try:
             _run_once(Engine(each, engine))
             rows.append({"profile": each, "works": True, "why": None})

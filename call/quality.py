@@ -16,7 +16,7 @@ KEYS = ("lpips", "face_lpips", "lpips_frozen", "face_lpips_frozen")
 def compare(films: PairedFilms) -> dict[str, Any]:
     """Return the bench's figures of `films`: KEYS and whatever else it measured.
 
-    What could not be measured is None, and `why` says in a sentence what is missing.
+    What could not be measured is None, and `why` says for each such key what is missing.
     """
     command = [sys.executable, "-P", "-m", "bench", "compare", str(films.original), str(films.redrawn)]
     command += [
@@ -32,13 +32,18 @@ def compare(films: PairedFilms) -> dict[str, Any]:
     except ValueError:
         figures = None
     if result.returncode == 0 and isinstance(figures, dict):
-        return not_measured("the bench did not measure it") | figures
+        unsaid = {
+            key: "the bench did not measure it"
+            for key in KEYS
+            if figures.get(key) is None and key not in figures.get("why", {})
+        }
+        return dict.fromkeys(KEYS) | figures | {"why": figures.get("why", {}) | unsaid}
     return not_measured(_why(result.stderr))
 
 
 def not_measured(why: str) -> dict[str, Any]:
-    """Return KEYS as None, with the reason."""
-    return {**dict.fromkeys(KEYS), "why": why}
+    """Return KEYS as None, with the reason for each."""
+    return {**dict.fromkeys(KEYS), "why": dict.fromkeys(KEYS, why)}
 
 
 def _why(complaint: str) -> str:

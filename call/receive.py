@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from call import console, options
 from call.address import Address, address_to_tell, parse_address
-from call.ends import Ends, ice_servers, load_ends, make_hello
+from call.ends import Ends, ice_servers, load_ends
 
 if TYPE_CHECKING:
     from receiver.receiver import Receiver
@@ -19,38 +19,46 @@ WATCH_PERIOD_S = 0.1
 
 @dataclass(frozen=True)
 class Received:
-    """A call that was received; `wire` is None where Ctrl-C ended it."""
+    """A call that was received, and whether Ctrl-C ended it; `output` is where its pictures are."""
 
     stats: "ReceiverStats"
-    wire: "WireStats | None"
+    wire: "WireStats"
     seconds: float
+    output: str
+    interrupted: bool
 
 
 def run(wanted: options.Receive, *, as_json: bool) -> None:
     """Wait, receive until either side ends the call, then print the figures."""
     ends = load_ends(wanted.engine)
     received = asyncio.run(_receive(wanted, ends))
-    figures = _figures(received, wanted.output)
+    figures = _figures(received)
     if as_json:
         console.print_json(figures)
-    elif received.stats.frames_fresh or received.wire is not None:
+    elif received.stats.frames_fresh or not received.interrupted:
         console.print_figures("Received", figures)
-    if received.wire is None:
+    if received.interrupted:
         raise KeyboardInterrupt
 
 
 async def _receive(wanted: options.Receive, ends: Ends) -> Received:
-    from receiver.output import open_output
+    from receiver.output import open_output, unnamed_output
     from receiver.receiver import Receiver
-    from receiver.session import receive
+    from receiver.session import make_hello, receive
 
-    asked, began_s, wire = parse_address(wanted.listen), time.monotonic(), None
+    asked, began_s, interrupted = parse_address(wanted.listen), time.monotonic(), False
+    output = unnamed_output() if wanted.output is None else wanted.output
     receiver = Receiver(
-        ends.talker, ends.motion_format, hello=make_hello(ends), output=open_output(wanted.output)
+        ends.talker,
+        ends.motion_format,
+        hello=make_hello(ends.profile, ends.motion_format),
+        output=open_output(output),
+        on_notice=console.say,
     )
+    wires: list[WireStats] = []
     follower = asyncio.create_task(_follow(receiver))
     try:
-        wire = await receive(
+        await receive(
             receiver,
             host=asked.host,
             port=asked.port,
@@ -58,13 +66,14 @@ async def _receive(wanted: options.Receive, ends: Ends) -> Received:
             ice_servers=ice_servers(wanted.ice),
             wait_s=wanted.wait_s,
             on_listening=lambda bound, token: _invite(asked, parse_address(bound), token),
+            on_end=wires.append,
         )
     except asyncio.CancelledError:
-        pass  # Ctrl-C: both sides have been told, and what was seen is written
+        interrupted = True  # Ctrl-C: both sides have been told, and what was seen is written
     finally:
         follower.cancel()
         await asyncio.gather(follower, return_exceptions=True)
-    return Received(receiver.stats(), wire, time.monotonic() - began_s)
+    return Received(receiver.stats(), wires[-1], time.monotonic() - began_s, output, interrupted)
 
 
 def _invite(asked: Address, bound: Address, token: str) -> None:
@@ -87,21 +96,29 @@ async def _follow(receiver: "Receiver") -> None:
             await asyncio.sleep(WATCH_PERIOD_S)
 
 
-def _figures(received: Received, output: str) -> dict[str, Any]:
+def _figures(received: Received) -> dict[str, Any]:
     stats, wire, shown_s = received.stats, received.wire, received.stats.shown_s
     figures: dict[str, Any] = {
         "frames_fresh": stats.frames_fresh,
         "frames_interpolated": stats.frames_interpolated,
         "frames_extrapolated": stats.frames_extrapolated,
         "frames_late": stats.frames_late,
+        "frames_skipped": stats.frames_skipped,
+        "frames_unwritten": stats.frames_unwritten,
         "packets_bad": stats.packets_bad,
         "fresh_fps": (stats.frames_fresh - 1) / shown_s if shown_s > 0 else None,
         "longest_gap_ms": stats.longest_gap_ms,
         "playout_delay_ms": stats.playout_delay_ms,
-        "wire_bytes_forward": None if wire is None else wire.received_bytes,
-        "wire_bytes_back": None if wire is None else wire.sent_bytes,
+        "wire_bytes_forward": wire.received_bytes,
+        "wire_bytes_back": wire.sent_bytes,
         "seconds": received.seconds,
-        "output": None if output == "none" or not stats.frames_fresh else output,
+        "output": None if received.output == "none" or not stats.frames_fresh else received.output,
         "ended": stats.ended,
     }
-    return figures if wire is not None else figures | {"why": "the wire is not counted in a call cut short"}
+    reasons = {
+        "fresh_fps": "fewer than two pictures were shown",
+        "longest_gap_ms": "fewer than two pictures were shown",
+        "output": "none was to be written" if stats.frames_fresh else "no picture was shown",
+        "ended": "no call came about",
+    }
+    return figures | {"why": {key: why for key, why in reasons.items() if figures[key] is None}}

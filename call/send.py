@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from call import console, options
 from call.address import parse_address
-from call.ends import Ends, ice_servers, load_ends, make_hello, make_sender
+from call.ends import Ends, ice_servers, load_ends, make_sender
 
 if TYPE_CHECKING:
     from sender.sender import Sender, SenderStats
@@ -31,13 +31,15 @@ def run(wanted: options.Send, *, as_json: bool) -> None:
 
 
 async def _send(wanted: options.Send, ends: Ends) -> "tuple[SenderStats, WireStats, bool]":
+    from codec.hello import make_hello
     from sender.capture import open_input
     from transport.peer import Peer
     from transport.signalling import offer
 
     interrupted = False
     with open_input(wanted.input.spec, repeat_s=wanted.input.repeat_s) as opened:
-        sender = make_sender(ends, opened, wanted.input, hello=make_hello(ends))
+        hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
+        sender = make_sender(ends, opened, wanted.input, hello=hello)
         peer = Peer(
             ice_servers=ice_servers(wanted.ice),
             on_motion=lambda data: None,
@@ -73,7 +75,7 @@ async def _follow(sender: "Sender") -> None:
 
 
 def _figures(sent: "SenderStats", wire: "WireStats", seconds: float) -> dict[str, Any]:
-    return {
+    figures: dict[str, Any] = {
         "frames_in": sent.frames_in,
         "frames_sent": sent.frames_sent,
         "frames_dropped": sent.frames_dropped,
@@ -84,3 +86,4 @@ def _figures(sent: "SenderStats", wire: "WireStats", seconds: float) -> dict[str
         "wire_kbps_back": wire.received_bytes * 8 / seconds / 1000,
         "seconds": seconds,
     }
+    return figures | {"why": {} if sent.frames_sent else {"payload_bytes_per_frame": "no frame was sent"}}

@@ -26,7 +26,8 @@ class Watch:
     def __init__(self, pairs: Pairs | None) -> None:
         self._pairs = pairs
         self._lock = threading.Lock()
-        self._captured_s: dict[int, float] = {}
+        # By the capture time on the wire, which comes again every 68 s: each frame's number and capture time.
+        self._captured: dict[int, tuple[int, float]] = {}
         self._latencies_s: deque[float] = deque(maxlen=MEASURED)
         self._first_s: float | None = None
         self._last_s = 0.0
@@ -38,12 +39,13 @@ class Watch:
         # Both ends count ticks on, but not always from the same cycle; within one they agree.
         key = ticks % TICK_CYCLE
         with self._lock:
-            self._captured_s[key] = captured_s
+            number = self._frames
+            self._captured[key] = number, captured_s
             self._frames += 1
             self._first_s = captured_s if self._first_s is None else self._first_s
             self._last_s = captured_s
         if self._pairs is not None:
-            self._pairs.add_original(key, picture)
+            self._pairs.add_original(number, picture)
 
     def on_shown(self, shown: "Shown", picture: Picture, shown_s: float) -> None:
         """Take the receiver's hook: a picture is on the screen."""
@@ -51,11 +53,13 @@ class Watch:
             return
         key = shown.ticks % TICK_CYCLE
         with self._lock:
-            captured_s = self._captured_s.pop(key, None)
-            if captured_s is not None:
-                self._latencies_s.append(shown_s - captured_s)
+            captured = self._captured.pop(key, None)
+            if captured is None:
+                return
+            number, captured_s = captured
+            self._latencies_s.append(shown_s - captured_s)
         if self._pairs is not None:
-            self._pairs.add_redrawn(key, picture)
+            self._pairs.add_redrawn(number, picture)
 
     def on_source(self, slot: int, picture: Picture) -> None:
         """Take the receiver's hook: this is what faces are drawn from."""

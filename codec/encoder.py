@@ -25,7 +25,15 @@ class MotionEncoder:
     def __init__(self, motion_format: MotionFormat, *, rounding: bool = True) -> None:
         self._format = motion_format
         self._rounding = rounding
-        self.last: Motion | None = None  # as the receiver decodes it: what a mirror draws
+        self._last: tuple[Motion, int] | None = None
+
+    @property
+    def last(self) -> Motion | None:
+        """The last motion as the receiver decodes it, which is what a mirror draws; worked out when asked for."""
+        if self._last is None:
+            return None
+        motion, count = self._last
+        return static.quantise(motion, self._format, rounding=self._rounding, keypoints=count)
 
     def encode(
         self, motion: Motion, *, captured_s: float, source: int, keypoints: int | None = None
@@ -50,5 +58,5 @@ class MotionEncoder:
         kind = Kind.STATIC if self._rounding else Kind.STATIC_EXACT
         code = static.encode(motion, self._format, rounding=self._rounding, keypoints=count)
         header = Header(kind, source, self._format.keypoints - count, ticks_of(captured_s))
-        self.last = static.quantise(motion, self._format, rounding=self._rounding, keypoints=count)
+        self._last = motion, count
         return write_header(header) + code

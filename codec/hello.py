@@ -3,14 +3,18 @@
 Does not know how a hello travels (codec.control) or what a profile is.
 """
 
+import secrets
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from codec.errors import BitstreamError
+from codec.format import MotionFormat
 
 PROTOCOL_VERSION = 1
 HASH_BYTES = 32
 SECRET_BYTES = 16
 MAX_PROFILE_BYTES = 64
+SLOWEST, FASTEST = 0.01, 655.35  # frames a second
 
 
 class HelloMismatch(BitstreamError):
@@ -62,13 +66,40 @@ class Hello:
             raise ValueError(f"a hash has {HASH_BYTES} bytes")
         if not 1 <= self.picture_size <= 0xFFFF:
             raise ValueError(f"a picture's side is 1..65535, not {self.picture_size}")
-        if not 0.01 <= self.frame_rate <= 655.35:
-            raise ValueError(f"a frame rate is 0.01..655.35, not {self.frame_rate}")
+        if not SLOWEST <= self.frame_rate <= FASTEST:
+            raise ValueError(f"a frame rate is {SLOWEST}..{FASTEST}, not {self.frame_rate}")
         object.__setattr__(self, "frame_rate", round(self.frame_rate, 2))
         if not 0 <= self.capabilities <= 0xFFFFFFFF:
             raise ValueError(f"capabilities are 32 bits, not {self.capabilities}")
         if len(self.resumption_secret) != SECRET_BYTES:
             raise ValueError(f"a resumption secret has {SECRET_BYTES} bytes")
+
+
+class Profile(Protocol):
+    """What a hello says of a profile."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def graphs_hash(self) -> bytes: ...
+
+    @property
+    def picture_size(self) -> int: ...
+
+
+def make_hello(profile: Profile, motion_format: MotionFormat, *, frame_rate: float) -> Hello:
+    """Say what this side is, with a new secret; a frame rate beyond what can be said is brought to the nearest."""
+    return Hello(
+        version=PROTOCOL_VERSION,
+        profile=profile.name,
+        graphs_hash=profile.graphs_hash,
+        format_hash=motion_format.hash,
+        picture_size=profile.picture_size,
+        frame_rate=min(max(frame_rate, SLOWEST), FASTEST),
+        capabilities=0,
+        resumption_secret=secrets.token_bytes(SECRET_BYTES),
+    )
 
 
 def compare(mine: Hello, theirs: Hello) -> None:

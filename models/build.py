@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from models.cost import write_cost
 from models.export import export_graphs
 from models.networks import Networks, load_networks, save_networks
 from models.profile import PROFILES, ProfileError, load_network_profile
-from models.training.__main__ import RUNS, average_of, read_run
 from models.training.loop import TrainingError
+from models.training.runfile import RUNS, average_of, read_run
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -18,7 +19,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def build(
     profile: Annotated[str, typer.Argument(help="Which profile.")] = "laptop-256",
-    output: Annotated[Path, typer.Option(help="Where the training left its checkpoints.")] = Path("runs"),
+    output: Annotated[
+        Path, typer.Option(help="Where the training left a folder of the profile, with checkpoints or parts.")
+    ] = Path("runs"),
 ) -> None:
     """Take the averaged weights of a finished training into a profile, and export its graphs.
 
@@ -36,6 +39,7 @@ def build(
             network.load_state_dict(average_of(output / profile / stage["name"]))
         save_networks(networks, folder)
         export_graphs(load_networks(folder), folder)
+        write_cost(folder)
     except (ProfileError, TrainingError, OSError) as error:
         typer.echo(f"visavis models build: {error}", err=True)
         raise typer.Exit(1) from None
@@ -51,6 +55,7 @@ def export(profile: Annotated[str, typer.Argument(help="Which profile.")] = "lap
     """
     try:
         export_graphs(load_networks(PROFILES / profile), PROFILES / profile)
+        write_cost(PROFILES / profile)
     except (ProfileError, OSError) as error:
         typer.echo(f"visavis models export: {error}", err=True)
         raise typer.Exit(1) from None

@@ -85,7 +85,7 @@ def export_graphs(networks: Networks, folder: Path) -> dict[str, str]:
     """Write the graphs into a profile's folder and their hashes into its profile.toml; returns the hashes."""
     networks.eval()
     profile = networks.profile
-    size, half, cells = profile.picture_size, profile.picture_size // 2, profile.volume_size
+    size, half, cells = profile.picture_size, 2 * profile.volume_size, profile.volume_size
     picture = torch.rand(1, 3, size, size)
     head = [torch.rand(1, profile.keypoints, 3) * 0.2, torch.eye(3)[None] * 0.4, torch.zeros(1, 3)]
     features = [

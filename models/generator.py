@@ -43,12 +43,19 @@ class Generator(nn.Module):
         Returns:
             picture [B, 3, 4 H, 4 W] in [0, 1] and copy mask [B, 1, 4 H, 4 W].
         """
+        return self.finish(self.features(volume, features, skip, picture), picture)
+
+    def features(self, volume: Tensor, features: Tensor, skip: Tensor, picture: Tensor) -> Tensor:
+        """Return the last features [B, width / 4, 4 H, 4 W]."""
         drawn = self.body(self.enter(torch.cat([laid_like(features, volume), features], 1)))
         drawn = self.up_middle(drawn)
         drawn = self.middle(torch.cat([drawn, laid_like(drawn, skip)], 1))
         drawn = self.up_fine(drawn)
-        drawn = self.fine(torch.cat([drawn, laid_like(drawn, picture - 0.5)], 1))
-        drawn = self.leave(drawn).float()
+        return self.fine(torch.cat([drawn, laid_like(drawn, picture - 0.5)], 1))
+
+    def finish(self, features: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw or copy: features and warped picture of one size -> picture and copy mask."""
+        drawn = self.leave(features).float()
         copied = torch.sigmoid(drawn[:, 3:])
         return copied * picture + (1 - copied) * torch.sigmoid(drawn[:, :3]), copied
 

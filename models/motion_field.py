@@ -121,18 +121,25 @@ class Field(nn.Module):
 
 def flow_parts(source: Head, driving: Head) -> tuple[Tensor, Tensor]:
     """Return the flows' shared linear part A [B, 3, 3] and the constants of head and keypoints [B, K + 1, 3]."""
-    linear = source.linear @ inverse_head_linear(driving.linear)
-    sources = torch.cat([source.shift[:, None], source.keypoints], 1)
-    drivings = torch.cat([driving.shift[:, None], driving.keypoints], 1)
-    return linear, sources - drivings @ linear.transpose(1, 2)
+    with full_precision(driving.linear):
+        linear = source.linear @ inverse_head_linear(driving.linear)
+        sources = torch.cat([source.shift[:, None], source.keypoints], 1)
+        drivings = torch.cat([driving.shift[:, None], driving.keypoints], 1)
+        return linear, sources - drivings @ linear.transpose(1, 2)
 
 
 def compose(masks: Tensor, linear: Tensor, offsets: Tensor, points: Tensor) -> Tensor:
     """Compose the flow: `(1 - m_0) A p + sum_k m_k b_k + m_0 p` for points [B, H, W, 3]; masks [B, K + 2, H, W]."""
     still = masks[:, 0, :, :, None]
-    moved = (points.flatten(1, 2) @ linear.transpose(1, 2)).unflatten(1, points.shape[1:3])
-    shifts = (masks[:, 1:].flatten(2).transpose(1, 2) @ offsets).unflatten(1, points.shape[1:3])
+    with full_precision(points):
+        moved = (points.flatten(1, 2) @ linear.transpose(1, 2)).unflatten(1, points.shape[1:3])
+        shifts = (masks[:, 1:].flatten(2).transpose(1, 2) @ offsets).unflatten(1, points.shape[1:3])
     return (1 - still) * moved + shifts + still * points
+
+
+def full_precision(like: Tensor) -> torch.autocast:
+    """Keep a training's half precision out of coordinates: it errs by up to half a pixel of 256."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 def points_at(grid: Tensor, depth: Tensor) -> Tensor:

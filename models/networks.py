@@ -7,10 +7,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from models.large import motion_student, talking_head
 from models.locate import Locate
 from models.profile import NetworkProfile, ProfileError, load_network_profile
-from models.student import MotionStudent
-from models.talker import TalkingHead
 
 
 class Networks(nn.Module):
@@ -19,8 +18,8 @@ class Networks(nn.Module):
     def __init__(self, profile: NetworkProfile) -> None:
         super().__init__()
         self.profile = profile
-        self.student = MotionStudent(profile)
-        self.talker = TalkingHead(profile)
+        self.student = motion_student(profile)
+        self.talker = talking_head(profile)
         self.locate = Locate()
 
 

@@ -1,13 +1,16 @@
 """A profile's numbers: the sizes and widths from which every network is built.
 
-Read from the `[network]` table of a profile folder's `profile.toml`; knows nothing of training or of engines.
+Read from the `[network]` table of a profile folder's `profile.toml`; knows nothing of training or of engines. The
+laptop's networks are described here, the paper's in `models.paper.profile`: the table's `family` tells which.
 """
 
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, get_origin
 
 PROFILES = Path(__file__).parent / "profiles"
+LAPTOP, PAPER = "laptop", "paper"  # the families of networks; a table that names none is the laptop's
 
 
 class ProfileError(ValueError):
@@ -37,33 +40,62 @@ class NetworkProfile:
     @classmethod
     def from_table(cls, table: dict[str, object]) -> "NetworkProfile":
         """Build from a TOML table; raises ProfileError naming the number that is missing or wrong."""
-        names = {field.name: field for field in fields(cls)}
-        if unknown := sorted(set(table) - set(names)):
-            raise ProfileError(f"the profile has numbers that no network uses: {', '.join(unknown)}")
-        if missing := sorted(set(names) - set(table)):
-            raise ProfileError(f"the profile lacks {', '.join(missing)}")
-        values: dict[str, object] = {}
-        for name, value in table.items():
-            parts = value if isinstance(value, list) else [value]
-            if not parts or any(
-                isinstance(p, bool) or not isinstance(p, int | float) or p <= 0 for p in parts
-            ):
-                raise ProfileError(
-                    f"the profile's {name} must be a positive number or a list of them, not {value!r}"
-                )
-            values[name] = tuple(parts) if isinstance(value, list) else value
-        return cls(**values)  # type: ignore[arg-type]
+        return cls(**checked_numbers(cls, table))
+
+
+def checked_numbers(description: type, table: dict[str, object]) -> dict[str, Any]:
+    """Check a TOML table against a dataclass of positive numbers, lists of them, and switches.
+
+    Raises ProfileError naming the number that is missing, wrong or used by no network.
+    """
+    kinds = {field.name: field.type for field in fields(description)}
+    if unknown := sorted(set(table) - set(kinds)):
+        raise ProfileError(f"the profile has numbers that no network uses: {', '.join(unknown)}")
+    if missing := sorted(set(kinds) - set(table)):
+        raise ProfileError(f"the profile lacks {', '.join(missing)}")
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        if kinds[name] is bool:
+            if not isinstance(value, bool):
+                raise ProfileError(f"the profile's {name} must be true or false, not {value!r}")
+            values[name] = value
+            continue
+        parts = value if isinstance(value, list) else [value]
+        listed, whole = get_origin(kinds[name]) is tuple, kinds[name] is not float
+        allowed = int if whole else (int, float)
+        if (
+            listed != isinstance(value, list)
+            or not parts
+            or any(isinstance(part, bool) or not isinstance(part, allowed) or part <= 0 for part in parts)
+        ):
+            kind = "whole number" if whole else "number"
+            wanted = f"a list of positive {kind}s" if listed else f"a positive {kind}"
+            raise ProfileError(f"the profile's {name} must be {wanted}, not {value!r}")
+        values[name] = tuple(parts) if isinstance(value, list) else value
+    return values
+
+
+def read_network_table(folder: Path) -> tuple[str, dict[str, object]]:
+    """Read a profile folder's family and `[network]` table; raises ProfileError with the file's name."""
+    path = folder / "profile.toml"
+    try:
+        table = dict(tomllib.loads(path.read_text())["network"])
+    except FileNotFoundError:
+        raise ProfileError(f"there is no profile at {folder}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ProfileError(f"{path} is no profile: {error}") from None
+    family = table.pop("family", LAPTOP)
+    if family not in (LAPTOP, PAPER):
+        raise ProfileError(f"{path}: the family must be {LAPTOP} or {PAPER}, not {family!r}")
+    return str(family), table
 
 
 def load_network_profile(folder: Path) -> NetworkProfile:
     """Read `profile.toml` of a profile folder; raises ProfileError with the file's name."""
     path = folder / "profile.toml"
-    try:
-        table = tomllib.loads(path.read_text())["network"]
-    except FileNotFoundError:
-        raise ProfileError(f"there is no profile at {folder}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
-        raise ProfileError(f"{path} is no profile: {error}") from None
+    family, table = read_network_table(folder)
+    if family != LAPTOP:
+        raise ProfileError(f"{path} describes the {family}'s networks, not the {LAPTOP}'s")
     try:
         return NetworkProfile.from_table(table)
     except ProfileError as error:

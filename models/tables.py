@@ -12,7 +12,7 @@ from rich.progress import track
 from codec.motion import Motion
 from codec.tables import expression_steps_of, fit_tables
 from models.profile import PROFILES
-from models.training.data import DataError, fit_size
+from models.training.footage import DataError, fit_size
 from runtime.engine import EngineError, load
 from runtime.geometry import KEYPOINT_GROUPS
 from runtime.profile import Profile, ProfileError, load_profile

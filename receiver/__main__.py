@@ -10,16 +10,18 @@ import sys
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
 from receiver.errors import ReceiverError
-from receiver.output import open_output
+from receiver.output import open_output, unnamed_output
 from receiver.receiver import Receiver
 from receiver.session import make_hello, receive
 from receiver.stats import ReceiverStats
-from runtime.engine import EngineError, load
+from runtime.engine import ENGINES, EngineError, load
 from runtime.profile import ProfileError, load_profile
 from runtime.talker import Talker
 from transport.errors import TransportError
+from transport.peer import WireStats
 
 INTERRUPTED = 130  # as shells have it
+ENGINE_NAMES = ", ".join(sorted(ENGINES))
 SENTENCES = (ReceiverError, TransportError, EngineError, ProfileError, BitstreamError)
 
 
@@ -32,11 +34,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--listen", default="0.0.0.0:8765", help="HOST:PORT to wait at")
     parser.add_argument("--token", help="what the sender must name; made up if not given")
     parser.add_argument(
-        "--output", default="received.mp4", help="a video file, a folder ending in /, or none"
+        "--output",
+        help="a video file, a folder ending in /, or none; received.mp4, or the next number, if not given",
     )
     parser.add_argument("--wait", type=float, help="give up after so many seconds")
     parser.add_argument("--profile", default="laptop-256", help="sizes and weights, by name or folder")
-    parser.add_argument("--engine", default="openvino", help="what runs the networks")
+    parser.add_argument("--engine", default="openvino", help=f"what runs the networks: {ENGINE_NAMES}")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     options = parser.parse_args()
     host, _, port = options.listen.rpartition(":")
@@ -46,11 +49,15 @@ def _options() -> argparse.Namespace:
     return options
 
 
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
 def _say_where(address: str, token: str) -> None:
-    print(f"Listening at {address}, token {token}", file=sys.stderr, flush=True)
+    _say(f"Listening at {address}, token {token}")
 
 
-async def _receive(receiver: Receiver, options: argparse.Namespace) -> None:
+async def _receive(receiver: Receiver, options: argparse.Namespace, wires: list[WireStats]) -> None:
     await receive(
         receiver,
         host=options.host,
@@ -58,11 +65,14 @@ async def _receive(receiver: Receiver, options: argparse.Namespace) -> None:
         token=options.token,
         wait_s=options.wait,
         on_listening=_say_where,
+        on_end=wires.append,
     )
 
 
-def _print(stats: ReceiverStats, *, as_json: bool) -> None:
+def _print(stats: ReceiverStats, wires: list[WireStats], *, as_json: bool) -> None:
     figures = dataclasses.asdict(stats)
+    for wire in wires:
+        figures |= {"wire_bytes_forward": wire.received_bytes, "wire_bytes_back": wire.sent_bytes}
     if as_json:
         print(json.dumps(figures))
         return
@@ -75,19 +85,23 @@ def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a call as Ctrl-C does
     try:
-        output = open_output(options.output)
+        output = open_output(unnamed_output() if options.output is None else options.output)
         profile = load_profile(options.profile)
         motion_format = MotionFormat.load(profile.format_path)
         talker = Talker(load(profile, engine=options.engine), picture_size=profile.picture_size)
         hello = make_hello(profile, motion_format)
-        receiver = Receiver(talker, motion_format, hello=hello, output=output)
+        receiver = Receiver(talker, motion_format, hello=hello, output=output, on_notice=_say)
+        wires: list[WireStats] = []
         try:
-            asyncio.run(_receive(receiver, options))
+            asyncio.run(_receive(receiver, options, wires))
         finally:
             if receiver.stats().ended is not None:
-                _print(receiver.stats(), as_json=options.json)
+                _print(receiver.stats(), wires, as_json=options.json)
     except SENTENCES as error:
-        print(error, file=sys.stderr)
+        _say(str(error))
+        return 1
+    except OSError as error:
+        _say(f"{error.filename or 'The system'}: {error.strerror or error}.")
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED  # a call that was under way has ended cleanly all the same

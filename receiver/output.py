@@ -24,6 +24,7 @@ from receiver.errors import OutputError
 
 Picture = npt.NDArray[np.uint8]
 
+UNNAMED = Path("received.mp4")
 VIDEO_FORMATS = {".mp4": "mp4", ".mkv": "matroska"}
 # Fine enough for 1/60 s ticks, 25 and 30 frames a second, and for two pictures at nearly the same time.
 TIME_BASE = Fraction(1, 600)
@@ -66,6 +67,15 @@ def open_output(spec: str) -> Output:
     if path.suffix.lower() in VIDEO_FORMATS:
         return VideoFile(path)
     raise OutputError(f"{spec} is no output: name a .mp4 or .mkv file, a folder ending in /, or none.")
+
+
+def unnamed_output() -> str:
+    """Name a recording for a person who named none: received.mp4, or the first received-2.mp4 that is not there."""
+    path, number = UNNAMED, 1
+    while path.exists():
+        number += 1
+        path = UNNAMED.with_stem(f"{UNNAMED.stem}-{number}")
+    return str(path)
 
 
 class Nothing:

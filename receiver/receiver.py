@@ -54,6 +54,8 @@ class Receiver:
         Called on the drawing thread with each picture and when it was shown (monotonic seconds).
     on_source
         Called on the event loop with each source picture that can be drawn from: its slot and the picture.
+    on_notice
+        Called on the event loop with a sentence for the person who watches.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class Receiver:
         output: Output,
         on_shown: Callable[[Shown, Picture, float], None] | None = None,
         on_source: Callable[[int, Picture], None] | None = None,
+        on_notice: Callable[[str], None] | None = None,
     ) -> None:
         self._hello = hello
         self._output = output
         self._on_shown = on_shown
         self._on_source = on_source
+        self._on_notice = on_notice
         self._decoder = MotionDecoder(motion_format)
         self._agreed = False
         self._packets_bad = 0
@@ -77,6 +81,7 @@ class Receiver:
         self._received = Received()
         self._source: int | None = None  # the slot that was last drawn from
         self._ended: str | None = None
+        self._lost: str | None = None  # how the line broke, where nobody had said goodbye
         self._error: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._line: Line | None = None
@@ -99,8 +104,8 @@ class Receiver:
         Cancelling ends it cleanly too: the output is completed and the other side told. The line stays
         open for the caller to close.
 
-        Raises ReceiverError (another profile on the other side, an output that fails) with a sentence, and
-        whatever the talker raises.
+        Raises ReceiverError (another profile on the other side, an output that fails, a line that broke before a
+        picture was shown) with a sentence, and whatever the talker raises.
         """
         self._loop, self._line = asyncio.get_running_loop(), line
         self._writer = Writer(self._output, on_error=self._fail_from_thread)
@@ -115,12 +120,20 @@ class Receiver:
             hello_limit.cancel()
             feedback.cancel()
             await self._gallery.close()
-            await asyncio.to_thread(self._complete)
+            # The other side is told first: a long recording takes its time to be completed.
             self._send(Goodbye(_reason(self._error)))
             await line.drain()
+            await asyncio.to_thread(self._complete)
         if self._error is not None:
             raise self._error
-        return self.stats()
+        stats = self.stats()
+        if self._lost is not None:
+            if not stats.frames_fresh:
+                because = self._lost[:1].lower() + self._lost[1:]
+                raise ReceiverError(f"The call ended before a picture was shown: {because}")
+            if self._on_notice is not None:
+                self._on_notice(self._lost)
+        return stats
 
     def stop(self) -> None:
         """End the call from this side; on the event loop."""
@@ -173,6 +186,8 @@ class Receiver:
 
     def on_closed(self, reason: str) -> None:
         """Take note that the line has ended; `reason` is a sentence."""
+        if not self._end.is_set():
+            self._lost = reason
         self._finish(reason)
 
     def _handle(self, message: Message) -> None:
@@ -236,7 +251,7 @@ class Receiver:
         try:
             if self._writer is not None:
                 self._writer.finish()
-        except OutputError as error:
+        except Exception as error:  # `run` raises it
             self._error = self._error or error
 
     def _finish(self, reason: str) -> None:

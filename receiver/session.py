@@ -4,11 +4,11 @@ It joins a receiver to the transport, and knows no options and no printing.
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable, Sequence
 
+from codec import hello
 from codec.format import MotionFormat
-from codec.hello import PROTOCOL_VERSION, Hello
+from codec.hello import Hello
 from receiver.errors import ReceiverError
 from receiver.receiver import Receiver
 from runtime.profile import Profile
@@ -22,16 +22,7 @@ FRAME_RATE = 30.0  # a receiver sends no frames; this is what it could show
 
 def make_hello(profile: Profile, motion_format: MotionFormat) -> Hello:
     """Say what this side is: the hello of a receiver with this profile."""
-    return Hello(
-        version=PROTOCOL_VERSION,
-        profile=profile.name,
-        graphs_hash=profile.graphs_hash,
-        format_hash=motion_format.hash,
-        picture_size=profile.picture_size,
-        frame_rate=FRAME_RATE,
-        capabilities=0,
-        resumption_secret=secrets.token_bytes(16),
-    )
+    return hello.make_hello(profile, motion_format, frame_rate=FRAME_RATE)
 
 
 async def receive(
@@ -43,8 +34,9 @@ async def receive(
     ice_servers: Sequence[IceServer] = (),
     wait_s: float | None = None,
     on_listening: Callable[[str, str], None],
-) -> WireStats:
-    """Wait for one sender at `host` and `port` and hold the call; return what it cost on the wire.
+    on_end: Callable[[WireStats], None],
+) -> None:
+    """Wait for one sender at `host` and `port` and hold the call.
 
     Parameters
     ----------
@@ -54,6 +46,8 @@ async def receive(
         Give up when nobody has called for so long; None waits for ever.
     on_listening
         Called once with the address (host:port) and the token, for the person who starts the sender.
+    on_end
+        Called once, however the call ends, with what it cost on the wire.
 
     Cancelling ends the call cleanly within a second. The receiver's own figures are its `stats`.
 
@@ -71,7 +65,8 @@ async def receive(
         await server.start(host, port=port, token=token)
         on_listening(server.address, server.token)
         try:
-            await asyncio.wait_for(server.answer_one(peer), wait_s)
+            async with asyncio.timeout(wait_s):
+                await server.answer_one(peer)
         except TimeoutError:
             raise ReceiverError(f"Nobody called within {wait_s:g} seconds.") from None
         await peer.connected(CONNECT_LIMIT_S)
@@ -81,4 +76,4 @@ async def receive(
         receiver.discard()
         await peer.close()
         await server.close()
-    return peer.stats()
+        on_end(peer.stats())

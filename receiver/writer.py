@@ -4,7 +4,6 @@ import queue
 import threading
 from collections.abc import Callable
 
-from receiver.errors import OutputError
 from receiver.output import Output, Picture
 
 # Half a second at 30 frames: what a disk's hiccup takes. At 256 x 256 that is 3 MB.
@@ -17,16 +16,16 @@ class Writer:
     Parameters
     ----------
     output
-        Used by this thread only, until `finish` or `discard` returns.
+        Used by this thread only, until `finish` returns.
     on_error
         Called once, on this thread, when the output fails; what comes after is dropped.
     """
 
-    def __init__(self, output: Output, *, on_error: Callable[[OutputError], None]) -> None:
+    def __init__(self, output: Output, *, on_error: Callable[[Exception], None]) -> None:
         self.dropped = 0  # pictures that found the queue full
         self._output = output
         self._on_error = on_error
-        self._error: OutputError | None = None
+        self._error: Exception | None = None
         self._queue: queue.Queue[tuple[Picture, float] | None] = queue.Queue(MAX_QUEUED)
         self._thread = threading.Thread(target=self._work, name="receiver-writer", daemon=True)
         self._thread.start()
@@ -39,20 +38,12 @@ class Writer:
             self.dropped += 1
 
     def finish(self) -> None:
-        """Write what is queued and complete the output. Raises OutputError, also for what failed before."""
-        self._end()
+        """Write what is queued and complete the output. Raises OutputError, or what failed before."""
+        self._queue.put(None)
+        self._thread.join()
         if self._error is not None:
             raise self._error
         self._output.finish()
-
-    def discard(self) -> None:
-        """Stop, and remove what was written."""
-        self._end()
-        self._output.discard()
-
-    def _end(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
@@ -60,7 +51,8 @@ class Writer:
                 continue
             try:
                 self._output.write(*item)
-            except OutputError as error:
+            # Whatever it is: a thread that ended here would leave `finish` waiting for ever.
+            except Exception as error:
                 self._error = error
                 self._output.discard()
                 self._on_error(error)

@@ -33,6 +33,32 @@ class Profile:
         return self.folder / f"{graph}.onnx"
 
 
+@dataclass(frozen=True)
+class Cost:
+    """A profile's size and work, counted when it was made."""
+
+    parameters: int
+    source_gmac: float  # billions of multiplications and additions, once a source picture
+    motion_gmac: float  # a camera frame
+    frame_gmac: float  # a shown frame
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a profile's toml says of it, whether or not it has graphs to run."""
+
+    name: str
+    picture_size: int
+    keypoints: int
+    hashes: dict[str, str]  # SHA-256 of each graph
+    cost: Cost | None
+
+    @property
+    def built(self) -> bool:
+        """Say whether graphs were exported for it; profiles that are only described wait for their training."""
+        return bool(self.hashes)
+
+
 def profiles_folder() -> Path:
     """Return the folder of the profiles that ship, found without importing the networks' package."""
     spec = importlib.util.find_spec("models")
@@ -42,34 +68,62 @@ def profiles_folder() -> Path:
 
 
 def list_profiles() -> list[str]:
-    """Return the names of the profiles that ship, in alphabetical order."""
+    """Return the names of the profiles that ship, in alphabetical order; some may not be built."""
     folder = profiles_folder()
     if not folder.is_dir():
         return []
     return sorted(path.parent.name for path in folder.glob("*/profile.toml"))
 
 
+def list_built_profiles() -> list[str]:
+    """Return the names of the profiles that a call can run, in alphabetical order; damaged ones among them."""
+
+    def runs(name: str) -> bool:
+        try:
+            return outline_profile(profiles_folder() / name).built
+        except ProfileError:
+            return True
+
+    return [name for name in list_profiles() if runs(name)]
+
+
+def outline_profile(folder: Path) -> Outline:
+    """Read a profile folder's toml; raises ProfileError where it is damaged."""
+    path = folder / "profile.toml"
+    try:
+        table = tomllib.loads(path.read_text())
+        network, graphs, cost = table["network"], table.get("graphs", {}), table.get("cost")
+        return Outline(
+            str(table["name"]),
+            int(network["picture_size"]),
+            int(network["keypoints"]),
+            {graph: str(graphs[graph]) for graph in GRAPHS if graph in graphs},
+            None if cost is None else Cost(**cost),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ProfileError(f"{path} is damaged ({error}); install visavis again.") from None
+
+
 def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
     """Read a profile by its name, or from a folder of one's own; only fitting its tables does without them.
 
     Raises:
-        ProfileError: no such profile, a damaged profile.toml, graphs or tables that are missing or not those that
-            the profile was built with.
+        ProfileError: no such profile, one that is not built, a damaged profile.toml, graphs or tables that are missing
+            or not those that the profile was built with.
     """
     folder = Path(name_or_folder)
     if not (folder / "profile.toml").is_file():
         folder = profiles_folder() / name_or_folder
         if "/" in name_or_folder or not (folder / "profile.toml").is_file():
-            known = ", ".join(list_profiles()) or "none"
+            known = ", ".join(list_built_profiles()) or "none"
             raise ProfileError(f"There is no profile {name_or_folder!r}; installed are: {known}.")
-    path = folder / "profile.toml"
-    try:
-        table = tomllib.loads(path.read_text())
-        name, network, graphs = str(table["name"]), table["network"], table.get("graphs", {})
-        size, keypoints = int(network["picture_size"]), int(network["keypoints"])
-        hashes = {graph: str(graphs[graph]) for graph in GRAPHS if graph in graphs}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ProfileError(f"{path} is damaged ({error}); install visavis again.") from None
+    outline = outline_profile(folder)
+    name = outline.name
+    if not outline.built:
+        built = ", ".join(list_built_profiles()) or "none"
+        raise ProfileError(
+            f"The profile {name} is not built: it has sizes but no weights yet. Built are: {built}."
+        )
     total = hashlib.sha256()
     for graph in GRAPHS:
         file = folder / f"{graph}.onnx"
@@ -80,11 +134,11 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
                 f"The profile {name} lacks its graph {file}; install visavis again, or export it with "
                 f"`visavis models export {name}`."
             ) from None
-        if digest != hashes.get(graph):
+        if digest != outline.hashes.get(graph):
             raise ProfileError(
                 f"The graph {file} is damaged or of another version: its SHA-256 is not the one in profile.toml."
             )
         total.update(bytes.fromhex(digest))
     if needs_tables and not (folder / "tables.npz").is_file():
         raise ProfileError(f"The profile {name} lacks its tables; fit them with `visavis tables fit`.")
-    return Profile(name, folder, size, keypoints, total.digest())
+    return Profile(name, folder, outline.picture_size, outline.keypoints, total.digest())

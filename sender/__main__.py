@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +15,8 @@ import typer
 
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
-from codec.hello import PROTOCOL_VERSION, SECRET_BYTES, Hello
-from runtime.engine import EngineError, load
+from codec.hello import make_hello
+from runtime.engine import ENGINES, EngineError, load
 from runtime.profile import Profile, ProfileError, load_profile
 from runtime.talker import Talker
 from sender.capture import Input, open_input
@@ -27,8 +26,8 @@ from transport.errors import TransportError
 from transport.peer import Peer
 from transport.signalling import offer
 
-FRAME_RATE = 30.0  # what is said of the input's rate; the capture times carry the real one
 CONNECT_LIMIT_S = 15.0
+ENGINE_NAMES = ", ".join(sorted(ENGINES))
 
 
 async def send(
@@ -42,16 +41,7 @@ async def send(
 ) -> Sender:
     """Send an input to the receiver at `address` (host:port); return the sender with its counters."""
     motion_format = MotionFormat.load(profile.format_path)
-    hello = Hello(
-        version=PROTOCOL_VERSION,
-        profile=profile.name,
-        graphs_hash=profile.graphs_hash,
-        format_hash=motion_format.hash,
-        picture_size=profile.picture_size,
-        frame_rate=FRAME_RATE,
-        capabilities=0,
-        resumption_secret=os.urandom(SECRET_BYTES),
-    )
+    hello = make_hello(profile, motion_format, frame_rate=source_input.frame_rate)
     sender = Sender(
         talker,
         source_input,
@@ -79,7 +69,7 @@ def main(
     source: Annotated[str, typer.Option(help="Picture to animate: first, chosen, or a file.")] = "chosen",
     repeat: Annotated[float | None, typer.Option(help="Play the input for so many seconds.", min=0.1)] = None,
     profile: Annotated[str, typer.Option(help="Sizes and weights, by name or folder.")] = "laptop-256",
-    engine: Annotated[str, typer.Option(help="What runs the networks.")] = "openvino",
+    engine: Annotated[str, typer.Option(help=f"What runs the networks: {ENGINE_NAMES}.")] = "openvino",
 ) -> None:
     """Send a face to a receiver that listens; prints the call's figures as JSON.
 
@@ -100,6 +90,12 @@ def main(
             )
     except (SenderError, TransportError, BitstreamError, ProfileError, EngineError) as error:
         print(f"visavis: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    except OSError as error:
+        print(
+            f"visavis: {error.filename or 'The system'}: {error.strerror or error}.",
+            file=sys.stderr,
+        )
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -37,6 +37,12 @@ class Input(Protocol):
     """Where frames come from. `opening` is None where the input cannot be read twice (camera, stream)."""
 
     name: str
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second, as the input says itself; the frames' times are what counts."""
+        ...
+
     keeps_all: bool  # as fast as it goes: the reader sets the pace and no frame may be dropped
 
     def opening(self) -> Iterator[Frame] | None: ...
@@ -59,8 +65,8 @@ def open_input(spec: str, *, realtime: bool = True, repeat_s: float | None = Non
     realtime: clips are paced by their timestamps; otherwise they are read as fast as the consumer takes them.
     repeat_s: loop the clip for that many seconds. Raises InputError with a sentence for the user.
     """
-    camera = _camera_of(spec)
-    if camera is not None or spec.startswith(LIVE_SCHEMES):
+    if is_live(spec):
+        camera = _camera_of(spec)
         if repeat_s is not None:
             raise InputError(f"{spec} is live and cannot be repeated; --repeat is for files and folders.")
         return LiveInput(spec, open_stream(spec) if camera is None else open_camera(camera))
@@ -71,6 +77,11 @@ def open_input(spec: str, *, realtime: bool = True, repeat_s: float | None = Non
         )
     clip = FolderClip(path) if path.is_dir() else VideoClip(path)
     return ClipInput(clip, realtime=realtime, repeat_s=repeat_s)
+
+
+def is_live(spec: str) -> bool:
+    """Say whether an input goes on until somebody stops it; raises InputError for a camera without a number."""
+    return _camera_of(spec) is not None or spec.startswith(LIVE_SCHEMES)
 
 
 def _camera_of(spec: str) -> int | str | None:
@@ -93,6 +104,11 @@ class ClipInput:
         self._clip = clip
         self._repeat_s = repeat_s
         self._stopped = threading.Event()
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second, as the clip's file says."""
+        return self._clip.frame_rate
 
     def opening(self) -> Iterator[Frame]:
         """Read the clip ahead of the call, without pacing; `captured_s` is the clip's own time."""
@@ -153,6 +169,11 @@ class LiveInput:
         self._source = source
         self._stopped = threading.Event()
         self._in_use = threading.Lock()
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second, as the device or stream says."""
+        return self._source.frame_rate
 
     def opening(self) -> None:
         """Return None: what a camera saw cannot be seen again."""

@@ -31,6 +31,9 @@ class Clip(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def frame_rate(self) -> float: ...
+
     def pictures(self) -> Iterator[tuple[float, np.ndarray]]:
         """Yield (seconds since the first picture, uint8 HxWx3 RGB), times strictly increasing."""
         ...
@@ -89,6 +92,8 @@ def read_picture(path: Path) -> np.ndarray:
 class FolderClip:
     """The pictures of a folder in the order of their names (frame2 before frame10), 25 a second."""
 
+    frame_rate = FOLDER_RATE
+
     def __init__(self, folder: Path) -> None:
         self._paths = sorted(
             (path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES), key=_natural_order
@@ -114,6 +119,7 @@ class VideoClip:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.name = str(path)
+        self.frame_rate = FOLDER_RATE  # until the file says otherwise
         if next(self.pictures(), None) is None:
             raise InputError(f"{path} is not a video that can be played: no picture in it decodes.")
 
@@ -126,7 +132,8 @@ class VideoClip:
         with container:
             stream = video_stream(container, name=self.name)
             stream.thread_type = "AUTO"
-            times = MediaTimes(1.0 / float(stream.average_rate or FOLDER_RATE))
+            self.frame_rate = float(stream.average_rate or FOLDER_RATE)
+            times = MediaTimes(1.0 / self.frame_rate)
             aspect = float(stream.sample_aspect_ratio or 1)
             for frame in decoded(container, stream):
                 yield times.next(frame.time), upright(frame, pixel_aspect=aspect)

@@ -57,22 +57,46 @@ class Crop(Protocol):
 
 
 class WholeCrop:
-    """The largest square in the middle of the frame, always: for clips that are crops of a face already."""
+    """The largest square in the middle of the frame: for clips that are crops of a face already.
 
-    def __init__(self, *, size: int) -> None:
+    locate: looks once a second whether there is a face, since the motion graph sees one in anything. notice: is told,
+    in a sentence, when the face leaves or returns.
+    """
+
+    def __init__(self, locate: Locate, *, size: int, notice: Callable[[str], None]) -> None:
+        self._locate = locate
         self._size = size
+        self._notice = notice
+        self._checked_s = -math.inf
+        self._misses = 0
 
-    def cut(self, frame: np.ndarray, *, at_s: float) -> np.ndarray:
-        """Return the middle square as uint8 SxSx3; a frame of that very size is passed through."""
+    def cut(self, frame: np.ndarray, *, at_s: float) -> np.ndarray | None:
+        """Return the middle square as uint8 SxSx3, a frame of that very size as it is; None while no face is in it."""
         height, width = frame.shape[:2]
-        return cut(frame, middle_square(width, height), size=self._size)
+        picture = cut(frame, middle_square(width, height), size=self._size)
+        if at_s - self._checked_s >= CHECK_EVERY_S:
+            self._checked_s = at_s
+            self._check(picture)
+        return picture if self._misses < MISSES_UNTIL_LOST else None
+
+    def _check(self, picture: np.ndarray) -> None:
+        lost = self._misses >= MISSES_UNTIL_LOST
+        if self._locate(picture) is not None:
+            self._misses = 0
+            if lost:
+                self._notice(FACE_IS_BACK)
+            return
+        self._misses += 1
+        if self._misses == MISSES_UNTIL_LOST:
+            self._notice(NO_FACE)
 
     def follow(self, head: Head | None) -> bool:
         """Return True: the crop is as it is."""
         return True
 
     def restart(self) -> None:
-        """Do nothing: the crop knows no time."""
+        """Begin anew in time; see `Crop.restart`."""
+        self._checked_s = -math.inf
 
 
 @dataclass

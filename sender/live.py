@@ -23,7 +23,10 @@ STREAM_TIMEOUT_S = 5.0
 
 
 class LiveSource(Protocol):
-    """Something that gives pictures as they come."""
+    """Something that gives pictures as they come, `frame_rate` a second by its own account."""
+
+    @property
+    def frame_rate(self) -> float: ...
 
     def read(self) -> np.ndarray | None:
         """Wait for the next picture (uint8 HxWx3 RGB); None at the end of a stream."""
@@ -60,6 +63,7 @@ class Camera:
 
     def __init__(self, device: cv2.VideoCapture, *, name: str) -> None:
         self._device = device
+        self.frame_rate = device.get(cv2.CAP_PROP_FPS) or CAMERA_RATE  # 0 where a driver does not know
         self._name = name
 
     def read(self) -> np.ndarray:
@@ -99,6 +103,7 @@ class Stream:
         self._container = container
         stream = video_stream(container, name=name)
         stream.thread_type = "SLICE"  # frame threads would each hold one picture back
+        self.frame_rate = float(stream.average_rate or CAMERA_RATE)
         self._aspect = float(stream.sample_aspect_ratio or 1)
         self._frames = decoded(container, stream)
 

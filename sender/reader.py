@@ -40,10 +40,14 @@ class Reader:
             raise self._error
         return frame
 
-    def stop(self) -> None:
-        """End the capture and let `get` return; waits for the thread for a moment."""
+    def end(self) -> None:
+        """End the capture and let `get` return; waits for nothing."""
         self._input.stop()
         self._hand_over.close()
+
+    def stop(self) -> None:
+        """End the capture as `end` does, and wait for the thread for a moment."""
+        self.end()
         if self._thread.is_alive():
             self._thread.join(STOP_LIMIT_S)
 

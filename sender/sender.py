@@ -42,6 +42,7 @@ HELLO_LIMIT_S = 10.0
 # The slowest line of the design brings a picture in 5 s, and a receiver may first have to compile its graphs.
 PICTURE_LIMIT_S = 60.0
 PICTURE_TRIES = 3
+MAX_VERDICTS = 8  # answers to pictures that wait to be read
 FLUSH_LIMIT_S = 0.3  # for the last motions to leave before goodbye
 PATIENCE_S = 0.002  # between two looks at whether the line has taken what it was given
 SLOT = 0  # the receiver's place for the one source picture
@@ -142,7 +143,7 @@ class Sender:
         self._stopping = threading.Event()
         self._source: SourcePicture | None = None
         self._greeted = asyncio.Event()
-        self._verdicts: asyncio.Queue[PictureReady | PictureRefused] = asyncio.Queue()
+        self._verdicts: asyncio.Queue[PictureReady | PictureRefused] = asyncio.Queue(MAX_VERDICTS)
         self._over = asyncio.Event()
         self._failure: Exception | None = None
         self._before = (0, 0)  # frames in and dropped before the call proper
@@ -184,7 +185,8 @@ class Sender:
             else:
                 self._greeted.set()
         elif isinstance(message, PictureReady | PictureRefused):
-            self._verdicts.put_nowait(message)
+            if not self._verdicts.full():  # one is due for each sending; a flood of them is nobody's
+                self._verdicts.put_nowait(message)
         elif isinstance(message, Feedback):
             self._feedback = message
         elif isinstance(message, Goodbye):
@@ -206,7 +208,7 @@ class Sender:
                 self._source = await loop.run_in_executor(self._motion_thread, self._choose)
             except asyncio.CancelledError:
                 self._stopping.set()  # the thread is in the middle of a search that nobody waits for
-                self._input.stop()
+                self._reader.end()  # a camera that gives no picture must not hold it
                 raise
 
     async def run(self, peer: Wire) -> None:
@@ -304,14 +306,16 @@ class Sender:
     def _make_crop(self) -> Crop:
         size = self._hello.picture_size
         if self._settings.crop == "full":
-            return WholeCrop(size=size)
+            return WholeCrop(self._talker.locate, size=size, notice=self._on_notice)
         return CropFollower(self._talker.locate, size=size, notice=self._on_notice)
 
     def _choose(self) -> SourcePicture | None:
         """Find, code and prepare the source picture, on the motion thread."""
         wanted = self._settings.source
         if isinstance(wanted, Path):
-            picture: np.ndarray | None = picture_of_file(wanted, Observer(self._talker, self._make_crop()))
+            picture: np.ndarray | None = picture_of_file(
+                wanted, Observer(self._talker, self._make_crop()), self._talker
+            )
         else:
             opening = self._input.opening()
             if opening is None:
@@ -369,9 +373,9 @@ class Sender:
         # False means that one packet was lost on this side: this one or an older one that waited.
         if peer.send_motion(packet):
             self._sent += 1
+            self._payload_bytes += len(packet)
         else:
             self._refused += 1
-        self._payload_bytes += len(packet)
 
     async def _post_patiently(self, peer: Wire, packet: bytes) -> None:
         self._post(peer, packet)

@@ -3,6 +3,7 @@ form, so that both sides draw from the same picture. It does not know how it tra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +39,11 @@ def make_source(picture: np.ndarray, talker: Talker) -> SourcePicture:
     return SourcePicture(decoded, data, talker.prepare(decoded))
 
 
-def picture_of_file(path: Path, observer: Observer) -> np.ndarray:
+def picture_of_file(path: Path, observer: Observer, talker: Talker) -> np.ndarray:
     """Return the face's crop of a picture file; raises InputError where it is no picture or shows no face."""
+    # The motion graph sees a face in anything; that there is one, the locate graph says, here and below.
     view = observer.observe(read_picture(path), at_s=0.0, source=None)
-    if view is None:
+    if view is None or talker.locate(view.picture) is None:
         raise InputError(f"No face was found in {path}; name a picture that shows one from the front.")
     return view.picture
 
@@ -62,29 +64,30 @@ def find_picture(
     InputError where no face is found.
     """
     chooser = SourceChooser()
-    first: np.ndarray | None = None
-    enough = located = False
-    located_at_s = -CONFIRM_EVERY_S
+    located = broken_off = False
+    looked_s = -math.inf
     for frame in frames:
         if search_s is not None and frame.captured_s > search_s and not located:
+            broken_off = True
             break
         view = observer.observe(frame.picture, at_s=frame.captured_s, source=None)
-        if view is not None:
-            first = view.picture if first is None else first
-            if chosen and not enough:
-                keypoints = talker.keypoints_of(None, view.rotation, view.translation, view.expression)
-                enough = chooser.add(view.picture, view.rotation, keypoints, at_s=frame.captured_s)
-            # The motion graph sees a face in anything; that there is one, the locate graph says.
-            if not located and frame.captured_s - located_at_s >= CONFIRM_EVERY_S:
-                located_at_s = frame.captured_s
-                located = talker.locate(frame.picture) is not None
-        if located and first is not None and (enough or not chosen):
+        if view is None:
+            continue
+        if not located and frame.captured_s - looked_s >= CONFIRM_EVERY_S:
+            looked_s = frame.captured_s
+            located = talker.locate(view.picture) is not None
+        if not located:
+            continue
+        if not chosen:
+            return view.picture
+        keypoints = talker.keypoints_of(None, view.rotation, view.translation, view.expression)
+        if chooser.add(view.picture, view.rotation, keypoints, at_s=frame.captured_s):
             break
-    if located and first is not None:
-        return chooser.best() if chosen else first
+    if located:
+        return chooser.best()
     if search_s is None:
         return None
     raise InputError(
-        f"No face was found in {name}{' within its first minute' if search_s == SEARCH_S else ''}: "
+        f"No face was found in {name}{' within its first minute' if broken_off else ''}: "
         "it takes a person who looks towards the camera."
     )

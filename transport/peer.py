@@ -100,7 +100,8 @@ class Peer:
     async def connected(self, timeout_s: float) -> None:
         """Wait until both channels are open. Raises `TransportError` when that fails or takes too long."""
         try:
-            await asyncio.wait_for(self._settled.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._settled.wait()
         except TimeoutError:
             raise TransportError(f"{self._obstacle()} ({timeout_s:g} seconds were tried).") from None
         if self._end_reason is not None:
@@ -110,15 +111,6 @@ class Peer:
     def is_open(self) -> bool:
         """Whether messages can be sent now."""
         return self._end_reason is None and _is_open(self._motion) and _is_open(self._control)
-
-    @property
-    def control_rate_bps(self) -> float:
-        """The rate at which large control messages go, in bits a second; a slow line lowers it by itself."""
-        return self._pacer.rate_bps
-
-    @control_rate_bps.setter
-    def control_rate_bps(self, rate_bps: float) -> None:
-        self._pacer.rate_bps = rate_bps
 
     def send_motion(self, data: bytes) -> bool:
         """Send one motion packet of 1 to `MAX_MESSAGE_BYTES` bytes (else `ValueError`).

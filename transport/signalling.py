@@ -24,6 +24,10 @@ MAX_BODY_BYTES = 65_536
 BODY_TIMEOUT_S = 5.0  # an offer is one or two packets
 MAX_WRONG_TOKENS = 10  # a mistyped token now and then, not a search
 SHUTDOWN_S = 0.2
+# A token is typed from one screen into another machine: nothing that looks like something else. Of its 2^30
+# values a stranger may try ten.
+TOKEN_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+TOKEN_LENGTH = 6
 
 
 class OfferServer:
@@ -56,7 +60,7 @@ class OfferServer:
         """
         if token is not None and not (token and token.isascii() and token.isprintable()):
             raise TransportError("The token must be plain printable characters.")
-        self._token = token or secrets.token_urlsafe(16)
+        self._token = token or "".join(secrets.choice(TOKEN_LETTERS) for _ in range(TOKEN_LENGTH))
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_post("/offer", self._receive_offer)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)

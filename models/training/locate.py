@@ -1,6 +1,5 @@
 """Training of the locate network: clips' frames and portraits pasted into larger pictures, with and without faces."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,17 @@ from torch.nn import functional
 from models.layers import channels_last
 from models.locate import CELLS, SIZE, Locate, Located
 from models.training.augment import disturb
-from models.training.data import Footage, load_clips, load_level_face, load_portraits, people_weights
-from models.training.loop import Average, prefetch, train
+from models.training.data import (
+    cumulative,
+    draw_row,
+    load_clips,
+    load_level_face,
+    load_portraits,
+    people_weights,
+)
+from models.training.footage import Footage
+from models.training.loop import Average
+from models.training.stage import Stage, choose_device, train_stage
 
 Floats = NDArray[np.float32]
 FOREHEAD, CHIN = 10, 152  # mesh vertices: a face's height is between them
@@ -30,7 +38,7 @@ class FrameBatches:
     ) -> None:
         self.footages, self.batch = footages, batch
         self.forehead, self.chin = vertices.index(FOREHEAD), vertices.index(CHIN)
-        self.chances = [people_weights(footage.identity, footage.clip) for footage, _ in footages]
+        self.chances = [cumulative(people_weights(footage.identity, footage.clip)) for footage, _ in footages]
         self.noise = np.random.default_rng(0).normal(0, 1, (SIZE * 2, SIZE * 2, 3)).astype(np.float32)
 
     def __call__(self, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -41,7 +49,7 @@ class FrameBatches:
     def _pick(self, rng: np.random.Generator) -> tuple[NDArray[Any], Floats]:
         which = int(rng.choice(len(self.footages), p=[share for _, share in self.footages]))
         footage = self.footages[which][0]
-        index = int(rng.choice(len(footage.clip), p=self.chances[which]))
+        index = draw_row(rng, self.chances[which])
         return np.asarray(footage.pictures[index]), footage.landmarks[index]
 
     def _frame(self, rng: np.random.Generator) -> dict[str, Any]:
@@ -164,10 +172,8 @@ def locate_losses(found: Located, batch: dict[str, Tensor]) -> dict[str, Tensor]
     }
 
 
-def train_locate(
-    *, data: Path, cache: Path, folder: Path, settings: dict[str, Any], minutes: float | None
-) -> Average:
-    """Train the locate network; see `models.training.loop.train`."""
+def locate_stage(*, data: Path, cache: Path, settings: dict[str, Any], device: torch.device) -> Stage:
+    """Set up the training of the locate network from a data folder or a pack."""
     level = load_level_face(data)
     clips = load_clips(data, cache, size=256, level=level)
     portraits = load_portraits(data, size=256, level=level)
@@ -175,25 +181,25 @@ def train_locate(
     batches = FrameBatches(
         [(clips, 1 - share), (portraits, share)], vertices=level.vertices, batch=batch_size
     )
-    network = channels_last(Locate())
+    network = channels_last(Locate()).to(device)
 
     def losses(batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             found = network(batch["picture"].permute(0, 3, 1, 2).float() / 255)
         return locate_losses(found, batch)
 
-    def feed(first: int) -> Iterator[Any]:
-        return prefetch(batches, seed=int(settings["seed"]), start=first)
+    return Stage(network, losses, batches, betas=(0.9, 0.999))
 
-    return train(
-        network,
-        losses,
-        feed,
-        folder=folder,
-        steps=int(settings["steps"]),
-        batch=batch_size,
-        peak=float(settings["rate"]),
-        betas=(0.9, 0.999),
-        decay=float(settings["decay"]),
-        minutes=minutes,
-    )
+
+def train_locate(
+    *,
+    data: Path,
+    cache: Path,
+    folder: Path,
+    settings: dict[str, Any],
+    minutes: float | None,
+    device: torch.device | None = None,
+) -> Average:
+    """Train the locate network; see `models.training.loop.train`."""
+    stage = locate_stage(data=data, cache=cache, settings=settings, device=device or choose_device())
+    return train_stage(stage, folder=folder, settings=settings, minutes=minutes)

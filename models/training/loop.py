@@ -1,16 +1,13 @@
-"""What every training shares: the average of the weights, checkpoints that resume exactly, progress, prefetching."""
+"""What every training shares: the average of the weights, checkpoints that resume exactly, progress."""
 
 import json
 import math
 import os
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
@@ -32,44 +29,25 @@ class Average:
         """Move towards the network; the average is short at first, so that it forgets the start."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        kept: list[Tensor] = []
+        moved: list[Tensor] = []
         for name, value in network.state_dict().items():
             if value.is_floating_point():
-                self.values[name].lerp_(value.detach(), 1 - decay)
+                kept.append(self.values[name])
+                moved.append(value.detach())
             else:
                 self.values[name].copy_(value)
+        torch._foreach_lerp_(kept, moved, 1 - decay)  # one call: on a GPU every call costs more than its sums
 
 
-def prefetch(
-    make: Callable[[np.random.Generator], Any], *, seed: int, start: int, depth: int = 4
-) -> Iterator[Any]:
-    """Yield batches made on another thread; batch number n depends on (seed, n) alone, so that a run can resume."""
-    ready: queue.Queue[Any] = queue.Queue(maxsize=depth)
-    stop = threading.Event()
-
-    def produce() -> None:
-        number = start
-        while not stop.is_set():
-            try:
-                item = make(np.random.default_rng((seed, number)))
-            except Exception as error:  # handed to the consumer: a thread's traceback helps nobody
-                item = error
-            while not stop.is_set():
-                try:
-                    ready.put(item, timeout=0.2)
-                    break
-                except queue.Full:
-                    continue
-            number += 1
-
-    threading.Thread(target=produce, daemon=True).start()
-    try:
-        while True:
-            item = ready.get()
-            if isinstance(item, Exception):
-                raise item
-            yield item
-    finally:
-        stop.set()
+def descend(network: nn.Module, optimiser: torch.optim.Optimizer, total: Tensor, *, rate: float) -> None:
+    """Take one step of a learning rate against a loss, its gradient clipped to a length of 10."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad(set_to_none=True)
+    total.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+    optimiser.step()
 
 
 def learning_rate(step: int, *, steps: int, peak: float, warm_up: int) -> float:
@@ -154,18 +132,14 @@ def train(
         bar = progress.add_task(folder.name, total=steps, completed=first)
         feed = batches(first)
         while step < steps and time.monotonic() < ends:
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, steps=steps, peak=peak, warm_up=warm_up)
             losses = step_losses(next(feed), step)
             total = torch.stack(list(losses.values())).sum()
             if not torch.isfinite(total):
                 raise TrainingError(
                     f"the loss is not a number at step {step}; the checkpoint before it stays"
                 )
-            optimiser.zero_grad(set_to_none=True)
-            total.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-            optimiser.step()
+            rate = learning_rate(step, steps=steps, peak=peak, warm_up=warm_up)
+            descend(network, optimiser, total, rate=rate)
             average.update(network)
             step += 1
             for name, value in losses.items():

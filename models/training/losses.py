@@ -18,6 +18,17 @@ TAPS = (1, 4, 7, 9, 10, 11, 12)  # as LPIPS taps it
 CLOSE_UP = 96  # pixels
 
 
+def backbone_file(named: Path | None, data: Path) -> Path:
+    """Return the perceptual backbone's file, as named or the data folder's; raises TrainingError if there is none."""
+    path = named or data / "backbones" / "squeezenet1_1.pth"
+    if not path.is_file():
+        raise TrainingError(
+            f"picture losses need SqueezeNet 1.1's weights and there are none at {path}:"
+            " name their file with --perceptual"
+        )
+    return path
+
+
 class Fire(nn.Module):
     """Squeeze to few channels, expand by 1x1 and 3x3 convolutions side by side."""
 
@@ -92,10 +103,15 @@ def squared_distance(ours: Tensor, theirs: Tensor) -> Tensor:
 class PictureLoss(nn.Module):
     """L1 and perceptual distance, of the whole picture at several sizes and of mouth and eyes seen close."""
 
+    mouth: Tensor  # rows of its keypoints, kept on the device: an index from Python would halt a GPU
+    eyes: Tensor
+
     def __init__(self, weights: Path, *, scales: int) -> None:
         super().__init__()
         self.backbone = SqueezeFeatures(weights)
         self.scales = scales
+        self.register_buffer("mouth", torch.tensor(KEYPOINT_GROUPS["mouth"]), persistent=False)
+        self.register_buffer("eyes", torch.tensor(KEYPOINT_GROUPS["eyes"]), persistent=False)
 
     def forward(self, drawn: Tensor, truth: Tensor, importance: Tensor, head: Head) -> dict[str, Tensor]:
         """Return `pixels`, `perceptual` and `close` of pictures [B, 3, S, S].
@@ -104,8 +120,8 @@ class PictureLoss(nn.Module):
         """
         pixels = ((drawn - truth).abs() * importance).mean()
         close = drawn.new_zeros(())
-        for spot in (KEYPOINT_GROUPS["mouth"], KEYPOINT_GROUPS["eyes"]):
-            window = close_up(head, list(spot))
+        for spot in (self.mouth, self.eyes):
+            window = close_up(head, spot)
             ours, theirs = (functional.grid_sample(p, window, align_corners=False) for p in (drawn, truth))
             close = close + self.distance(ours, theirs, None) + 4 * (ours - theirs).abs().mean()
         perceptual = drawn.new_zeros(())
@@ -130,7 +146,7 @@ class PictureLoss(nn.Module):
         return total
 
 
-def close_up(head: Head, keypoints: list[int]) -> Tensor:
+def close_up(head: Head, keypoints: Tensor) -> Tensor:
     """Return a sampling grid [B, 96, 96, 2] around some keypoints, a little wider than the eyes are apart."""
     centre = head.keypoints[:, keypoints, :2].mean(1)
     half = 0.75 * head.linear.square().sum((1, 2)).div(3).sqrt()
@@ -138,7 +154,7 @@ def close_up(head: Head, keypoints: list[int]) -> Tensor:
     return centre[:, None, None] + half[:, None, None, None] * grid
 
 
-def importance_map(head: Head, size: int, *, expressive: list[int], peak: float) -> Tensor:
+def importance_map(head: Head, size: int, *, expressive: Tensor, peak: float) -> Tensor:
     """Weigh the picture [B, 1, size, size]: 1 far away, 2 over the face, `peak` at mouth and eyes; its mean is 1."""
     line = (torch.arange(size, device=head.keypoints.device) * 2 + 1) / size - 1
     scale = head.linear.square().sum((1, 2)).div(3).sqrt()[:, None, None]

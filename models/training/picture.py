@@ -4,7 +4,6 @@ A source frame is redrawn with the head of a driving frame and compared with it.
 (landmarks), or the motion student's own where its estimates are given, as in a call.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,12 @@ from models.motion_field import Head
 from models.profile import NetworkProfile
 from models.talker import TalkingHead
 from models.training.augment import random_placement
-from models.training.data import Footage, LevelFace, load_clips, load_level_face, people_weights
-from models.training.loop import Average, prefetch, train
+from models.training.data import cumulative, draw_row, load_clips, load_level_face, people_weights
+from models.training.footage import Footage, LevelFace
+from models.training.loop import Average, TrainingError
 from models.training.losses import PictureLoss, importance_map
-from models.training.sheets import write_sheet
+from models.training.sheets import draw_sheet
+from models.training.stage import Stage, choose_device, train_stage
 from runtime.geometry import KEYPOINT_GROUPS, KEYPOINT_VERTICES
 
 Floats = NDArray[np.float32]
@@ -54,7 +55,7 @@ class PairBatches:
         self, footage: Footage, heads: Heads, *, size: int, batch: int, mirror: NDArray[np.int64]
     ) -> None:
         self.footage, self.heads, self.size, self.batch, self.mirror = footage, heads, size, batch, mirror
-        self.chances = people_weights(footage.identity, footage.clip)
+        self.chances = cumulative(people_weights(footage.identity, footage.clip))
         self.first = np.searchsorted(footage.clip, footage.clip, side="left")
         self.last = np.searchsorted(footage.clip, footage.clip, side="right")
 
@@ -64,7 +65,7 @@ class PairBatches:
         return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
 
     def _pair(self, rng: np.random.Generator) -> dict[str, Any]:
-        driving = int(rng.choice(len(self.chances), p=self.chances))
+        driving = draw_row(rng, self.chances)
         source = int(rng.integers(self.first[driving], self.last[driving]))
         placement = random_placement(rng, strength=0.35)
         # A clip's picture ends at its border: only enlarging shows nothing that was never filmed.
@@ -129,39 +130,39 @@ def pictures_of(batch: dict[str, Tensor], name: str) -> Tensor:
     return batch[name].permute(0, 3, 1, 2).float() / 255
 
 
-def train_picture(
+def read_heads(estimates: Path) -> Heads:
+    """Read what `models.training.estimates.write_estimates` wrote."""
+    with np.load(estimates) as file:
+        return Heads(file["keypoints"], file["linear"], file["shift"])
+
+
+def picture_stage(
     profile: NetworkProfile,
     *,
-    data: Path,
-    cache: Path,
-    folder: Path,
+    footage: Footage,
+    level: LevelFace,
+    heads: Heads,
     settings: dict[str, Any],
     perceptual: Path,
-    start: dict[str, Tensor] | None,
-    estimates: Path | None,
-    minutes: float | None,
-) -> Average:
-    """Run stage two; `start` are weights to begin from, `estimates` the student's heads of every frame."""
-    level = load_level_face(data)
-    footage = load_clips(data, cache, size=256, level=level)
-    heads = teacher_heads(footage, level)
-    if estimates is not None:
-        with np.load(estimates) as file:
-            heads = Heads(file["keypoints"], file["linear"], file["shift"])
+    device: torch.device,
+) -> Stage:
+    """Set up stage two: a footage whose pictures show these heads, and the perceptual backbone's file."""
+    if len(heads.shift) != len(footage.clip):
+        raise TrainingError(
+            f"the heads are of {len(heads.shift)} frames and the footage has {len(footage.clip)}: estimate them again"
+        )
     rows = level.rows(KEYPOINT_VERTICES)
     twins = [KEYPOINT_VERTICES.index(level.vertices[level.mirror[row]]) for row in rows]
     batch_size = int(settings["batch"])
     size = int(settings["size"])
     batches = PairBatches(footage, heads, size=size, batch=batch_size, mirror=np.array(twins))
-    talker = channels_last(TalkingHead(profile))
-    if start is not None and not (folder / "checkpoint.pt").exists():
-        talker.load_state_dict(start)
-    loss = channels_last(PictureLoss(perceptual, scales=int(settings["scales"])))
-    expressive = list(KEYPOINT_GROUPS["mouth"] + KEYPOINT_GROUPS["eyes"])
+    talker = channels_last(TalkingHead(profile)).to(device)
+    loss = channels_last(PictureLoss(perceptual, scales=int(settings["scales"]))).to(device)
+    expressive = torch.tensor(KEYPOINT_GROUPS["mouth"] + KEYPOINT_GROUPS["eyes"], device=device)
 
     def losses(batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
         truth, driving = pictures_of(batch, "driving"), heads_of(batch, "driving")
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             drawn = talker.draw(
                 talker.prepare(pictures_of(batch, "source")), heads_of(batch, "source"), driving
             )
@@ -177,30 +178,47 @@ def train_picture(
             "warp": float(settings["warp"]) * (warped * small).mean(),
         }
 
-    fixed = PairBatches(footage, heads, size=size, batch=6, mirror=np.array(twins))(np.random.default_rng(7))
+    drawn_ahead = PairBatches(footage, heads, size=size, batch=6, mirror=np.array(twins))
+    fixed = {name: value.to(device) for name, value in drawn_ahead(np.random.default_rng(7)).items()}
 
-    def sheet(step: int, average: Average) -> None:
-        shown = TalkingHead(profile)
-        shown.load_state_dict(average.values)
+    def sheet(weights: dict[str, Tensor]) -> NDArray[Any]:
+        shown = TalkingHead(profile).to(device)
+        shown.load_state_dict(weights)
         shown.eval()
         with torch.no_grad():
             source = pictures_of(fixed, "source")
             drawn = shown.draw(shown.prepare(source), heads_of(fixed, "source"), heads_of(fixed, "driving"))
-        write_sheet(folder / f"sheet-{step:06d}.png", source, pictures_of(fixed, "driving"), drawn)
+        return draw_sheet(source, pictures_of(fixed, "driving"), drawn)
 
-    def feed(first: int) -> Iterator[Any]:
-        return prefetch(batches, seed=int(settings["seed"]), start=first)
+    return Stage(talker, losses, batches, sheet=sheet)
 
-    return train(
-        talker,
-        losses,
-        feed,
-        folder=folder,
-        steps=int(settings["steps"]),
-        batch=batch_size,
-        peak=float(settings["rate"]),
-        decay=float(settings["decay"]),
-        every=int(settings.get("every", 500)),
-        on_checkpoint=sheet,
-        minutes=minutes,
+
+def train_picture(
+    profile: NetworkProfile,
+    *,
+    data: Path,
+    cache: Path,
+    folder: Path,
+    settings: dict[str, Any],
+    perceptual: Path,
+    start: dict[str, Tensor] | None,
+    estimates: Path | None,
+    minutes: float | None,
+    device: torch.device | None = None,
+) -> Average:
+    """Run stage two; `start` are weights to begin from, `estimates` the student's heads of every frame."""
+    level = load_level_face(data)
+    footage = load_clips(data, cache, size=profile.picture_size, level=level)
+    heads = teacher_heads(footage, level) if estimates is None else read_heads(estimates)
+    stage = picture_stage(
+        profile,
+        footage=footage,
+        level=level,
+        heads=heads,
+        settings=settings,
+        perceptual=perceptual,
+        device=device or choose_device(),
     )
+    if start is not None and not (folder / "checkpoint.pt").exists():
+        stage.network.load_state_dict(start)
+    return train_stage(stage, folder=folder, settings=settings, minutes=minutes)

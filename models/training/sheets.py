@@ -1,10 +1,10 @@
 """Sample sheets: what a training draws, beside what it should have drawn."""
 
-from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -12,8 +12,8 @@ from models.motion_field import image_grid
 from models.talker import Drawn
 
 
-def write_sheet(path: Path, source: Tensor, driving: Tensor, drawn: Drawn) -> None:
-    """Write a PNG with a row a sample: source, driving, redrawn, warped, flow, copy mask, occlusion."""
+def draw_sheet(source: Tensor, driving: Tensor, drawn: Drawn) -> NDArray[Any]:
+    """Lay out a row a sample (source, driving, redrawn, warped, flow, copy mask, occlusion), uint8 RGB [h, w, 3]."""
     size = source.shape[-1]
     surface = drawn.field.surface
     flow = (surface - image_grid(surface.shape[1], surface)).permute(0, 3, 1, 2)
@@ -29,4 +29,4 @@ def write_sheet(path: Path, source: Tensor, driving: Tensor, drawn: Drawn) -> No
     ]
     rows = torch.cat([column.float().clamp(0, 1) for column in columns], 3)
     sheet = rows.permute(0, 2, 3, 1).reshape(-1, size * len(columns), 3)
-    cv2.imwrite(str(path), np.ascontiguousarray((sheet.numpy() * 255).round().astype(np.uint8)[..., ::-1]))
+    return (sheet.cpu().numpy() * 255).round().astype(np.uint8)

@@ -4,7 +4,6 @@ The teacher is the face mesh whose landmarks come with the footage; the student 
 estimates depth and neutral geometry. Frames of every person are drawn alike, and a third of them are portraits.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,18 @@ from models.profile import NetworkProfile
 from models.student import RIGID_VERTICES, HeadMotion, MotionStudent
 from models.training.augment import disturb, place, random_placement
 from models.training.data import (
-    Footage,
-    LevelFace,
     Targets,
+    cumulative,
+    draw_row,
     load_clips,
     load_level_face,
     load_portraits,
     people_weights,
     student_targets,
 )
-from models.training.loop import Average, prefetch, train
+from models.training.footage import Footage, LevelFace
+from models.training.loop import Average
+from models.training.stage import Stage, choose_device, train_stage
 from runtime.geometry import KEYPOINT_GROUPS, KEYPOINT_VERTICES
 
 
@@ -44,7 +45,7 @@ class StudentBatches:
     def __init__(self, footages: list[tuple[Footage, Targets, float]], *, size: int, batch: int) -> None:
         self.parts = footages
         self.size, self.batch = size, batch
-        self.chances = [people_weights(f.identity, f.clip) for f, _, _ in footages]
+        self.chances = [cumulative(people_weights(f.identity, f.clip)) for f, _, _ in footages]
         self.noise = np.random.default_rng(0).normal(0, 1, (size * 2, size * 2, 3)).astype(np.float32)
 
     def __call__(self, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -55,7 +56,7 @@ class StudentBatches:
     def _sample(self, rng: np.random.Generator) -> dict[str, Any]:
         which = int(rng.choice(len(self.parts), p=[share for _, _, share in self.parts]))
         footage, targets, _ = self.parts[which]
-        index = int(rng.choice(len(footage.clip), p=self.chances[which]))
+        index = draw_row(rng, self.chances[which])
         placement = random_placement(rng)
         picture = place(np.asarray(footage.pictures[index]), placement, size=self.size, rng=rng)
         picture = disturb(picture, rng, noise=self.noise)
@@ -90,16 +91,10 @@ def student_losses(seen: HeadMotion, batch: dict[str, Tensor], weights: Tensor) 
     }
 
 
-def train_student(
-    profile: NetworkProfile,
-    *,
-    data: Path,
-    cache: Path,
-    folder: Path,
-    settings: dict[str, Any],
-    minutes: float | None,
-) -> Average:
-    """Run stage one; see `models.training.loop.train`."""
+def student_stage(
+    profile: NetworkProfile, *, data: Path, cache: Path, settings: dict[str, Any], device: torch.device
+) -> Stage:
+    """Set up stage one from a data folder or a pack."""
     level = load_level_face(data)
     clips = load_clips(data, cache, size=256, level=level)
     portraits = load_portraits(data, size=384, level=level)
@@ -112,28 +107,31 @@ def train_student(
         size=256,
         batch=int(settings["batch"]),
     )
-    student = channels_last(new_student(profile, level))
-    weights = torch.ones(profile.keypoints + len(RIGID_VERTICES))
+    student = channels_last(new_student(profile, level)).to(device)
+    weights = torch.ones(profile.keypoints + len(RIGID_VERTICES), device=device)
     weights[list(KEYPOINT_GROUPS["mouth"] + KEYPOINT_GROUPS["eyes"])] = 2.0
 
     def losses(batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
         picture = batch["picture"].permute(0, 3, 1, 2).float() / 255
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             seen = student(picture)
         return student_losses(seen, batch, weights)
 
-    def feed(first: int) -> Iterator[Any]:
-        return prefetch(batches, seed=int(settings["seed"]), start=first)
+    return Stage(student, losses, batches, betas=(0.9, 0.999))
 
-    return train(
-        student,
-        losses,
-        feed,
-        folder=folder,
-        steps=int(settings["steps"]),
-        batch=int(settings["batch"]),
-        peak=float(settings["rate"]),
-        betas=(0.9, 0.999),
-        decay=float(settings["decay"]),
-        minutes=minutes,
+
+def train_student(
+    profile: NetworkProfile,
+    *,
+    data: Path,
+    cache: Path,
+    folder: Path,
+    settings: dict[str, Any],
+    minutes: float | None,
+    device: torch.device | None = None,
+) -> Average:
+    """Run stage one; see `models.training.loop.train`."""
+    stage = student_stage(
+        profile, data=data, cache=cache, settings=settings, device=device or choose_device()
     )
+    return train_stage(stage, folder=folder, settings=settings, minutes=minutes)

@@ -144,6 +144,9 @@ def test_a_missing_clip_or_an_empty_folder_is_a_sentence(films: Path, tmp_path: 
     empty.mkdir()
     with pytest.raises(BenchError, match="holds no videos"):
         list_clips(empty)
+    (empty / "val" / "clips").mkdir(parents=True)
+    with pytest.raises(BenchError, match=r"name .*val\."):
+        list_clips(empty)
 
 
 def test_the_tables_name_every_metric(films: Path) -> None:

@@ -158,6 +158,21 @@ def test_a_disk_that_is_full_is_said_so_and_nothing_is_left(
     assert list(folder.iterdir()) == []
 
 
+def test_the_input_is_never_written_over(visavis: Visavis, face_clip: Path) -> None:
+    before = face_clip.read_bytes()
+    assert "is the input itself" in sentence_of(
+        visavis("loopback", str(face_clip), "--output", str(face_clip))
+    )
+    assert face_clip.read_bytes() == before
+
+
+def test_more_keypoints_than_the_profile_has_are_refused(
+    visavis: Visavis, profile_folder: Path, face_clip: Path
+) -> None:
+    said = sentence_of(visavis("loopback", str(face_clip), "--keypoints", "21"))
+    assert "--keypoints 21" in said
+
+
 def test_an_output_that_cannot_be_written_is_refused_before_the_call(
     visavis: Visavis, profile_folder: Path, face_clip: Path
 ) -> None:

@@ -1,8 +1,10 @@
 """The command line: help, usage, versions, and how errors are told."""
 
+from pathlib import Path
+
 import pytest
 
-from call.cli import explain
+from call.cli import explain, read_settings
 from call.errors import CallError
 from tests.call.program import Visavis
 
@@ -20,7 +22,14 @@ def test_every_command_explains_itself_with_an_example(visavis: Visavis, command
 
 @pytest.mark.parametrize(
     "command",
-    [("bench", "quality"), ("train",), ("tables", "fit"), ("models", "build"), ("models", "export")],
+    [
+        ("bench", "quality"),
+        ("train",),
+        ("data", "pack"),
+        ("tables", "fit"),
+        ("models", "build"),
+        ("models", "export"),
+    ],
     ids=" ".join,
 )
 def test_a_command_that_is_passed_on_explains_itself_too(visavis: Visavis, command: tuple[str, ...]) -> None:
@@ -45,6 +54,14 @@ def test_wrong_usage_is_told_from_failure_by_its_exit_code(
     visavis: Visavis, arguments: tuple[str, ...]
 ) -> None:
     assert visavis(*arguments).returncode == 2
+
+
+def test_settings_know_options_by_what_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "visavis.toml").write_text('json = true\n[send]\nturn-user = "ada"\n')
+    monkeypatch.setenv("VISAVIS_CONFIG", str(tmp_path / "visavis.toml"))
+    read = read_settings()
+    assert read["loopback"] == {"as_json": True}
+    assert read["send"] == {"as_json": True, "turn_user": "ada"}
 
 
 def test_the_version_is_printed(visavis: Visavis) -> None:

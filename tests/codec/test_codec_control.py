@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ from codec.control import (
     encode_control,
 )
 from codec.errors import BitstreamError
-from codec.hello import Hello, HelloMismatch, compare
+from codec.hello import Hello, HelloMismatch, compare, make_hello
 
 HELLO = Hello(1, "laptop-256", b"g" * 32, b"f" * 32, 256, 25.0, 0, b"s" * 16)
 PRINTABLE = st.text(st.characters(categories=["L", "N", "P"]), max_size=50)
@@ -118,6 +118,21 @@ def test_empty_long_unknown_and_unprintable_messages_are_refused(data):
 def test_messages_that_could_not_be_sent_cannot_be_made(make):
     with pytest.raises(ValueError, match=" "):
         make()
+
+
+@dataclass(frozen=True)
+class Profile:
+    name: str = "laptop-256"
+    graphs_hash: bytes = b"g" * 32
+    picture_size: int = 256
+
+
+@pytest.mark.parametrize(("rate", "said"), [(29.97, 29.97), (0.0, 0.01), (1e6, 655.35)])
+def test_a_hello_tells_the_frame_rate_as_far_as_it_can_be_said(motion_format, rate, said):
+    made = make_hello(Profile(), motion_format, frame_rate=rate)
+    assert made.frame_rate == said
+    assert decode_control(encode_control(made)) == made
+    assert made.resumption_secret != make_hello(Profile(), motion_format, frame_rate=rate).resumption_secret
 
 
 def test_peers_that_differ_only_in_what_is_their_own_can_talk():

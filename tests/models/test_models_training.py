@@ -11,12 +11,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from models.motion_field import Head  # noqa: E402
-from models.training.__main__ import RUNS, average_of, read_run  # noqa: E402
 from models.training.augment import disturb, place, random_placement  # noqa: E402
-from models.training.data import DataError, Footage, LevelFace, fit_poses, load_level_face, people_weights  # noqa: E402
-from models.training.loop import TrainingError, learning_rate, prefetch, save_checkpoint, train  # noqa: E402
+from models.training.data import load_level_face, people_weights  # noqa: E402
+from models.training.feed import prefetch  # noqa: E402
+from models.training.footage import POSE_VERTICES, DataError, Footage, LevelFace, fit_poses  # noqa: E402
+from models.training.loop import TrainingError, learning_rate, save_checkpoint, train  # noqa: E402
 from models.training.losses import PictureLoss, importance_map  # noqa: E402
 from models.training.picture import Heads, PairBatches  # noqa: E402
+from models.training.runfile import RUNS, average_of, read_run  # noqa: E402
 from runtime.geometry import rotation_matrix  # noqa: E402
 
 
@@ -86,8 +88,6 @@ def test_a_pair_keeps_keypoints_on_the_picture_and_on_the_head(seed: int) -> Non
 
 def test_the_teacher_reads_back_the_pose_of_a_turned_level_face() -> None:
     rng = np.random.default_rng(3)
-    from models.training.data import POSE_VERTICES
-
     level = LevelFace(
         POSE_VERTICES, rng.normal(size=(len(POSE_VERTICES), 3)).astype(np.float32), np.arange(25)
     )
@@ -191,7 +191,7 @@ def face(place_x: float = 0.0) -> Head:
 
 
 def test_importance_is_highest_at_mouth_and_eyes_and_has_mean_one() -> None:
-    weight = importance_map(face(0.3), 64, expressive=[0, 1], peak=5.0)
+    weight = importance_map(face(0.3), 64, expressive=torch.tensor([0, 1]), peak=5.0)
     assert weight.mean().item() == pytest.approx(1, abs=1e-4)
     row, column = divmod(int(weight.argmax()), 64)
     assert (column * 2 + 1) / 64 - 1 == pytest.approx(0.3, abs=0.1)
@@ -205,7 +205,7 @@ def test_the_picture_loss_is_nothing_for_the_same_picture_and_most_for_a_changed
     truth = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     near, far = truth.clone(), truth.clone()
     near[..., 56:72, 56:72], far[..., :16, :16] = 0.5, 0.5
-    weight = importance_map(face(), 128, expressive=[0], peak=5.0)
+    weight = importance_map(face(), 128, expressive=torch.tensor([0]), peak=5.0)
     same, mouth, corner = (sum(loss(p, truth, weight, face()).values()).item() for p in (truth, near, far))
     assert same < 1e-3
     assert mouth > 2 * corner

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from receiver.errors import OutputError
-from receiver.output import Picture, open_output
+from receiver.output import Picture, open_output, unnamed_output
 from receiver.writer import MAX_QUEUED, Writer
 
 TIMES_S = [0.0, 0.033, 0.083, 0.117, 0.5, 2.0]
@@ -190,3 +190,14 @@ def test_an_output_that_fails_is_reported_once_and_removed() -> None:
     assert output.times_s == [0.0]
     assert output.discarded
     assert not output.finished
+
+
+def test_a_recording_without_a_name_takes_the_next_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = []
+    for _ in range(3):
+        names.append(unnamed_output())
+        Path(names[-1]).touch()
+    assert names == ["received.mp4", "received-2.mp4", "received-3.mp4"]

@@ -40,6 +40,7 @@ class Call:
     line: FakeLine
     talker: FakeTalker
     shown: list[tuple[Shown, Picture, float]]
+    notices: list[str]
     task: asyncio.Task[ReceiverStats]
     encoder: MotionEncoder
 
@@ -64,18 +65,19 @@ def pieces(*, transfer: int = 1, slot: int = 0, size: int = SIZE) -> list[Pictur
 
 @asynccontextmanager
 async def calling(output: Output | None = None, talker: FakeTalker | None = None) -> AsyncIterator[Call]:
-    line, talker, shown = FakeLine(), talker or FakeTalker(), []
+    line, talker, shown, notices = FakeLine(), talker or FakeTalker(), [], []
     receiver = Receiver(
         talker,  # type: ignore[arg-type]
         motion_format(),
         hello=hello(),
         output=output or Nothing(),
         on_shown=lambda *what: shown.append(what),
+        on_notice=notices.append,
     )
     task = asyncio.create_task(receiver.run(line))
     await asyncio.sleep(0)
     try:
-        yield Call(receiver, line, talker, shown, task, MotionEncoder(motion_format()))
+        yield Call(receiver, line, talker, shown, notices, task, MotionEncoder(motion_format()))
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -141,11 +143,31 @@ async def test_a_call_that_is_interrupted_completes_its_recording_and_says_goodb
     assert call.receiver.stats().ended == "This side has ended the call."
 
 
-async def test_a_lost_line_ends_the_call_with_its_reason() -> None:
+async def test_a_line_lost_after_a_picture_ends_the_call_with_a_notice() -> None:
     async with calling() as call:
+        await begin(call)
+        await play(call, frames=3)
         call.receiver.on_closed("The line to the other side is lost.")
         stats = await call.task
     assert stats.ended == "The line to the other side is lost."
+    assert call.notices == ["The line to the other side is lost."]
+
+
+async def test_a_line_lost_before_a_picture_is_an_error() -> None:
+    async with calling() as call:
+        call.receiver.on_closed("The line to the other side is lost.")
+        with pytest.raises(
+            ReceiverError, match="before a picture was shown: the line to the other side is lost"
+        ):
+            await call.task
+
+
+async def test_the_end_of_the_line_after_goodbye_is_nothing_to_tell() -> None:
+    async with calling() as call:
+        call.tell(hello(), Goodbye("the input has ended"))
+        call.receiver.on_closed("The other side has ended the connection.")
+        await call.task
+    assert call.notices == []
 
 
 async def test_another_profile_on_the_other_side_is_one_sentence_for_both() -> None:

@@ -19,7 +19,7 @@ from receiver.output import Nothing
 from receiver.receiver import Receiver
 from receiver.session import receive
 from transport.errors import TransportError
-from transport.peer import Peer
+from transport.peer import Peer, WireStats
 from transport.signalling import offer
 
 
@@ -57,7 +57,8 @@ async def send(address: str, token: str, *, frames: int) -> None:
 async def test_a_caller_with_the_token_is_received_to_the_end() -> None:
     receiver = make_receiver()
     callers: list[asyncio.Task[None]] = []
-    wire = await receive(
+    wires: list[WireStats] = []
+    await receive(
         receiver,
         host="127.0.0.1",
         port=0,
@@ -65,26 +66,41 @@ async def test_a_caller_with_the_token_is_received_to_the_end() -> None:
         on_listening=lambda address, token: callers.append(
             asyncio.create_task(send(address, token, frames=20))
         ),
+        on_end=wires.append,
     )
     await callers[0]
     stats = receiver.stats()
     assert stats.frames_fresh + stats.frames_skipped + stats.frames_late == 20
     assert stats.ended == "The other side has ended the call: the input has ended."
-    assert wire.received_bytes > 0
+    assert [wire.received_bytes > 0 for wire in wires] == [True]
 
 
 async def test_nobody_who_calls_is_told_in_a_sentence() -> None:
+    wires: list[WireStats] = []
     with pytest.raises(ReceiverError, match=r"Nobody called within 0\.05 seconds\."):
         await receive(
-            make_receiver(), host="127.0.0.1", port=0, wait_s=0.05, on_listening=lambda *where: None
+            make_receiver(),
+            host="127.0.0.1",
+            port=0,
+            wait_s=0.05,
+            on_listening=lambda *where: None,
+            on_end=wires.append,
         )
 
 
 async def test_a_port_in_use_is_told_in_a_sentence() -> None:
+    wires: list[WireStats] = []
+
     async def second(address: str, token: str) -> None:
         port = int(address.rpartition(":")[2])
         with pytest.raises(TransportError, match="in use"):
-            await receive(make_receiver(), host="127.0.0.1", port=port, on_listening=lambda *where: None)
+            await receive(
+                make_receiver(),
+                host="127.0.0.1",
+                port=port,
+                on_listening=lambda *where: None,
+                on_end=wires.append,
+            )
         first.cancel()
 
     seconds: list[asyncio.Task[None]] = []
@@ -94,11 +110,13 @@ async def test_a_port_in_use_is_told_in_a_sentence() -> None:
             host="127.0.0.1",
             port=0,
             on_listening=lambda *where: seconds.append(asyncio.create_task(second(*where))),
+            on_end=wires.append,
         )
     )
     with pytest.raises(asyncio.CancelledError):
         await first
     await seconds[0]
+    assert len(wires) == 2  # what a call has cost is told however it ends
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from runtime.engine import EngineError, load
-from runtime.profile import ProfileError, list_profiles, load_profile
+from runtime.profile import (
+    ProfileError,
+    list_built_profiles,
+    list_profiles,
+    load_profile,
+    outline_profile,
+    profiles_folder,
+)
 from runtime.talker import Talker
 
 SIZE = 256
@@ -122,3 +129,26 @@ def test_a_damaged_profile_says_what_is_wrong(tmp_path: Path, damage: str) -> No
         (folder / "profile.toml").write_text("name = [")
     with pytest.raises(ProfileError, match=r"lacks|damaged|tables"):
         load_profile(str(folder))
+
+
+def test_a_profile_that_is_not_built_says_how_to_build_it_and_is_not_installed() -> None:
+    assert set(list_built_profiles()) < set(list_profiles())
+    with pytest.raises(ProfileError, match="not built: it has sizes"):
+        load_profile("paper-256")
+    with pytest.raises(ProfileError) as error:
+        load_profile("no-such-profile")
+    assert "paper-256" not in str(error.value)
+
+
+def test_a_profiles_outline_needs_no_graphs() -> None:
+    outline = outline_profile(profiles_folder() / "paper-512")
+    assert (outline.picture_size, outline.keypoints, outline.built) == (512, 20, False)
+    assert outline.cost is not None
+    assert outline.cost.parameters > 100e6
+
+
+def test_a_cost_that_makes_no_sense_is_damage(tmp_path: Path) -> None:
+    text = (load_profile("laptop-256").folder / "profile.toml").read_text()
+    (tmp_path / "profile.toml").write_text(text.replace("frame_gmac", "frame_gnat"))
+    with pytest.raises(ProfileError, match="damaged"):
+        outline_profile(tmp_path)

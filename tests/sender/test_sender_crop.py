@@ -140,9 +140,42 @@ def test_another_frame_size_starts_a_new_search() -> None:
     assert find_disc(picture) is not None
 
 
+def test_the_whole_crop_gives_up_after_three_looks_without_a_face_and_looks_once_a_second() -> None:
+    looks: list[bool] = []
+    notices: list[str] = []
+    talker = FakeTalker()
+
+    def locate(picture: np.ndarray) -> object:
+        looks.append(True)
+        return talker.locate(picture)
+
+    crop = WholeCrop(locate, size=SIZE, notice=notices.append)  # type: ignore[arg-type]
+    face = draw_frame(SIZE, SIZE, x=32, y=34, face=36)
+    seen = [
+        crop.cut(frame, at_s=100 + index / 25) is not None
+        for index, frame in enumerate([face] * 50 + [EMPTY] * 125 + [face] * 50)
+    ]
+    assert all(seen[:50])
+    assert not any(seen[100:175])
+    assert all(seen[200:])
+    assert len(looks) == 9  # nine seconds
+    assert notices == [NO_FACE, FACE_IS_BACK]
+
+
+def test_a_miss_or_two_leave_the_whole_crop_as_it_is() -> None:
+    talker = FakeTalker()
+    notices: list[str] = []
+    crop = WholeCrop(talker.locate, size=SIZE, notice=notices.append)
+    face = draw_frame(SIZE, SIZE, x=32, y=34, face=36)
+    for second in range(12):
+        talker.locates = second % 3 == 0
+        assert crop.cut(face, at_s=float(second)) is not None
+    assert notices == []
+
+
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (320, 240), (240, 320), (1000, 50)])
 def test_the_whole_crop_takes_the_middle_of_any_frame(width: int, height: int) -> None:
-    crop = WholeCrop(size=SIZE)
+    crop = WholeCrop(FakeTalker().locate, size=SIZE, notice=lambda notice: None)
     side = min(width, height)
     picture = crop.cut(draw_frame(width, height, x=width / 2, y=height / 2, face=side / 2), at_s=0.0)
     x, y, face = find_disc(picture) or (0, 0, 0)

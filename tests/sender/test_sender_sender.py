@@ -198,10 +198,30 @@ async def test_a_picture_file_can_be_the_source(motion_format, hello, tmp_path: 
     assert call.sender.source.picture[2, 2] == pytest.approx([200, 200, 200], abs=12)
 
 
-async def test_a_picture_file_without_a_face_is_refused(motion_format, hello, tmp_path: Path) -> None:
+async def test_first_takes_no_picture_from_before_there_was_a_face(motion_format, hello) -> None:
+    nobody = np.full((SIZE, SIZE, 3), 30, np.uint8)
+    face = draw_frame(SIZE, SIZE, x=32, y=34, face=36)
+    settings = SenderSettings(crop="full", source="first")
+    call = Call(clip([nobody] * 30 + [face] * 30), motion_format, hello, settings=settings)
+    await call.run()
+    assert call.sender.source is not None
+    assert np.abs(call.sender.source.picture.astype(int) - face).mean() < 6
+
+
+async def test_a_long_clip_without_a_face_is_searched_for_a_minute_and_a_short_one_whole(
+    motion_format, hello
+) -> None:
+    for frames, said in ((3, "No face was found in pictures:"), (70, "within its first minute")):
+        call = Call(clip([EMPTY] * frames, rate=1.0), motion_format, hello)
+        with pytest.raises(InputError, match=said):
+            await call.run()
+
+
+@pytest.mark.parametrize("crop", ["follow", "full"])
+async def test_a_picture_file_without_a_face_is_refused(crop, motion_format, hello, tmp_path: Path) -> None:
     path = tmp_path / "wall.png"
     cv2.imwrite(str(path), EMPTY)
-    call = Call(clip([FACE] * 3), motion_format, hello, settings=SenderSettings(source=path))
+    call = Call(clip([FACE] * 3), motion_format, hello, settings=SenderSettings(crop=crop, source=path))
     with pytest.raises(InputError, match=r"wall\.png"):
         await call.run()
 

@@ -1,6 +1,7 @@
 """The receiver's HTTP door: who comes in, who does not, and what each is told."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 
@@ -49,6 +50,10 @@ async def test_the_server_may_be_closed_as_soon_as_the_caller_is_answered(apart:
     await server.close()
     await call
     await left.peer.connected(10)
+
+
+async def test_a_token_that_is_made_up_can_be_typed(server: OfferServer) -> None:
+    assert re.fullmatch(r"[A-HJ-NP-Z2-9]{6}", server.token)
 
 
 async def test_a_token_works_once(server: OfferServer, apart: Pair) -> None:

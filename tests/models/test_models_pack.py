@@ -1,0 +1,104 @@
+"""Packs: what goes in comes out, in the size that was asked for; batches are the same whoever makes them."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from models.training.data import cumulative, draw_row, load_clips, load_level_face, load_portraits  # noqa: E402
+from models.training.feed import feed, prefetch  # noqa: E402
+from models.training.footage import DataError  # noqa: E402
+from models.training.pack import write_pack  # noqa: E402
+from tests.models.models_fakes import ABOUT, SIDE, clips, level_face, portraits  # noqa: E402
+
+CPU = torch.device("cpu")
+
+
+def packed(path: Path, **options: Any) -> Path:
+    write_pack(path, clips=clips(), portraits=portraits(), level=level_face(), about=ABOUT, **options)
+    return path
+
+
+def test_a_pack_gives_back_the_footage_that_went_in(tmp_path: Path) -> None:
+    path, before = packed(tmp_path / "pack.bin", every=3, quality=95), clips()
+    level = load_level_face(path)
+    footage, stills = (
+        load_clips(path, tmp_path, size=SIDE, level=level),
+        load_portraits(path, size=32, level=level),
+    )
+    kept = np.r_[0:12:3, 12:24:3]
+    np.testing.assert_array_equal(footage.landmarks, before.landmarks[kept])
+    np.testing.assert_array_equal(footage.clip, before.clip[kept])
+    np.testing.assert_array_equal(footage.identity, before.identity[kept])
+    np.testing.assert_allclose(footage.rotation, before.rotation[kept], atol=1e-5)
+    assert np.abs(footage.pictures.astype(int) - before.pictures[kept]).mean() < 2
+    assert level.vertices == level_face().vertices
+    assert stills.pictures.shape == (3, 32, 32, 3)
+    with np.load(path) as file:
+        np.testing.assert_allclose(file["time_s"][:4], np.arange(0, 12, 3) / 25)
+
+
+def test_a_pack_keeps_as_many_frames_as_fit(tmp_path: Path) -> None:
+    whole = packed(tmp_path / "whole").stat().st_size
+    made = write_pack(
+        tmp_path / "half",
+        clips=clips(),
+        portraits=None,
+        level=level_face(),
+        about=ABOUT,
+        limit_mb=whole / 2e6,
+    )
+    assert made.size_bytes <= whole / 2
+    assert made.every > 1
+    assert 2 <= made.frames < 24
+
+
+def test_a_pack_that_cannot_be_so_small_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lower the quality"):
+        packed(tmp_path / "pack", limit_mb=0.001)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pack_without_portraits_says_so_to_who_wants_them(tmp_path: Path) -> None:
+    path = tmp_path / "pack"
+    write_pack(path, clips=clips(), portraits=None, level=level_face(), about=ABOUT)
+    with pytest.raises(DataError, match="no portraits"):
+        load_portraits(path, size=SIDE, level=level_face())
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a pack at all", None])
+def test_a_file_that_is_no_pack_is_named(tmp_path: Path, damage: bytes | None) -> None:
+    path = packed(tmp_path / "pack.npz")
+    path.write_bytes(path.read_bytes()[:4000] if damage is None else damage)
+    with pytest.raises(DataError, match=r"pack\.npz"):
+        load_level_face(path)
+
+
+def draw(rng: np.random.Generator) -> dict[str, Any]:
+    return {"numbers": torch.from_numpy(rng.normal(size=5))}
+
+
+def test_batches_are_the_same_from_one_thread_several_and_from_processes() -> None:
+    ways = [
+        prefetch(draw, seed=3, start=2),
+        prefetch(draw, seed=3, start=2, workers=3),
+        feed(draw, seed=3, start=2, device=CPU, workers=2),
+    ]
+    made = [torch.stack([batch["numbers"] for batch in itertools.islice(way, 7)]) for way in ways]
+    expected = torch.stack([draw(np.random.default_rng((3, number)))["numbers"] for number in range(2, 9)])
+    for batches in made:
+        assert torch.equal(batches, expected)
+
+
+def test_rows_are_drawn_as_numpy_draws_them() -> None:
+    weights = np.random.default_rng(0).random(500)
+    weights /= weights.sum()
+    ours, theirs = np.random.default_rng(1), np.random.default_rng(1)
+    sums = cumulative(weights)
+    assert [draw_row(ours, sums) for _ in range(200)] == [
+        int(theirs.choice(500, p=weights)) for _ in range(200)
+    ]

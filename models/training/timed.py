@@ -116,9 +116,8 @@ def run_stage(
     peak, network, device = float(settings["rate"]), stage.network, stage.device
     average = Average(network, decay=float(settings["decay"]))
     first = _take_up(average, network, results, settings)
-    on_gpu = device.type == "cuda"
-    optimiser = torch.optim.Adam(network.parameters(), lr=peak, betas=stage.betas, fused=on_gpu)
-    machine = torch.cuda.get_device_name(device) if on_gpu else "cpu"
+    optimiser = torch.optim.Adam(network.parameters(), lr=peak, betas=stage.betas)
+    machine = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     curve = Curve({"name": name, "device": machine, "batch": batch, "first_step": first})
     good = _weights(average, network, first)
     # The first save finds a full disk or too many parts before the minutes are spent, and how long the last will take.

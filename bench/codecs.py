@@ -1,29 +1,16 @@
-"""Conventional codecs as rivals: x264 through PyAV, set as a call would set it, and the rate at which its own curve
-reaches a given quality. It knows pictures and bytes; it does not know how quality is measured."""
+"""A conventional codec's curve, and the rate at which it reaches a given quality. It knows rates and errors; it does
+not know how quality is measured, nor how the pictures were coded."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
-import av
 import numpy as np
-
-from bench.clips import Picture
-from bench.errors import BenchError
 
 # From nearly transparent to as coarse as x264 gets; LPIPS over log rate is close to straight between neighbours.
 CRFS = (20, 27, 34, 41, 48)
-
-
-@dataclass(frozen=True)
-class Coded:
-    """A clip after a codec: what it weighs, headers of the stream but not of packets included, and what is left."""
-
-    payload_bytes: int
-    pictures: list[Picture]
 
 
 @dataclass(frozen=True)
@@ -33,34 +20,6 @@ class Point:
     crf: int
     kbps: float
     error: float
-
-
-def x264(pictures: Sequence[Picture], *, rate: float, crf: int) -> Coded:
-    """Code `pictures` (HxWx3 RGB, even sides) at `rate` a second with x264, and decode them again.
-
-    As in the paper: preset medium, zero latency, no B-frames, constant quality `crf` (0 best .. 51), 4:2:0.
-    """
-    try:
-        encoder = av.CodecContext.create("libx264", "w")
-    except av.FFmpegError as error:
-        raise BenchError("PyAV was built without x264, which the bench compares with.") from error
-    height, width = pictures[0].shape[:2]
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    framerate = Fraction(rate).limit_denominator(1001)
-    encoder.framerate, encoder.time_base = framerate, 1 / framerate
-    encoder.options = {"preset": "medium", "tune": "zerolatency", "bf": "0", "crf": str(crf)}
-    decoder = av.CodecContext.create("h264", "r")
-    size, decoded = 0, []
-    for index, picture in enumerate([*pictures, None]):
-        frame = None
-        if picture is not None:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame.pts = index
-        for packet in encoder.encode(frame):
-            size += packet.size
-            decoded += decoder.decode(packet)
-    decoded += decoder.decode(None)
-    return Coded(size, [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in decoded])
 
 
 def rate_at(points: Sequence[Point], error: float) -> float | None:

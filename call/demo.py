@@ -15,7 +15,8 @@ from typing import Any
 from call import console, options
 from call.ends import Ends, load_ends
 from call.errors import CallError
-from call.film import Coded, h264_at, whole_file, write_clip
+from call.film import whole_file, write_clip
+from call.h264 import Coded, x264_at
 from call.loopback import NOBODY_S, all_figures, call_figures, hold, picture_figures
 from call.montage import side_by_side
 from call.page import make_page
@@ -63,7 +64,7 @@ def run(wanted: options.Demo, *, as_json: bool) -> None:
 
     with console.waiting("Comparing the pictures, and coding them with H.264"):
         figures = all_figures(call_figures(call, ends, held), picture_figures(held.watch, pairs))
-        rival = h264_at(originals, frame_rate=held.watch.frame_rate, kbps=figures["payload_kbps"])
+        rival = x264_at(originals, frame_rate=held.watch.frame_rate, kbps=figures["payload_kbps"])
         film = wanted.folder / "demo.mp4"
         montage = side_by_side([originals, shown, rival.pictures], titles(figures, rival))
         with whole_file(film) as part:

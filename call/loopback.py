@@ -92,7 +92,7 @@ async def hold(
     from transport.meet import connect_in_process
     from transport.peer import Peer
 
-    watch, setup_bytes, interrupted = Watch(pairs), 0, False
+    watch, setup_bytes, interrupted = Watch(pairs, live=not wanted.input.fast), 0, False
 
     def on_frame(index: int, ticks: int, captured_s: float, picture: Picture) -> None:
         nonlocal setup_bytes
@@ -100,7 +100,9 @@ async def hold(
             setup_bytes = sending_peer.stats().sent_bytes
         watch.on_frame(index, ticks, captured_s, picture)
 
-    with open_input(wanted.input.spec, repeat_s=wanted.input.repeat_s) as opened:
+    with open_input(
+        wanted.input.spec, realtime=not wanted.input.fast, repeat_s=wanted.input.repeat_s
+    ) as opened:
         hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
         receiver = Receiver(
             ends.talker,
@@ -169,10 +171,11 @@ async def _follow(watch: Watch, sender: "Sender", limit_s: float | None, nobody_
         if not watch.began:
             return "Meeting, and sending the source picture"
         stats, latency_ms = sender.stats, watch.newest_latency_ms()
-        kbps = stats.payload_bytes * 8 / 1000 / max(watch.age_s(), 1)
+        kbps = stats.payload_bytes * 8 / 1000 / max(watch.seconds, 1)
+        latency = "" if latency_ms is None else f"  {console.show(latency_ms)} ms"
         return (
             f"{watch.age_s():5.1f} s  {stats.frames_sent} frames  {watch.frame_rate:.0f} a second  "
-            f"{kbps:.1f} kbit/s  {console.show(latency_ms)} ms"
+            f"{kbps:.1f} kbit/s{latency}"
         )
 
     began_s = time.monotonic()
@@ -192,11 +195,15 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
     `payload_bytes_per_frame` and `motion_kbps` are motion packets with their headers; `payload_kbps` counts the source
     picture (`source_bytes`) too, spread over five minutes. Wire rates are all IP-level bytes of the call over its
     whole time, meeting and source picture included; `setup_bytes` says how many of the forward ones came before the
-    first motion.
+    first motion. As fast as it goes, a frame's time is the clip's: rates of motion and payload are what they are when
+    it plays, there is no latency, and `fresh_fps` is how fast pictures were drawn.
     """
     watch, sent, received = held.watch, held.sent, held.received
     talked_s = watch.seconds
     motion_kbps = sent.payload_bytes * 8 / talked_s / 1000 if talked_s > 0 else None
+    fresh_fps = received.frames_fresh / talked_s if talked_s > 0 else None
+    if wanted.input.fast:
+        fresh_fps = (received.frames_fresh - 1) / received.shown_s if received.shown_s > 0 else None
     source_kbps = sent.source_bytes * 8 / SOURCE_SPREAD_S / 1000
     figures: dict[str, Any] = {
         "frames_in": sent.frames_in,
@@ -209,7 +216,7 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
         "frames_late": received.frames_late,
         "frames_skipped": received.frames_skipped,
         "frames_unwritten": received.frames_unwritten,
-        "fresh_fps": received.frames_fresh / talked_s if talked_s > 0 else None,
+        "fresh_fps": fresh_fps,
         "fresh_share": received.frames_fresh / sent.frames_in if sent.frames_in else None,
         "longest_gap_ms": received.longest_gap_ms,
         "payload_bytes_per_frame": sent.payload_bytes / sent.frames_sent if sent.frames_sent else None,
@@ -229,15 +236,16 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
         "mode": "static" if wanted.input.rounding else "static, not rounded",
         "output": None if wanted.output == "none" else wanted.output,
     }
+    no_latency = "the clip was sent as fast as it goes" if wanted.input.fast else "no frame was shown"
     reasons = {
-        "fresh_fps": "fewer than two frames were sent",
+        "fresh_fps": "fewer than two frames came through",
         "fresh_share": "no frame was captured in the call",
         "longest_gap_ms": "fewer than two pictures were shown",
         "payload_bytes_per_frame": "no frame was sent",
         "motion_kbps": "fewer than two frames were sent",
         "payload_kbps": "fewer than two frames were sent",
-        "latency_ms_p50": "no frame was shown",
-        "latency_ms_p95": "no frame was shown",
+        "latency_ms_p50": no_latency,
+        "latency_ms_p95": no_latency,
         "output": "none was to be written",
     }
     return figures | {"why": {key: why for key, why in reasons.items() if figures[key] is None}}

@@ -34,6 +34,7 @@ class Input:
 
     `spec` is a video file, a folder of pictures, an RTSP address or a camera; `crop` is 'full' or 'follow';
     `source` is 'first', 'chosen' or a picture's file; `repeat_s` plays the input over and over for so long;
+    `fast` sends every frame of a clip, in order and as fast as it goes, instead of in real time;
     `keypoints` sends the first so many of the profile's; `rounding` rounds motion to visible steps.
     """
 
@@ -41,6 +42,7 @@ class Input:
     crop: Crop = "follow"
     source: str = "chosen"
     repeat_s: float | None = None
+    fast: bool = False
     keypoints: int | None = None
     rounding: bool = True
 

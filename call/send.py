@@ -37,7 +37,9 @@ async def _send(wanted: options.Send, ends: Ends) -> "tuple[SenderStats, WireSta
     from transport.signalling import offer
 
     interrupted = False
-    with open_input(wanted.input.spec, repeat_s=wanted.input.repeat_s) as opened:
+    with open_input(
+        wanted.input.spec, realtime=not wanted.input.fast, repeat_s=wanted.input.repeat_s
+    ) as opened:
         hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
         sender = make_sender(ends, opened, wanted.input, hello=hello)
         peer = Peer(

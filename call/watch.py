@@ -21,10 +21,14 @@ MEASURED = 18_000
 
 
 class Watch:
-    """Follows frames from the camera to the screen. `pairs` None keeps no pictures."""
+    """Follows frames from the camera to the screen. `pairs` None keeps no pictures.
 
-    def __init__(self, pairs: Pairs | None) -> None:
+    Where frames do not come in real time (`live` False) their times are the clip's own, and there is no latency.
+    """
+
+    def __init__(self, pairs: Pairs | None, *, live: bool = True) -> None:
         self._pairs = pairs
+        self._live = live
         self._lock = threading.Lock()
         # By the capture time on the wire, which comes again every 68 s: each frame's number and capture time.
         self._captured: dict[int, tuple[int, float]] = {}
@@ -57,7 +61,8 @@ class Watch:
             if captured is None:
                 return
             number, captured_s = captured
-            self._latencies_s.append(shown_s - captured_s)
+            if self._live:
+                self._latencies_s.append(shown_s - captured_s)
         if self._pairs is not None:
             self._pairs.add_redrawn(number, picture)
 
@@ -88,7 +93,7 @@ class Watch:
         return self._frames / self.seconds if self.seconds > 0 else 25.0
 
     def latency_ms(self, which: Literal["median", "p95"]) -> float | None:
-        """Return capture-to-shown latency in milliseconds; None where nothing was shown."""
+        """Return capture-to-shown latency in milliseconds; None where nothing was shown live."""
         with self._lock:
             latencies_s = list(self._latencies_s)
         if len(latencies_s) < 2:

@@ -10,12 +10,15 @@ from enum import IntEnum
 
 from codec.errors import BitstreamError
 from codec.hello import HASH_BYTES, PROTOCOL_VERSION, SECRET_BYTES, Hello
-from codec.packet import MAX_SOURCES
+from codec.packet import HEADER_BYTES, MAX_SOURCES
 from codec.time import TICK_CYCLE
 
 MAX_CONTROL_BYTES = 1100
 MAX_REASON_BYTES = 200
 MAX_PIECES = 1024
+# How many motions a sender in order may be ahead of the frames that the feedback calls shown: a second of a
+# clip, so that neither side waits for a message on its way, and all that the receiver has to hold.
+ORDERED_WINDOW = 30
 
 _HELLO_FIELDS = struct.Struct(f">H{HASH_BYTES}s{HASH_BYTES}sHHI{SECRET_BYTES}sB")
 _PIECE_FIELDS = struct.Struct(f">HBHH{HASH_BYTES}s")
@@ -34,6 +37,7 @@ class _Type(IntEnum):
     REFUSED = 4
     FEEDBACK = 5
     GOODBYE = 6
+    ORDERED_MOTION = 7
 
 
 PIECE_FRAMING_BYTES = 1 + _PIECE_FIELDS.size
@@ -130,7 +134,18 @@ class Goodbye:
         _check_reason(self.reason)
 
 
-Message = Hello | PicturePiece | PictureReady | PictureRefused | Feedback | Goodbye
+@dataclass(frozen=True)
+class OrderedMotion:
+    """A motion packet (`codec.packet`) that must not be lost: the next one of a call in order."""
+
+    packet: bytes
+
+    def __post_init__(self) -> None:
+        if not HEADER_BYTES <= len(self.packet) < MAX_CONTROL_BYTES:
+            raise ValueError(f"a message cannot hold a motion packet of {len(self.packet)} bytes")
+
+
+Message = Hello | PicturePiece | PictureReady | PictureRefused | Feedback | Goodbye | OrderedMotion
 
 
 def encode_control(message: Message) -> bytes:
@@ -150,6 +165,8 @@ def encode_control(message: Message) -> bytes:
             return bytes([_Type.FEEDBACK]) + _FEEDBACK_FIELDS.pack(newest, bitmap, delay, shown, source)
         case Goodbye(reason):
             return bytes([_Type.GOODBYE]) + reason.encode()
+        case OrderedMotion(packet):
+            return bytes([_Type.ORDERED_MOTION]) + packet
 
 
 def decode_control(data: bytes) -> Message:
@@ -179,6 +196,8 @@ def decode_control(data: bytes) -> Message:
                 return Feedback(newest, bitmap, delay, shown, None if source == 0xFF else source)
             case _Type.GOODBYE:
                 return Goodbye(body.decode())
+            case _Type.ORDERED_MOTION:
+                return OrderedMotion(body)
     except (struct.error, ValueError) as error:
         raise BitstreamError(f"a control message of type {kind} is damaged: {error}") from error
     raise BitstreamError(f"control messages of type {kind} are not known here")

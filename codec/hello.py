@@ -5,6 +5,7 @@ Does not know how a hello travels (codec.control) or what a profile is.
 
 import secrets
 from dataclasses import dataclass, field
+from enum import IntFlag
 from typing import Protocol
 
 from codec.errors import BitstreamError
@@ -15,6 +16,18 @@ HASH_BYTES = 32
 SECRET_BYTES = 16
 MAX_PROFILE_BYTES = 64
 SLOWEST, FASTEST = 0.01, 655.35  # frames a second
+
+
+class Capability(IntFlag):
+    """The bits of a hello's capabilities; numbers are never used again for something else.
+
+    A call is held in order where one side sends so and the other draws so: the motions come as
+    `codec.control.OrderedMotion`, every one is drawn, in the order of capture and without a clock, and the
+    receiver's feedback sets the pace.
+    """
+
+    DRAWS_IN_ORDER = 1
+    SENDS_IN_ORDER = 2
 
 
 class HelloMismatch(BitstreamError):
@@ -38,7 +51,7 @@ class Hello:
     frame_rate
         Frames a second that the sender means to send, 0.01..655.35, kept to a hundredth.
     capabilities
-        32 bits, none of them defined yet; unknown ones are ignored.
+        32 bits, those of `Capability`; unknown ones are ignored.
     resumption_secret
         16 bytes with which a call that lost its line finds its way back.
 

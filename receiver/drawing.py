@@ -7,15 +7,37 @@ so its lock lives here. It knows no packets and no outputs.
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from codec.decoder import DecodedMotion
 from codec.motion import Motion
 from codec.picture import Picture
+from receiver.in_order import InOrder
 from receiver.playout import Playout, PlayoutCounts, Shown
 from runtime.talker import Source, Talker
 
 # How long the end of a call waits for motions not due yet: the longest playout delay and some drawing.
 FINISH_S = 0.4
+
+
+class Buffer(Protocol):
+    """What `Playout` and `InOrder` have in common."""
+
+    counts: PlayoutCounts
+
+    @property
+    def delay_s(self) -> float: ...
+
+    @property
+    def waiting(self) -> int: ...
+
+    def set_rest(self, source: int, rest: Motion) -> None: ...
+
+    def push(self, decoded: DecodedMotion, arrived_s: float) -> None: ...
+
+    def due_s(self) -> float | None: ...
+
+    def next(self, now_s: float) -> Shown | None: ...
 
 
 class Drawing:
@@ -40,7 +62,7 @@ class Drawing:
         self._talker = talker
         self._on_picture = on_picture
         self._on_error = on_error
-        self._playout = Playout()
+        self._playout: Buffer = Playout()
         self._sources: dict[int, Source] = {}
         self._changed = threading.Condition()
         self._end_s: float | None = None
@@ -49,6 +71,11 @@ class Drawing:
     def start(self) -> None:
         """Begin to draw."""
         self._thread.start()
+
+    def draw_in_order(self) -> None:
+        """Draw every motion as soon as it can be; to be said before the first source and motion."""
+        with self._changed:
+            self._playout = InOrder()
 
     def set_source(self, slot: int, source: Source) -> None:
         """Draw from this source what names its slot from now on, and relax to its pose."""
@@ -76,7 +103,7 @@ class Drawing:
     @property
     def delay_s(self) -> float:
         """The playout delay, as it stands."""
-        return self._playout.clock.delay_s
+        return self._playout.delay_s
 
     def finish(self) -> None:
         """Draw what is still to come due, then end; takes at most half a second and a picture's time."""

@@ -146,6 +146,11 @@ class Playout:
             self.counts.skipped += 1
 
     @property
+    def delay_s(self) -> float:
+        """The playout delay as it stands, in seconds."""
+        return self.clock.delay_s
+
+    @property
     def waiting(self) -> int:
         """How many motions wait to be shown, at most `MAX_WAITING`."""
         return len(self._waiting)

@@ -8,14 +8,24 @@ What bytes mean is the codec's, how they travel the transport's, how a face is d
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
-from codec.control import Feedback, Goodbye, Message, PicturePiece, decode_control, encode_control
+from codec.control import (
+    Feedback,
+    Goodbye,
+    Message,
+    OrderedMotion,
+    PicturePiece,
+    decode_control,
+    encode_control,
+)
 from codec.decoder import MotionDecoder
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
-from codec.hello import Hello, HelloMismatch, compare
+from codec.hello import Capability, Hello, HelloMismatch, compare
 from codec.picture import Picture
+from codec.time import TICKS_PER_SECOND
 from receiver.drawing import Drawing
 from receiver.errors import OutputError, ReceiverError
 from receiver.gallery import Gallery
@@ -28,6 +38,7 @@ from receiver.writer import Writer
 from runtime.talker import Source, Talker
 
 FEEDBACK_S = 0.25
+ORDERED_FEEDBACK_S = 0.05  # a sender in order waits for it: a window in this time is 600 frames a second
 HELLO_LIMIT_S = 10.0
 
 
@@ -47,7 +58,7 @@ class Receiver:
     Parameters
     ----------
     hello
-        This side's; the other's must agree with it.
+        This side's; the other's must agree with it. That it can draw in order is added here.
     output
         Takes the pictures; `run` finishes it.
     on_shown
@@ -69,13 +80,14 @@ class Receiver:
         on_source: Callable[[int, Picture], None] | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        self._hello = hello
+        self._hello = replace(hello, capabilities=hello.capabilities | Capability.DRAWS_IN_ORDER)
         self._output = output
         self._on_shown = on_shown
         self._on_source = on_source
         self._on_notice = on_notice
         self._decoder = MotionDecoder(motion_format)
         self._agreed = False
+        self._in_order = False  # as the sender's hello says: every motion, without a clock
         self._packets_bad = 0
         self._packets_early = 0
         self._received = Received()
@@ -194,7 +206,9 @@ class Receiver:
         match message:
             case Hello():
                 compare(self._hello, message)
-                self._agreed = True
+                self._agree(message)
+            case OrderedMotion(packet):
+                self.on_motion(packet)
             case PicturePiece() if self._agreed:
                 self._gallery.add(message)
             case Goodbye(reason):
@@ -202,6 +216,13 @@ class Receiver:
                 self._finish(f"The other side has ended the call{because}.")
             case _:
                 pass  # what only a receiver sends, or a picture before the hello
+
+    def _agree(self, theirs: Hello) -> None:
+        """Begin with the first hello; what a later one says comes too late."""
+        if not self._agreed and theirs.capabilities & Capability.SENDS_IN_ORDER:
+            self._in_order = True
+            self._drawing.draw_in_order()
+        self._agreed = True
 
     def _source_ready(self, slot: int, picture: Picture, source: Source) -> None:
         self._drawing.set_source(slot, source)
@@ -213,7 +234,11 @@ class Receiver:
         self._meter.add(shown, began_s=began_s, shown_s=shown_s)
         self._source = shown.source
         if self._writer is not None:
-            self._writer.put(picture, self._timeline.stamp_s(shown, shown_s))
+            if self._in_order:  # the capture's clock is the only one
+                at_s = self._timeline.stamp_s(shown, shown.ticks / TICKS_PER_SECOND)
+                self._writer.put_patiently(picture, at_s)
+            else:
+                self._writer.put(picture, self._timeline.stamp_s(shown, shown_s))
         if self._on_shown is not None:
             self._on_shown(shown, picture, shown_s)
 
@@ -223,7 +248,7 @@ class Receiver:
 
     async def _send_feedback(self) -> None:
         while True:
-            await asyncio.sleep(FEEDBACK_S)
+            await asyncio.sleep(ORDERED_FEEDBACK_S if self._in_order else FEEDBACK_S)
             counts = self._drawing.counts
             shown = counts.fresh + counts.interpolated + counts.extrapolated + counts.relaxed
             self._send(

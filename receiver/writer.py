@@ -1,4 +1,4 @@
-"""The thread that writes pictures to an output, so that drawing never waits for a disk or an encoder."""
+"""The thread that writes pictures to an output, so that drawing need not wait for a disk or an encoder."""
 
 import queue
 import threading
@@ -36,6 +36,10 @@ class Writer:
             self._queue.put_nowait((picture, at_s))
         except queue.Full:
             self.dropped += 1
+
+    def put_patiently(self, picture: Picture, at_s: float) -> None:
+        """Pass on a picture as `put` does, but wait for room."""
+        self._queue.put((picture, at_s))
 
     def finish(self) -> None:
         """Write what is queued and complete the output. Raises OutputError, or what failed before."""

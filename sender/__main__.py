@@ -68,6 +68,7 @@ def main(
     crop: Annotated[str, typer.Option(help="follow the face, or full: the whole square frame.")] = "follow",
     source: Annotated[str, typer.Option(help="Picture to animate: first, chosen, or a file.")] = "chosen",
     repeat: Annotated[float | None, typer.Option(help="Play the input for so many seconds.", min=0.1)] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Send every frame, as fast as it goes.")] = False,
     profile: Annotated[str, typer.Option(help="Sizes and weights, by name or folder.")] = "laptop-256",
     engine: Annotated[str, typer.Option(help=f"What runs the networks: {ENGINE_NAMES}.")] = "openvino",
 ) -> None:
@@ -82,7 +83,7 @@ def main(
         source="first" if source == "first" else "chosen" if source == "chosen" else Path(source),
     )
     try:
-        with open_input(video, repeat_s=repeat) as source_input:
+        with open_input(video, realtime=not fast, repeat_s=repeat) as source_input:
             loaded = load_profile(profile)
             talker = Talker(load(loaded, engine=engine), picture_size=loaded.picture_size)
             sender = asyncio.run(

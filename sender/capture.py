@@ -69,6 +69,8 @@ def open_input(spec: str, *, realtime: bool = True, repeat_s: float | None = Non
         camera = _camera_of(spec)
         if repeat_s is not None:
             raise InputError(f"{spec} is live and cannot be repeated; --repeat is for files and folders.")
+        if not realtime:
+            raise InputError(f"{spec} is live and comes no faster; --fast is for files and folders.")
         return LiveInput(spec, open_stream(spec) if camera is None else open_camera(camera))
     path = Path(spec).expanduser()
     if not path.exists():

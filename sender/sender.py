@@ -1,7 +1,8 @@
 """The sending side of a call, from hello to goodbye: the source picture first, then a motion packet for every
 frame. Three parts that never wait for each other in real time: the capture thread, the motion thread (crop,
-motion graph, encoder) and the event loop with its peer. It knows no network protocol below the peer and
-nothing of how a face is drawn."""
+motion graph, encoder) and the event loop with its peer. An input of which all is kept is sent in order
+instead, at the receiver's pace. It knows no network protocol below the peer and nothing of how a face is
+drawn."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -26,45 +27,20 @@ from codec.control import (
 from codec.encoder import MotionEncoder
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
-from codec.hello import Hello, HelloMismatch, compare
+from codec.hello import Capability, Hello, HelloMismatch, compare
 from codec.motion import Motion
-from codec.picture import cut_picture
 from runtime.talker import Talker
 from sender.capture import Frame, Input
 from sender.crop import Crop, CropFollower, WholeCrop
+from sender.delivery import Delivery, InOrder, Live, Wire
 from sender.errors import SenderError
 from sender.observe import Observer
+from sender.present import SLOT, Presentation
 from sender.reader import STOP_LIMIT_S, Reader
 from sender.source import SEARCH_S, SourcePicture, find_picture, make_source, picture_of_file
 from sender.stamps import Stamps
 
 HELLO_LIMIT_S = 10.0
-# The slowest line of the design brings a picture in 5 s, and a receiver may first have to compile its graphs.
-PICTURE_LIMIT_S = 60.0
-PICTURE_TRIES = 3
-MAX_VERDICTS = 8  # answers to pictures that wait to be read
-FLUSH_LIMIT_S = 0.3  # for the last motions to leave before goodbye
-PATIENCE_S = 0.002  # between two looks at whether the line has taken what it was given
-SLOT = 0  # the receiver's place for the one source picture
-
-
-class Wire(Protocol):
-    """What the sender needs of `transport.peer.Peer`; all of it on the event loop."""
-
-    def send_motion(self, data: bytes) -> bool: ...
-
-    def send_control(self, data: bytes) -> None: ...
-
-    async def drain(self) -> None: ...
-
-    def stats(self) -> WireCounters: ...
-
-
-class WireCounters(Protocol):
-    """How many motion packets have really left."""
-
-    @property
-    def motion_sent(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -112,7 +88,8 @@ class Sender:
     """One call's sending side. Hand its `on_control` and `on_closed` to a peer, and that peer, connected, to
     `run`.
 
-    hello: what this side says of itself; its picture size is S. on_frame(index, ticks, captured_s, picture):
+    hello: what this side says of itself; its picture size is S, and that an input of which all is kept is
+    sent in order is added here. on_frame(index, ticks, captured_s, picture):
     called on the motion thread with every motion's frame just before it is sent; ticks count on as the
     receiver's do, the picture is the crop, uint8 SxSx3. on_notice: one sentence for the user, from any
     thread.
@@ -132,7 +109,8 @@ class Sender:
         self._talker = talker
         self._input = source_input
         self._format = motion_format
-        self._hello = hello
+        keeps_all = Capability.SENDS_IN_ORDER if source_input.keeps_all else 0
+        self._hello = replace(hello, capabilities=hello.capabilities | keeps_all)
         self._settings = settings
         self._on_frame = on_frame
         self._on_notice = on_notice
@@ -143,12 +121,12 @@ class Sender:
         self._stopping = threading.Event()
         self._source: SourcePicture | None = None
         self._greeted = asyncio.Event()
-        self._verdicts: asyncio.Queue[PictureReady | PictureRefused] = asyncio.Queue(MAX_VERDICTS)
+        self._presentation = Presentation()
         self._over = asyncio.Event()
         self._failure: Exception | None = None
         self._before = (0, 0)  # frames in and dropped before the call proper
-        self._sent = self._refused = self._too_soon = self._no_face = 0
-        self._payload_bytes = self._source_bytes = self._bad = 0
+        self._delivery: Delivery | None = None  # once motions may go
+        self._too_soon = self._no_face = self._bad = 0
         self._feedback: Feedback | None = None
 
     @property
@@ -159,13 +137,16 @@ class Sender:
     @property
     def stats(self) -> SenderStats:
         """The counters as they are now; from any thread."""
+        sent, refused, payload_bytes = 0, 0, 0
+        if (delivery := self._delivery) is not None:
+            sent, refused, payload_bytes = delivery.sent, delivery.refused, delivery.payload_bytes
         return SenderStats(
             frames_in=self._reader.frames_in - self._before[0],
-            frames_sent=self._sent,
-            frames_dropped=self._reader.dropped - self._before[1] + self._refused + self._too_soon,
+            frames_sent=sent,
+            frames_dropped=self._reader.dropped - self._before[1] + refused + self._too_soon,
             no_face_frames=self._no_face,
-            payload_bytes=self._payload_bytes,
-            source_bytes=self._source_bytes,
+            payload_bytes=payload_bytes,
+            source_bytes=self._presentation.sent_bytes,
             packets_bad=self._bad,
             feedback=self._feedback,
         )
@@ -180,15 +161,17 @@ class Sender:
         if isinstance(message, Hello):
             try:
                 compare(self._hello, message)
-            except HelloMismatch as mismatch:
-                self._end(mismatch)
+                self._check_order(message)
+            except (HelloMismatch, SenderError) as unfit:
+                self._end(unfit)
             else:
                 self._greeted.set()
         elif isinstance(message, PictureReady | PictureRefused):
-            if not self._verdicts.full():  # one is due for each sending; a flood of them is nobody's
-                self._verdicts.put_nowait(message)
+            self._presentation.take(message)
         elif isinstance(message, Feedback):
             self._feedback = message
+            if self._delivery is not None:
+                self._delivery.take(message)
         elif isinstance(message, Goodbye):
             self._take_leave(message.reason)
 
@@ -233,6 +216,8 @@ class Sender:
             raise
         finally:
             self._stopping.set()
+            if self._delivery is not None:
+                self._delivery.stop()
             course.cancel()
             over.cancel()
             await asyncio.gather(course, over, return_exceptions=True)
@@ -244,12 +229,19 @@ class Sender:
             peer.send_control(encode_control(Goodbye(reason)))
             await peer.drain()
 
+    def _check_order(self, theirs: Hello) -> None:
+        if self._input.keeps_all and not theirs.capabilities & Capability.DRAWS_IN_ORDER:
+            raise SenderError(
+                "The other side cannot draw a clip as fast as it goes: update Visavis there, "
+                "or send in real time."
+            )
+
     def _take_leave(self, reason: str) -> None:
         """End with the other side: an ordinary end once motion has been sent, a failure before."""
         if self._stopping.is_set():
             return  # it answers our own goodbye
         why = f": {reason}" if reason else "."
-        if self._sent:
+        if self._delivery is not None and self._delivery.sent:
             self._on_notice(f"The other side has ended the call{why}")
             self._end(None)
         else:
@@ -273,35 +265,11 @@ class Sender:
             ) from None
         if self._source is None:
             return  # the input was ended before anybody was to be seen
-        await self._send_picture(peer, self._source)
+        await self._presentation.send(self._source.data, peer)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._motion_thread, self._send_motions, self._source, peer, loop)
-        await self._flush(peer, limit_s=FLUSH_LIMIT_S)
-
-    async def _send_picture(self, peer: Wire, source: SourcePicture) -> None:
-        reason = ""
-        for transfer in range(PICTURE_TRIES):
-            for piece in cut_picture(source.data, transfer=transfer, slot=SLOT):
-                peer.send_control(encode_control(piece))
-            self._source_bytes += len(source.data)
-            try:
-                async with asyncio.timeout(PICTURE_LIMIT_S):
-                    verdict = await self._verdict_on(transfer)
-            except TimeoutError:
-                raise SenderError(
-                    f"The other side has not taken the source picture within {PICTURE_LIMIT_S:g} seconds; "
-                    "the line may be too slow."
-                ) from None
-            if isinstance(verdict, PictureReady):
-                return
-            reason = verdict.reason
-        raise SenderError(f"The other side refuses the source picture: {reason}")
-
-    async def _verdict_on(self, transfer: int) -> PictureReady | PictureRefused:
-        while True:
-            verdict = await self._verdicts.get()
-            if verdict.transfer == transfer:
-                return verdict
+        self._delivery = (InOrder if self._input.keeps_all else Live)(peer, loop)
+        await loop.run_in_executor(self._motion_thread, self._send_motions, self._source, self._delivery)
+        await self._delivery.finish()
 
     def _make_crop(self) -> Crop:
         size = self._hello.picture_size
@@ -342,8 +310,8 @@ class Sender:
                 return
             yield frame
 
-    def _send_motions(self, source: SourcePicture, peer: Wire, loop: asyncio.AbstractEventLoop) -> None:
-        """Turn every frame into a packet and hand it to the loop; on the motion thread."""
+    def _send_motions(self, source: SourcePicture, delivery: Delivery) -> None:
+        """Turn every frame into a packet and hand it over; on the motion thread."""
         self._before = (self._reader.frames_in, self._reader.dropped)
         self._reader.start()
         encoder = MotionEncoder(self._format, rounding=self._settings.rounding)
@@ -364,28 +332,4 @@ class Sender:
                 keypoints=self._settings.keypoints,
             )
             self._on_frame(frame.index, stamp.ticks, frame.captured_s, view.picture)
-            if self._input.keeps_all:
-                asyncio.run_coroutine_threadsafe(self._post_patiently(peer, packet), loop).result()
-            else:
-                loop.call_soon_threadsafe(self._post, peer, packet)
-
-    def _post(self, peer: Wire, packet: bytes) -> None:
-        # False means that one packet was lost on this side: this one or an older one that waited.
-        if peer.send_motion(packet):
-            self._sent += 1
-            self._payload_bytes += len(packet)
-        else:
-            self._refused += 1
-
-    async def _post_patiently(self, peer: Wire, packet: bytes) -> None:
-        self._post(peer, packet)
-        await self._flush(peer, limit_s=None)
-
-    async def _flush(self, peer: Wire, *, limit_s: float | None) -> None:
-        """Wait until the peer has handed every motion to the line."""
-        loop = asyncio.get_running_loop()
-        end_s = None if limit_s is None else loop.time() + limit_s
-        while peer.stats().motion_sent < self._sent and not self._stopping.is_set():
-            if self._over.is_set() or (end_s is not None and loop.time() > end_s):
-                return
-            await asyncio.sleep(PATIENCE_S)
+            delivery.put(packet)

@@ -1,11 +1,15 @@
 """The command line: help, usage, versions, and how errors are told."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import typer
 
-from call.cli import explain, read_settings
-from call.errors import CallError
+from call import settings
+from call.cli import app
+from call.errors import CallError, explain
 from tests.call.program import Visavis
 
 COMMANDS = [
@@ -59,9 +63,22 @@ def test_wrong_usage_is_told_from_failure_by_its_exit_code(
 def test_settings_know_options_by_what_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "visavis.toml").write_text('json = true\n[send]\nturn-user = "ada"\n')
     monkeypatch.setenv("VISAVIS_CONFIG", str(tmp_path / "visavis.toml"))
-    read = read_settings()
+    read = settings.read(typer.main.get_command(app))
     assert read["loopback"] == {"as_json": True}
     assert read["send"] == {"as_json": True, "turn_user": "ada"}
+
+
+def test_help_loads_nothing_that_a_call_or_training_needs(environment: dict[str, str]) -> None:
+    script = (
+        "import sys\nfrom call.cli import app\ntry:\n    app(['--help'])\nexcept SystemExit as end:\n"
+        "    assert not end.code\n"
+        "heavy = {'torch', 'numpy', 'cv2', 'av', 'openvino', 'aiortc', 'models', 'bench'} & sys.modules.keys()\n"
+        "assert not heavy, heavy\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
 
 
 def test_the_version_is_printed(visavis: Visavis) -> None:

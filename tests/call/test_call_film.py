@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from call.film import h264, h264_at, read_film, write_film
+from call.film import read_film, write_film
 from call.pairs import Pairs
 from call.portrait import there_and_back
 
@@ -15,36 +15,11 @@ def noise(seed: int, size: int = 64) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
 
 
-def moving(frames: int) -> list[np.ndarray]:
-    """A textured square that moves over a slope, so that a codec has something to do."""
-    pictures = []
-    for index in range(frames):
-        picture = np.repeat(np.linspace(0, 255, 128, dtype=np.uint8)[None, :, None], 128, 0).repeat(3, 2)
-        picture[20:84, 2 * index : 2 * index + 64] = noise(1)
-        pictures.append(picture)
-    return pictures
-
-
 def test_a_film_comes_back_as_it_was_written(tmp_path: Path) -> None:
     pictures = [noise(seed) for seed in range(4)]
     write_film(tmp_path / "film.mkv", pictures, frame_rate=25)
     for written, read in zip(pictures, read_film(tmp_path / "film.mkv"), strict=True):
         np.testing.assert_array_equal(read, written)
-
-
-def test_h264_at_a_rate_stays_under_it_with_the_best_quality_that_does() -> None:
-    pictures = moving(12)
-    budget = h264(pictures, frame_rate=25, crf=30).kbps
-    coded = h264_at(pictures, frame_rate=25, kbps=budget)
-    assert coded.kbps <= budget
-    assert len(coded.pictures) == len(pictures)
-    assert h264(pictures, frame_rate=25, crf=coded.crf - 1).kbps > budget
-
-
-def test_h264_that_cannot_go_so_low_says_what_it_needs() -> None:
-    coded = h264_at(moving(6), frame_rate=25, kbps=0.01)
-    assert coded.crf == 51
-    assert coded.kbps > 0.01
 
 
 def test_only_frames_that_have_both_pictures_are_compared() -> None:

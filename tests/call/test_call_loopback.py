@@ -4,9 +4,19 @@ import asyncio
 import json
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import av
+import pytest
+
+from call import options
+from call.ends import load_ends
 from call.film import read_film
+from call.loopback import hold
+from codec.control import ORDERED_WINDOW
+from runtime.talker import Talker
 from tests.call.program import Start, Visavis, invitation
 from transport.peer import Peer
 from transport.signalling import offer
@@ -74,6 +84,68 @@ def test_a_clip_can_be_repeated_with_fewer_keypoints_or_without_rounding(
     assert fewer["frames_in"] == 25
     assert exact["frames_in"] == 50
     assert exact["payload_bytes_per_frame"] > 2 * fewer["payload_bytes_per_frame"]
+
+
+def test_as_fast_as_it_goes_every_frame_is_drawn_and_written_at_its_time(
+    visavis: Visavis, profile_folder: Path, face_clip: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "redrawn.mp4"
+    result = visavis(
+        "loopback", str(face_clip), "--crop", "full", "--fast", "--output", str(output), "--json"
+    )
+    assert result.returncode == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert figures["frames_in"] == figures["frames_sent"] == figures["frames_fresh"] == 30
+    others = ("interpolated", "extrapolated", "late", "skipped", "unwritten", "dropped")
+    assert not any(figures[f"frames_{other}"] for other in others)
+    assert figures["latency_ms_p50"] is None
+    assert figures["why"]["latency_ms_p50"] == "the clip was sent as fast as it goes"
+    with av.open(str(output)) as film:
+        assert [frame.time for frame in film.decode(video=0)] == pytest.approx(
+            [index / 25 for index in range(30)], abs=1 / 60
+        )
+
+
+async def test_as_fast_as_it_goes_a_slow_machine_draws_every_frame_too(
+    profile_folder: Path, face_clip: Path
+) -> None:
+    ends = load_ends(options.Engine(str(profile_folder)))
+    drawn: list[float] = []
+    most_ahead = 0
+
+    class SlowTalker(Talker):
+        def draw(self, *source_and_motion: Any) -> Any:
+            time.sleep(0.02)
+            drawn.append(time.monotonic())
+            return super().draw(*source_and_motion)
+
+        def estimate(self, *picture_and_source: Any) -> Any:
+            nonlocal most_ahead
+            most_ahead = max(most_ahead, len(estimated) - len(drawn))
+            estimated.append(time.monotonic())
+            return super().estimate(*picture_and_source)
+
+    estimated: list[float] = []
+    slow = SlowTalker(ends.talker.graphs, picture_size=ends.profile.picture_size)
+    sent = options.Input(str(face_clip), crop="full", source="first", fast=True, repeat_s=1.6)
+    call = options.Loopback(sent, options.Engine(str(profile_folder)))
+    held = await hold(call, replace(ends, talker=slow), None)
+    assert held.sent.frames_in == held.sent.frames_sent == held.received.frames_fresh == len(drawn) == 40
+    assert held.received.frames_skipped == held.received.frames_late == 0
+    assert most_ahead <= ORDERED_WINDOW + 5  # what is on its way to be sent or drawn
+
+
+def test_a_call_between_two_processes_as_fast_as_it_goes_is_whole(
+    visavis: Visavis, start: Start, profile_folder: Path, face_clip: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "received"
+    receiver = start("receive", "--listen", "127.0.0.1:0", "--output", f"{output}/", "--json")
+    sender = visavis("send", str(face_clip), *invitation(receiver), "--fast", "--json")
+    assert sender.returncode == 0, sender.stderr
+    shown, _ = receiver.communicate(timeout=60)
+    assert receiver.returncode == 0
+    assert json.loads(sender.stdout)["frames_sent"] == json.loads(shown)["frames_fresh"] == 30
+    assert len(list(output.iterdir())) == 30
 
 
 def test_a_call_between_two_processes_brings_a_whole_film(

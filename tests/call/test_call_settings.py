@@ -7,9 +7,14 @@ import pytest
 
 from call import settings
 from call.errors import CallError
-from tests.call.program import Visavis
+from tests.call.program import Visavis, sentence_of
 
 OPTIONS = {"loopback": frozenset({"crop", "profile"}), "receive": frozenset({"profile", "turn_user"})}
+NESTED = {
+    "loopback": frozenset({"json"}),
+    "models list": frozenset({"json"}),
+    "models verify": frozenset({"json"}),
+}
 
 
 def write(folder: Path, text: str) -> Path:
@@ -38,6 +43,15 @@ def test_a_commands_own_table_overrules_the_top(tmp_path: Path) -> None:
     }
 
 
+def test_a_command_within_a_group_has_a_table_of_its_own_and_its_groups(tmp_path: Path) -> None:
+    path = write(tmp_path, "json = false\n[models.verify]\njson = true\n")
+    values = {"loopback": {"json": False}, "models list": {"json": False}, "models verify": {"json": True}}
+    assert settings.load(path, NESTED) == values
+    path = write(tmp_path, "[models]\njson = true\n[models.verify]\njson = false\n")
+    values = {"loopback": {}, "models list": {"json": True}, "models verify": {"json": False}}
+    assert settings.load(path, NESTED) == values
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -45,6 +59,7 @@ def test_a_commands_own_table_overrules_the_top(tmp_path: Path) -> None:
         ("[loopback]\nturn-user = 'a'", "'turn-user'"),
         ("[lopback]\ncrop = 'full'", r"\[lopback\]"),
         ("crop = ", "cannot be read"),
+        ("[loopback.quickly]\ncrop = 'full'", r"\[loopback\.quickly\]"),
     ],
 )
 def test_a_mistyped_setting_is_named_and_not_passed_over(tmp_path: Path, text: str, said: str) -> None:
@@ -66,3 +81,30 @@ def test_the_command_line_stands_over_the_environment_and_that_over_the_file(
     )
     assert "typed" in said.stdout
     assert "from-environment" not in said.stdout
+
+
+def test_the_same_order_holds_for_the_commands_of_models(tmp_path: Path, visavis: Visavis) -> None:
+    write(tmp_path, 'json = true\nprofile = "from-file"\n[models.verify]\nengine = "engine-from-file"\n')
+    file = {"VISAVIS_CONFIG": str(tmp_path / "visavis.toml")}
+    environment = {**file, "VISAVIS_PROFILE": "from-environment", "VISAVIS_ENGINE": "from-environment"}
+
+    def profiles(*arguments: str, env: dict[str, str]) -> list[str]:
+        return [row["profile"] for row in json.loads(visavis(*arguments, env=env).stdout)]
+
+    assert "laptop-256" in profiles("models", "list", env=file)
+    assert profiles("models", "verify", env=file) == ["from-file"]
+    assert profiles("models", "verify", env=environment) == ["from-environment"]
+    assert profiles("models", "verify", "typed", env=environment) == ["typed"]
+    assert not visavis("models", "list", env={**file, "VISAVIS_JSON": "0"}).stdout.startswith("[")
+
+
+def test_the_engine_of_models_verify_can_be_set(
+    tmp_path: Path, visavis: Visavis, profile_folder: Path
+) -> None:
+    write(tmp_path, '[models.verify]\nengine = "engine-from-file"\n')
+    file = {"VISAVIS_CONFIG": str(tmp_path / "visavis.toml")}
+    environment = {**file, "VISAVIS_ENGINE": "engine-from-environment"}
+    verify = ("models", "verify", str(profile_folder))
+    assert "engine-from-file" in sentence_of(visavis(*verify, env=file))
+    assert "engine-from-environment" in sentence_of(visavis(*verify, env=environment))
+    assert "engine-typed" in sentence_of(visavis(*verify, "--engine", "engine-typed", env=environment))

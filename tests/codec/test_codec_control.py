@@ -8,6 +8,7 @@ from codec.control import (
     MAX_CONTROL_BYTES,
     Feedback,
     Goodbye,
+    OrderedMotion,
     PicturePiece,
     PictureReady,
     PictureRefused,
@@ -56,6 +57,7 @@ MESSAGES = st.one_of(
     st.builds(PictureReady, st.integers(0, 65535), st.integers(0, 3)),
     st.builds(PictureRefused, st.integers(0, 65535), PRINTABLE),
     st.builds(Goodbye, PRINTABLE),
+    st.builds(OrderedMotion, st.binary(min_size=3, max_size=1099)),
 )
 
 
@@ -66,7 +68,7 @@ def test_a_message_comes_back(message):
     assert decode_control(data) == message
 
 
-@given(st.one_of(st.binary(max_size=300), st.tuples(st.integers(1, 6), st.binary(max_size=200))))
+@given(st.one_of(st.binary(max_size=300), st.tuples(st.integers(1, 7), st.binary(max_size=200))))
 def test_any_bytes_give_a_message_or_a_bitstream_error(data):
     data = data if isinstance(data, bytes) else bytes([data[0]]) + data[1]
     try:
@@ -92,7 +94,7 @@ def test_feedback_takes_less_than_sixteen_bytes():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", bytes(MAX_CONTROL_BYTES + 1), b"\0", b"\x07abc", b"\x06\x1b[2J", b"\x06\xff"]
+    "data", [b"", bytes(MAX_CONTROL_BYTES + 1), b"\0", b"\x07ab", b"\x08abc", b"\x06\x1b[2J", b"\x06\xff"]
 )
 def test_empty_long_unknown_and_unprintable_messages_are_refused(data):
     with pytest.raises(BitstreamError):

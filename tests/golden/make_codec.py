@@ -14,6 +14,7 @@ from codec.control import (
     Feedback,
     Goodbye,
     Message,
+    OrderedMotion,
     PicturePiece,
     PictureReady,
     PictureRefused,
@@ -37,6 +38,7 @@ MESSAGES: dict[str, Message] = {
     "feedback": Feedback(4000, 0x80000001, 45, 70000, 2),
     "feedback_before_the_first": Feedback(None, 0, 0, 0, None),
     "goodbye": Goodbye("done, à bientôt"),
+    "ordered_motion": OrderedMotion(bytes.fromhex("001fd2c0ffee")),
 }
 
 

@@ -14,16 +14,18 @@ import pytest
 from receiver_fakes import SIZE, FakeLine, FakeTalker, hello, motion, motion_format
 
 from codec.control import (
+    ORDERED_WINDOW,
     Feedback,
     Goodbye,
     Message,
+    OrderedMotion,
     PicturePiece,
     PictureReady,
     PictureRefused,
     encode_control,
 )
 from codec.encoder import MotionEncoder
-from codec.hello import Hello
+from codec.hello import Capability, Hello
 from codec.picture import Picture, cut_picture, encode_picture
 from receiver.errors import OutputError, ReceiverError
 from receiver.output import Nothing, Output, open_output
@@ -237,6 +239,64 @@ async def test_each_motion_is_drawn_from_the_source_that_it_names() -> None:
             await call.until(lambda: yaw in drawn)  # noqa: B023
     assert drawn[20] == pytest.approx(200, abs=3)
     assert drawn[40] == pytest.approx(50, abs=3)
+
+
+class SlowTalker(FakeTalker):
+    """Needs longer for a picture than a sender for a motion."""
+
+    def draw(self, source, rotation, translation, expression):  # type: ignore[no-untyped-def]
+        time.sleep(0.01)
+        return super().draw(source, rotation, translation, expression)
+
+
+async def test_in_order_every_motion_is_drawn_and_written_at_its_time_in_the_clip(tmp_path: Path) -> None:
+    target = tmp_path / "call.mp4"
+    times_s = [index / 25 for index in range(20)] + [4 + index / 25 for index in range(10)]  # nobody for 3 s
+    async with calling(open_output(str(target)), talker=SlowTalker()) as call:
+        call.tell(hello(capabilities=Capability.SENDS_IN_ORDER), *pieces())
+        await call.until(lambda: call.line.of(PictureReady))
+        for index, captured_s in enumerate(times_s):
+            packet = call.encoder.encode(motion(float(index)), captured_s=captured_s, source=0)
+            call.tell(OrderedMotion(packet))
+        await call.until(lambda: any(one.shown == 30 for one in call.line.of(Feedback)))
+        call.tell(Goodbye("the input has ended"))
+        stats = await call.task
+    assert isinstance(call.line.sent[0], Hello)
+    assert call.line.sent[0].capabilities & Capability.DRAWS_IN_ORDER
+    assert [round(shown.motion.rotation[0]) for shown, _, _ in call.shown] == list(range(30))
+    assert {shown.kind for shown, _, _ in call.shown} == {"fresh"}
+    assert stats.frames_late == stats.frames_skipped == stats.frames_unwritten == 0
+    with av.open(str(target)) as video:
+        written_s = [frame.time for frame in video.decode(video=0)]
+    assert written_s == pytest.approx(times_s, abs=1 / 60)
+
+
+async def test_in_order_drawing_waits_for_the_output_instead_of_dropping_pictures() -> None:
+    class SlowOutput(Nothing):
+        def write(self, picture: Picture, at_s: float) -> None:
+            time.sleep(0.01)
+            written.append(at_s)
+
+    written: list[float] = []
+    async with calling(SlowOutput()) as call:
+        call.tell(hello(capabilities=Capability.SENDS_IN_ORDER), *pieces())
+        await call.until(lambda: call.line.of(PictureReady))
+        for index in range(ORDERED_WINDOW):
+            packet = call.encoder.encode(motion(float(index)), captured_s=index / 25, source=0)
+            call.tell(OrderedMotion(packet))
+        await call.until(lambda: len(call.shown) == ORDERED_WINDOW)
+        call.tell(Goodbye(""))
+        stats = await call.task
+    assert len(written) == ORDERED_WINDOW
+    assert stats.frames_unwritten == 0
+
+
+async def test_only_the_first_hello_says_how_the_call_is_held() -> None:
+    async with calling() as call:
+        await begin(call)
+        call.tell(hello(capabilities=Capability.SENDS_IN_ORDER))
+        await play(call, frames=5)
+        await call.until(lambda: any(shown.kind == "relaxed" for shown, _, _ in call.shown))
 
 
 async def test_feedback_tells_what_came_and_what_was_shown() -> None:

@@ -5,15 +5,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
-from codec.control import Goodbye, Message, PicturePiece, PictureReady, decode_control, encode_control
-from codec.hello import Hello
+from codec.control import (
+    Feedback,
+    Goodbye,
+    Message,
+    OrderedMotion,
+    PicturePiece,
+    PictureReady,
+    decode_control,
+    encode_control,
+)
+from codec.hello import Capability, Hello
 from codec.picture import PictureAssembler
 from runtime.geometry import KEYPOINT_VERTICES, keypoints
 from sender.observe import CHIN, OVAL_HEIGHT, OVAL_MIDDLE
@@ -106,11 +115,16 @@ class Counters:
     motion_sent: int = 0
 
 
+def shown(frames: int) -> Feedback:
+    """Return the feedback of a receiver that has shown so many frames."""
+    return Feedback(None, 0, 0, frames, 0)
+
+
 class FakePeer:
     """Records what is sent and answers as a receiver would; `answer` may be replaced."""
 
     def __init__(self, hello: Hello) -> None:
-        self.hello = hello
+        self.hello = replace(hello, capabilities=Capability.DRAWS_IN_ORDER)
         self.motions: list[bytes] = []
         self.messages: list[Message] = []
         self.counters = Counters()
@@ -120,11 +134,14 @@ class FakePeer:
         self._pictures = PictureAssembler()
 
     def agree(self, message: Message) -> list[Message]:
-        """Answer a hello with the own, and a whole picture with 'ready'."""
+        """Answer a hello with the own, a whole picture with 'ready', and a motion in order as if it were shown."""
         if isinstance(message, Hello):
             return [self.hello]
         if isinstance(message, PicturePiece) and self._pictures.add(message) is not None:
             return [PictureReady(message.transfer, message.slot)]
+        if isinstance(message, OrderedMotion):
+            self.motions.append(message.packet)
+            return [shown(len(self.motions))]
         return []
 
     def send_motion(self, data: bytes) -> bool:

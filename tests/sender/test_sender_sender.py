@@ -11,17 +11,26 @@ import cv2
 import numpy as np
 import pytest
 
-from codec.control import Goodbye, Message, PicturePiece, PictureReady, PictureRefused
+from codec.control import (
+    ORDERED_WINDOW,
+    Goodbye,
+    Message,
+    OrderedMotion,
+    PicturePiece,
+    PictureReady,
+    PictureRefused,
+    encode_control,
+)
 from codec.decoder import MotionDecoder
 from codec.format import MotionFormat
-from codec.hello import Hello, HelloMismatch
+from codec.hello import Capability, Hello, HelloMismatch
 from codec.motion import Motion
 from codec.tables import fit_tables
 from sender.capture import ClipInput, Frame
 from sender.crop import NO_FACE
 from sender.errors import InputError, SenderError
 from sender.sender import Sender, SenderSettings
-from tests.sender.sender_fakes import SIZE, FakePeer, FakeTalker, K, draw_frame
+from tests.sender.sender_fakes import SIZE, FakePeer, FakeTalker, K, draw_frame, shown
 
 FACE = draw_frame(160, 120, x=80, y=60, face=50)
 EMPTY = np.full((120, 160, 3), 30, np.uint8)
@@ -344,35 +353,67 @@ async def test_messages_that_do_not_decode_are_counted_and_end_nothing(motion_fo
     assert call.sender.stats.frames_sent == 5
 
 
-async def test_motion_that_the_peer_cannot_take_is_counted_as_dropped(motion_format, hello) -> None:
-    call = Call(clip([FACE] * 20), motion_format, hello)
-    taken = iter(index % 4 != 0 for index in range(100))
-    call.peer.on_motion = lambda data: next(taken)
+async def test_what_the_line_cannot_take_is_counted_as_dropped(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 5, realtime=True, rate=50), motion_format, hello)
+    call.peer.on_motion = lambda data: False
     await call.run()
     stats = call.sender.stats
-    assert (stats.frames_sent, stats.frames_dropped) == (15, 5)
+    assert (stats.frames_sent, stats.frames_dropped, stats.payload_bytes) == (0, 5, 0)
 
 
-async def test_reading_as_fast_as_it_goes_waits_for_the_line(motion_format, hello) -> None:
-    call = Call(clip([FACE] * 12), motion_format, hello)
-    waiting: list[bytes] = []
-    most: list[int] = []
+async def test_as_fast_as_it_goes_is_said_in_the_hello_and_real_time_is_not(motion_format, hello) -> None:
+    for realtime, said in ((False, Capability.SENDS_IN_ORDER), (True, 0)):
+        call = Call(clip([FACE] * 3, realtime=realtime, rate=50), motion_format, hello)
+        await call.run()
+        assert call.peer.messages[0] == replace(hello, capabilities=said)
+        ordered = [message for message in call.peer.messages if isinstance(message, OrderedMotion)]
+        assert len(ordered) == (0 if realtime else 3)
 
-    def send_motion(data: bytes) -> bool:  # the line takes a packet a moment later
-        waiting.append(data)
-        most.append(len(waiting))
 
-        def leave() -> None:
-            waiting.pop()
-            call.peer.counters.motion_sent += 1
+async def test_as_fast_as_it_goes_waits_for_the_receiver_and_loses_nothing(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 50), motion_format, hello)
+    loop, ahead, drawn = asyncio.get_running_loop(), [], []
 
-        asyncio.get_running_loop().call_later(0.005, leave)
-        return True
+    def draw() -> None:
+        ahead.append(len(call.peer.motions) - len(drawn))
+        drawn.append(None)
+        call.sender.on_control(encode_control(shown(len(drawn))))
 
-    call.peer.send_motion = send_motion  # type: ignore[method-assign]
+    def answer(message: Message) -> list[Message]:
+        if not isinstance(message, OrderedMotion):
+            return call.peer.agree(message)
+        call.peer.motions.append(message.packet)
+        loop.call_later(0.004 * (len(call.peer.motions) - len(drawn)), draw)
+        return []
+
+    call.peer.answer = answer
     await call.run()
-    assert len(most) == 12
-    assert set(most) == {1}
+    assert call.sender.stats.frames_sent == len(drawn) == 50
+    assert max(ahead) <= ORDERED_WINDOW
+    assert call.peer.goodbye == "the input has ended"
+
+
+async def test_a_receiver_that_cannot_draw_in_order_is_told_from_one_that_can(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 5), motion_format, hello)
+    call.peer.hello = hello
+    with pytest.raises(SenderError, match="as fast as it goes"):
+        await call.run()
+    assert not call.peer.motions
+    call = Call(clip([FACE] * 5, realtime=True, rate=50), motion_format, hello)
+    call.peer.hello = hello
+    await call.run()
+
+
+async def test_a_receiver_that_stands_still_does_not_hold_up_the_end(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 500), motion_format, hello)
+    call.peer.answer = lambda message: [] if isinstance(message, OrderedMotion) else call.peer.agree(message)
+    running = asyncio.create_task(call.run())
+    await until(lambda: call.sender.stats.frames_sent == ORDERED_WINDOW)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert call.peer.goodbye == "the sender was stopped"
+    await until(lambda: not any(thread.name == "capture" for thread in threading.enumerate()))
 
 
 async def test_a_fault_in_a_graph_is_raised_and_not_hidden(motion_format, hello) -> None:

@@ -1,0 +1,44 @@
+"""The options that several commands share, as they are typed. Knows no command, and not what an option does."""
+
+from typing import Annotated, Any
+
+import typer
+
+from call import options
+
+
+def variable(name: str) -> str:
+    """Return the environment's name for a setting: VISAVIS_TURN_USER for turn-user."""
+    return f"VISAVIS_{name.replace('-', '_').upper()}"
+
+
+def option(flag: str, help_text: str, **more: Any) -> Any:
+    """Declare an option that can also stand in the environment and in visavis.toml."""
+    name = flag.split("/")[0].removeprefix("--")
+    return typer.Option(flag, help=help_text, envvar=variable(name), show_envvar=False, **more)
+
+
+Profile = Annotated[
+    str, option("--profile", "Sizes and weights, by name or folder; both ends need the same.")
+]
+Engine = Annotated[str, option("--engine", "What runs the networks.")]
+Crop = Annotated[options.Crop, option("--crop", "Follow the face, or take the whole square frame.")]
+Source = Annotated[
+    str, option("--source", "Picture to animate: first, chosen (the best of a second), or a file.")
+]
+Repeat = Annotated[
+    float | None, option("--repeat", "Play the input over and over for so many seconds.", min=0.1)
+]
+Fast = Annotated[
+    bool, option("--fast", "Send every frame of a file or folder, as fast as it goes, not in real time.")
+]
+Keypoints = Annotated[int | None, option("--keypoints", "Send only the first so many keypoints.", min=1)]
+Rounding = Annotated[bool, option("--rounding/--no-rounding", "Round motion to steps that can be seen.")]
+Json = Annotated[bool, option("--json", "Print figures as JSON.")]
+Stun = Annotated[str | None, option("--stun", "A STUN server, as in stun:stun.example.org:3478.")]
+Turn = Annotated[str | None, option("--turn", "A TURN server, as in turn:turn.example.org:3478.")]
+TurnUser = Annotated[str | None, option("--turn-user", "User name at the TURN server.")]
+TurnPassword = Annotated[str | None, option("--turn-password", "Password at the TURN server.")]
+
+DEFAULT_PROFILE = options.Engine.profile
+DEFAULT_ENGINE = options.Engine.engine

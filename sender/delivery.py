@@ -1,0 +1,146 @@
+"""How motion packets go out: `Live` hands each to the line at once and lets the newest win, `InOrder` loses
+none and keeps to the pace at which the receiver draws. Both take packets from the motion thread and do their
+work on the event loop; neither knows what is in a packet."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from codec.control import ORDERED_WINDOW, Feedback, OrderedMotion, encode_control
+from sender.errors import SenderError
+
+FLUSH_LIMIT_S = 0.3  # for the last motions to leave before goodbye
+PATIENCE_S = 0.002  # between two looks at whether the line has taken what it was given
+# For a receiver in order to draw its next picture: the slowest engine needs seconds for one.
+STALL_LIMIT_S = 60.0
+SHOWN_CYCLE = 2**32  # the feedback's count of shown frames begins anew
+
+
+class Wire(Protocol):
+    """What the sender needs of `transport.peer.Peer`; all of it on the event loop."""
+
+    def send_motion(self, data: bytes) -> bool: ...
+
+    def send_control(self, data: bytes) -> None: ...
+
+    async def drain(self) -> None: ...
+
+    def stats(self) -> WireCounters: ...
+
+
+class WireCounters(Protocol):
+    """How many motion packets have really left."""
+
+    @property
+    def motion_sent(self) -> int: ...
+
+
+class Delivery(Protocol):
+    """What `Live` and `InOrder` have in common, and what they count."""
+
+    sent: int
+    refused: int
+    payload_bytes: int
+
+    def put(self, packet: bytes) -> None:
+        """Send a packet; from the motion thread."""
+
+    async def finish(self) -> None:
+        """Wait until the last packet is where it should be."""
+
+    def take(self, feedback: Feedback) -> None:
+        """Learn how the receiver fares."""
+
+    def stop(self) -> None:
+        """Let whoever waits go on; nothing is sent any more."""
+
+
+class Live:
+    """Over the unreliable channel; a packet that the line cannot take is lost and counted as refused."""
+
+    def __init__(self, peer: Wire, loop: asyncio.AbstractEventLoop) -> None:
+        self.sent = self.refused = self.payload_bytes = 0
+        self._peer = peer
+        self._loop = loop
+        self._stopped = False
+
+    def put(self, packet: bytes) -> None:
+        """Send a packet without waiting for anything."""
+        self._loop.call_soon_threadsafe(self._post, packet)
+
+    def _post(self, packet: bytes) -> None:
+        if self._stopped:
+            return
+        # False means that one packet was lost on this side: this one or an older one that waited.
+        if self._peer.send_motion(packet):
+            self.sent += 1
+            self.payload_bytes += len(packet)
+        else:
+            self.refused += 1
+
+    async def finish(self) -> None:
+        """Wait until the peer has handed every motion to the line, for a moment at most."""
+        end_s = self._loop.time() + FLUSH_LIMIT_S
+        while self._peer.stats().motion_sent < self.sent and not self._stopped:
+            if self._loop.time() > end_s:
+                return
+            await asyncio.sleep(PATIENCE_S)
+
+    def take(self, feedback: Feedback) -> None:
+        """Do nothing: frames go at the camera's pace."""
+
+    def stop(self) -> None:
+        """Send nothing any more."""
+        self._stopped = True
+
+
+class InOrder:
+    """Over the reliable channel, at most `ORDERED_WINDOW` motions ahead of what the receiver has shown."""
+
+    def __init__(self, peer: Wire, loop: asyncio.AbstractEventLoop) -> None:
+        self.sent = self.refused = self.payload_bytes = 0
+        self._peer = peer
+        self._loop = loop
+        self._shown = 0  # of those sent
+        self._changed = asyncio.Event()
+        self._stopped = False
+
+    def put(self, packet: bytes) -> None:
+        """Send a packet once the receiver has room for it. Raises SenderError where it draws no more."""
+        asyncio.run_coroutine_threadsafe(self._post(packet), self._loop).result()
+
+    async def _post(self, packet: bytes) -> None:
+        await self._ahead_at_most(ORDERED_WINDOW - 1)
+        if self._stopped:
+            return
+        self._peer.send_control(encode_control(OrderedMotion(packet)))
+        self.sent += 1
+        self.payload_bytes += len(packet)
+
+    async def finish(self) -> None:
+        """Wait until every motion is shown. Raises SenderError where the receiver draws no more."""
+        await self._ahead_at_most(0)
+
+    async def _ahead_at_most(self, most: int) -> None:
+        while self.sent - self._shown > most and not self._stopped:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(STALL_LIMIT_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                raise SenderError(
+                    f"The other side has drawn nothing for {STALL_LIMIT_S:g} seconds: is it still at work?"
+                ) from None
+
+    def take(self, feedback: Feedback) -> None:
+        """Believe what was shown, but for more than was sent."""
+        newly = (feedback.shown - self._shown) % SHOWN_CYCLE
+        if 0 < newly <= self.sent - self._shown:
+            self._shown += newly
+            self._changed.set()
+
+    def stop(self) -> None:
+        """Send nothing any more, and let `put` and `finish` return."""
+        self._stopped = True
+        self._changed.set()

@@ -1,0 +1,128 @@
+"""How packets go out, with a peer that has no network: what waits, what is lost, and what a lie changes."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from codec.control import ORDERED_WINDOW
+from codec.hello import Hello
+from sender import delivery
+from sender.delivery import InOrder, Live
+from sender.errors import SenderError
+from tests.sender.sender_fakes import SIZE, FakePeer, shown
+
+HELLO = Hello(1, "fake-64", bytes(32), bytes(32), SIZE, 25.0, 0, bytes(16))
+
+
+@pytest.fixture
+def peer() -> FakePeer:
+    """A receiver that takes everything and says nothing."""
+    peer = FakePeer(HELLO)
+    peer.answer = lambda message: []
+    return peer
+
+
+def packets(count: int) -> Iterator[bytes]:
+    return (bytes([0, 0, index % 256]) for index in range(count))
+
+
+async def settle() -> None:
+    """Let what can go on go on."""
+    await asyncio.sleep(0.05)
+
+
+def put_all(out: InOrder | Live, count: int) -> asyncio.Task[None]:
+    def work() -> None:
+        for packet in packets(count):
+            out.put(packet)
+
+    return asyncio.create_task(asyncio.to_thread(work))
+
+
+async def test_in_order_is_never_more_than_a_window_ahead(peer: FakePeer) -> None:
+    out = InOrder(peer, asyncio.get_running_loop())
+    putting = put_all(out, 100)
+    await settle()
+    assert out.sent == len(peer.messages) == ORDERED_WINDOW
+    out.take(shown(7))
+    await settle()
+    assert out.sent == len(peer.messages) == ORDERED_WINDOW + 7
+    while out.sent < 100:
+        out.take(shown(out.sent))
+        await asyncio.sleep(0.001)
+    await putting
+    assert [message.packet for message in peer.messages] == list(packets(100))
+    assert out.payload_bytes == 300
+    assert not peer.motions  # nothing went where it can be lost
+
+
+async def test_in_order_is_finished_when_the_last_motion_is_shown(peer: FakePeer) -> None:
+    out = InOrder(peer, asyncio.get_running_loop())
+    await put_all(out, 5)
+    finishing = asyncio.create_task(out.finish())
+    out.take(shown(4))
+    await settle()
+    assert not finishing.done()
+    out.take(shown(5))
+    await asyncio.wait_for(finishing, 5)
+
+
+async def test_a_receiver_that_says_it_has_shown_more_than_it_got_is_not_believed(peer: FakePeer) -> None:
+    out = InOrder(peer, asyncio.get_running_loop())
+    putting = put_all(out, 60)
+    await settle()
+    for lie in (ORDERED_WINDOW + 1, 2**31, 2**32 - 1):
+        out.take(shown(lie))
+    await settle()
+    assert out.sent == ORDERED_WINDOW
+    out.stop()
+    await asyncio.wait_for(putting, 5)
+
+
+async def test_old_feedback_takes_nothing_back(peer: FakePeer) -> None:
+    out = InOrder(peer, asyncio.get_running_loop())
+    await put_all(out, 10)
+    out.take(shown(10))
+    out.take(shown(3))
+    await asyncio.wait_for(out.finish(), 5)
+
+
+async def test_a_receiver_that_draws_no_more_ends_the_call_with_a_sentence(
+    peer: FakePeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "STALL_LIMIT_S", 0.05)
+    out = InOrder(peer, asyncio.get_running_loop())
+    with pytest.raises(SenderError, match="has drawn nothing"):
+        await put_all(out, ORDERED_WINDOW + 1)
+    with pytest.raises(SenderError, match="has drawn nothing"):
+        await out.finish()
+
+
+async def test_stopping_lets_the_motion_thread_go(peer: FakePeer) -> None:
+    out = InOrder(peer, asyncio.get_running_loop())
+    putting = put_all(out, 1000)
+    await settle()
+    out.stop()
+    await asyncio.wait_for(putting, 5)
+    assert len(peer.messages) == ORDERED_WINDOW
+
+
+async def test_live_counts_what_the_line_cannot_take(peer: FakePeer) -> None:
+    taken = iter(index % 4 != 0 for index in range(20))
+    peer.on_motion = lambda data: next(taken)
+    out = Live(peer, asyncio.get_running_loop())
+    await put_all(out, 20)
+    await out.finish()
+    assert (out.sent, out.refused) == (15, 5)
+    assert out.payload_bytes == 45
+
+
+async def test_live_waits_for_the_line_before_goodbye_but_not_for_long(peer: FakePeer) -> None:
+    out = Live(peer, asyncio.get_running_loop())
+    await put_all(out, 3)
+    peer.counters.motion_sent = 2  # the last one is still here
+    finishing = asyncio.create_task(out.finish())
+    await settle()
+    assert not finishing.done()
+    await asyncio.wait_for(finishing, 5)

@@ -6,7 +6,9 @@ same size in every CPU runtime.
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.layers import ConvBlock, ResidualBlock
 from models.profile import NetworkProfile
@@ -17,7 +19,7 @@ class SourceFeatures(NamedTuple):
 
     volume: Tensor  # [B, C * D, H, W]; channel c of plane d is c * D + d
     skip: Tensor  # [B, skip channels, 2 H, 2 W]
-    context: Tensor  # [B, skip channels, H, W]: what M sees of the source
+    context: Tensor  # [B, skip channels + 3, H, W]: what M sees of the source, the picture itself made small at the end
     picture: Tensor  # [B, 3, S, S]
 
 
@@ -37,4 +39,7 @@ class Appearance(nn.Module):
     def forward(self, picture: Tensor) -> SourceFeatures:
         fine = self.stem((picture - 0.45) * 4)
         features = self.body(self.down(fine))
-        return SourceFeatures(self.volume(features), self.skip(fine), self.context(features), picture)
+        context = self.context(features)
+        small = functional.avg_pool2d(picture, picture.shape[-1] // context.shape[-1])
+        context = torch.cat([context.to(picture.dtype), small], 1)
+        return SourceFeatures(self.volume(features), self.skip(fine), context, picture)

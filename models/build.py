@@ -11,7 +11,7 @@ from models.export import export_graphs
 from models.networks import Networks, load_networks, save_networks
 from models.profile import PROFILES, ProfileError, load_network_profile
 from models.training.loop import TrainingError
-from models.training.runfile import RUNS, average_of, read_run
+from models.training.runfile import RUNS, read_run, weights_of
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -25,18 +25,15 @@ def build(
 ) -> None:
     """Take the averaged weights of a finished training into a profile, and export its graphs.
 
-    Example: visavis models build laptop-256 && visavis tables fit --data ../shared/data
+    Example: visavis models build laptop-256 && visavis models quantise laptop-256 --data ../shared/data
     """
     folder = PROFILES / profile
     try:
         networks = Networks(load_network_profile(folder))
-        for stage in read_run(
-            RUNS / f"{profile}.toml", profile=profile
-        ):  # later stages of a kind go over earlier ones
-            network = {"student": networks.student, "locate": networks.locate, "picture": networks.talker}[
-                stage["kind"]
-            ]
-            network.load_state_dict(average_of(output / profile / stage["name"]))
+        kinds = {"student": networks.student, "locate": networks.locate, "picture": networks.talker}
+        last = {stage["kind"]: stage for stage in read_run(RUNS / f"{profile}.toml", profile=profile)}
+        for kind, stage in last.items():
+            kinds[kind].load_state_dict(weights_of(stage, output / profile))
         save_networks(networks, folder)
         export_graphs(load_networks(folder), folder)
         write_cost(folder)
@@ -44,7 +41,7 @@ def build(
         typer.echo(f"visavis models build: {error}", err=True)
         raise typer.Exit(1) from None
     size = sum(os.path.getsize(folder / name) for name in os.listdir(folder))
-    typer.echo(f"{folder}: {size / 1e6:.1f} MB. Its tables fit the old weights: run `visavis tables fit`.")
+    typer.echo(f"{folder}: {size / 1e6:.1f} MB. Now run `visavis models quantise` and `visavis tables fit`.")
 
 
 @app.command()

@@ -82,7 +82,10 @@ class FrameGraph(nn.Module):
 
 
 def export_graphs(networks: Networks, folder: Path) -> dict[str, str]:
-    """Write the graphs into a profile's folder and their hashes into its profile.toml; returns the hashes."""
+    """Write the graphs into a profile's folder and their hashes into its profile.toml; returns the hashes.
+
+    Their 8-bit forms are removed: they were of the old graphs.
+    """
     networks.eval()
     profile = networks.profile
     size, half, cells = profile.picture_size, 2 * profile.volume_size, profile.volume_size
@@ -91,7 +94,7 @@ def export_graphs(networks: Networks, folder: Path) -> dict[str, str]:
     features = [
         torch.rand(1, profile.volume_channels * profile.volume_depth, cells, cells),
         torch.rand(1, profile.skip_channels, half, half),
-        torch.rand(1, profile.skip_channels, cells, cells),
+        torch.rand(1, profile.skip_channels + 3, cells, cells),
         picture,
     ]
     graphs: dict[str, tuple[Callable[[Networks], nn.Module], Sequence[Tensor], list[str], list[str]]] = {
@@ -130,11 +133,19 @@ def export_graphs(networks: Networks, folder: Path) -> dict[str, str]:
             os.replace(partial, path)
         hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     networks.talker.volume_warp = native
-    _write_hashes(folder / "profile.toml", hashes)
+    write_table(folder / "profile.toml", "graphs", "SHA-256 of each", hashes)
+    # What was made from the graphs before is not theirs.
+    write_table(folder / "profile.toml", "int8", "", {})
+    for name in hashes:
+        for suffix in ("xml", "bin"):
+            (folder / f"{name}.int8.{suffix}").unlink(missing_ok=True)
     return hashes
 
 
-def _write_hashes(path: Path, hashes: dict[str, str]) -> None:
-    text = re.sub(r"\n*\[graphs\][^\[]*", "\n", path.read_text()).rstrip("\n")
-    lines = "".join(f'{name} = "{digest}"\n' for name, digest in hashes.items())
-    path.write_text(f"{text}\n\n[graphs] # SHA-256 of each\n{lines}")
+def write_table(path: Path, name: str, comment: str, values: dict[str, str]) -> None:
+    """Write a table of strings at the end of a profile.toml, in place of the one of that name; none if it is empty."""
+    text = re.sub(rf"\n*\[{name}\][^\[]*", "\n\n", path.read_text()).rstrip("\n") + "\n"
+    if values:
+        lines = "".join(f'{key} = "{value}"\n' for key, value in values.items())
+        text += f"\n[{name}] # {comment}\n{lines}"
+    path.write_text(text)

@@ -77,7 +77,7 @@ class Field(nn.Module):
         prior, depth = self.prior(grid, driving_head, scale)
         linear, offsets = flow_parts(source_head, driving_head)
         rough = compose(prior.softmax(1), linear, offsets, points_at(grid, depth))[..., :2]
-        seen = warp_picture(torch.cat([source.context, shrink(source.picture, size)], 1), rough)
+        seen = warp_picture(source.context, rough)
         inputs = torch.cat([prior.softmax(1), seen, (rough - grid).permute(0, 3, 1, 2) * 4], 1)
         features = self.refine(inputs)
         learned = self.head(features).float()
@@ -152,8 +152,3 @@ def image_grid(size: int, like: Tensor) -> Tensor:
     line = (torch.arange(size, device=like.device, dtype=torch.float32) * 2 + 1) / size - 1
     rows, columns = torch.meshgrid(line, line, indexing="ij")
     return torch.stack([columns, rows], -1)
-
-
-def shrink(picture: Tensor, size: int) -> Tensor:
-    """Average a picture down to size x size."""
-    return functional.avg_pool2d(picture, picture.shape[-1] // size)

@@ -22,6 +22,7 @@ class Profile:
     picture_size: int  # S, pixels
     keypoints: int  # K
     graphs_hash: bytes  # SHA-256 over the graphs
+    int8: frozenset[str]  # graphs that also come in 8 bits, for OpenVINO
 
     @property
     def format_path(self) -> Path:
@@ -31,6 +32,10 @@ class Profile:
     def graph_path(self, graph: str) -> Path:
         """Return where an exported graph lies."""
         return self.folder / f"{graph}.onnx"
+
+    def int8_path(self, graph: str) -> Path:
+        """Return where a graph's 8-bit form lies, an OpenVINO model."""
+        return self.folder / f"{graph}.int8.xml"
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Outline:
     picture_size: int
     keypoints: int
     hashes: dict[str, str]  # SHA-256 of each graph
+    int8_hashes: dict[str, str]  # SHA-256 of each graph that also comes in 8 bits
     cost: Cost | None
 
     @property
@@ -98,6 +104,7 @@ def outline_profile(folder: Path) -> Outline:
             int(network["picture_size"]),
             int(network["keypoints"]),
             {graph: str(graphs[graph]) for graph in GRAPHS if graph in graphs},
+            {graph: str(digest) for graph, digest in table.get("int8", {}).items() if graph in GRAPHS},
             None if cost is None else Cost(**cost),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -139,6 +146,28 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
                 f"The graph {file} is damaged or of another version: its SHA-256 is not the one in profile.toml."
             )
         total.update(bytes.fromhex(digest))
+    for graph, expected in outline.int8_hashes.items():
+        file = folder / f"{graph}.int8.xml"
+        if int8_digest(file) != expected:
+            raise ProfileError(
+                f"{file} or its .bin is missing, damaged or of another version; install visavis again, or make it "
+                f"with `visavis models quantise {name}`."
+            )
     if needs_tables and not (folder / "tables.npz").is_file():
         raise ProfileError(f"The profile {name} lacks its tables; fit them with `visavis tables fit`.")
-    return Profile(name, folder, outline.picture_size, outline.keypoints, total.digest())
+    return Profile(
+        name,
+        folder,
+        outline.picture_size,
+        outline.keypoints,
+        total.digest(),
+        frozenset(outline.int8_hashes),
+    )
+
+
+def int8_digest(path: Path) -> str:
+    """Return the SHA-256 of an 8-bit graph's .xml and .bin; empty where one is missing."""
+    try:
+        return hashlib.sha256(path.read_bytes() + path.with_suffix(".bin").read_bytes()).hexdigest()
+    except OSError:
+        return ""

@@ -114,7 +114,7 @@ def test_an_unknown_engine_names_those_that_are_there() -> None:
         load(load_profile("laptop-256"), engine="abacus")
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut short", "tables missing", "no toml"])
+@pytest.mark.parametrize("damage", ["missing", "cut short", "8 bits cut short", "tables missing", "no toml"])
 def test_a_damaged_profile_says_what_is_wrong(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "laptop-256"
     shutil.copytree(load_profile("laptop-256").folder, folder)
@@ -123,6 +123,9 @@ def test_a_damaged_profile_says_what_is_wrong(tmp_path: Path, damage: str) -> No
         graph.unlink()
     elif damage == "cut short":
         graph.write_bytes(graph.read_bytes()[:-100])
+    elif damage == "8 bits cut short":
+        weights = folder / "frame.int8.bin"
+        weights.write_bytes(weights.read_bytes()[:-100])
     elif damage == "tables missing":
         (folder / "tables.npz").unlink()
     else:

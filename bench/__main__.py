@@ -10,32 +10,18 @@ from typing import Annotated
 import typer
 
 from bench import report
-from bench.clips import Clip, backbones_folder, list_clips, read_picture, read_sequence, write_picture
+from bench.clips import Clip, backbones_folder, large_crops, read_picture, read_sequence, write_picture
 from bench.errors import BenchError
+from bench.options import RANKED, Clips, Data, Engine, Every, Json, Profile, Source, Strangers, choose_clips
+from bench.studies import canonical, pose, residual, view
 
 app = typer.Typer(
-    help="Measure: quality, rate, a pair of films, a contact sheet.",
+    help="Measure: picture quality, rate, pose, free view, repairs; compare films; draw contact sheets.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Data = Annotated[
-    Path, typer.Option("--data", help="A folder with clips/ and landmarks/, or a plain folder of videos.")
-]
-Profile = Annotated[str, typer.Option(help="Sizes and weights, by name or folder.")]
-Engine = Annotated[str, typer.Option(help="What runs the networks.")]
-Source = Annotated[str, typer.Option(help="The picture that is drawn from: first or chosen.")]
-Every = Annotated[int, typer.Option(min=1, help="Judge every so manieth frame.")]
-Clips = Annotated[str, typer.Option("--clips", help="Only these clips, by name, with commas between.")]
-Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
-Strangers = Annotated[int, typer.Option(min=1, help="How many people the contact sheet shows.")]
-
-
-def choose_clips(data: Path, names: str) -> list[Clip]:
-    """Read the option --clips; raise BenchError where a clip is not there."""
-    return list_clips(data, names=[name.strip() for name in names.split(",") if name.strip()])
 
 
 @app.command()
@@ -46,12 +32,25 @@ def quality(
     source: Source = "first",
     every: Every = 5,
     clips: Clips = "",
+    keypoints: Annotated[
+        int | None, typer.Option(help="Send only the first so many expression offsets.")
+    ] = None,
+    rival: Annotated[
+        str, typer.Option(help="A second profile: it draws the same frames, enlarged to this one's size.")
+    ] = "",
+    crop_side: Annotated[
+        int, typer.Option(min=0, help="Only clips whose crop had so many pixels in the original.")
+    ] = 0,
     sheet_file: Annotated[
         Path | None, typer.Option("--sheet", help="Write a contact sheet here too.")
     ] = None,
     strangers: Strangers = 8,
     output: Annotated[
-        Path | None, typer.Option("--output", help="Write quality.json and a plot into this folder.")
+        Path | None,
+        typer.Option(
+            "--output",
+            help="Write quality.json, a plot and sheets of the best, median and worst clips into this folder.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -60,23 +59,39 @@ def quality(
     Example: visavis bench quality --data ../shared/data/val --every 5 --output out
     """
     chosen = choose_clips(data, clips)
+    if crop_side:
+        chosen = large_crops(data, chosen, crop_side=crop_side)
     from bench.judge import Judge
     from bench.quality import run_quality
     from bench.talk import load_setup
 
     backbones = backbones_folder()
     setup = load_setup(profile, engine=engine)
+    other = load_setup(rival, engine=engine) if rival else None
     judge = Judge(backbones)
     with report.progress(len(chosen), "judging") as on_clip:
-        result = run_quality(setup, chosen, judge, source=source, every=every, on_clip=on_clip)
+        result = run_quality(
+            setup,
+            chosen,
+            judge,
+            source=source,
+            every=every,
+            keypoints=keypoints,
+            rival=other,
+            on_clip=on_clip,
+        )
+    from bench.sheet import make_sheet, pick_ranked, pick_strangers
+
+    sheets: dict[Path, list[Clip]] = {}
     if output is not None:
         report.write_quality(output, result)
+        ranked = pick_ranked(chosen, result["clips"], RANKED)
+        sheets |= {output / f"sheet-{name}.png": people for name, people in ranked.items()}
     if sheet_file is not None:
-        from bench.sheet import make_sheet, pick_strangers
-
-        people = pick_strangers(chosen, strangers)
+        sheets[sheet_file] = pick_strangers(chosen, strangers)
+    for path, people in sheets.items():
         with report.progress(len(people), "drawing") as on_clip:
-            write_picture(sheet_file, make_sheet(setup, people, backbones, source=source, on_clip=on_clip))
+            write_picture(path, make_sheet(setup, people, backbones, source=source, on_clip=on_clip))
     report.show(result, as_json=as_json, tables=report.quality_tables)
 
 
@@ -153,8 +168,11 @@ def sheet(
     report.say(f"{file}: {len(people)} people")
 
 
+for command in (pose, canonical, view, residual):
+    app.command()(command)
+
 # What each folder of the house raises for the person at the keyboard; the rest is a fault and shows its traceback.
-SENTENCES = ("BenchError", "BitstreamError", "EngineError", "ProfileError", "InputError")
+SENTENCES = ("BenchError", "CallError", "BitstreamError", "EngineError", "ProfileError", "InputError")
 
 
 def main() -> None:

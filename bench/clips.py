@@ -3,6 +3,7 @@ box in each picture where landmarks came with the clip. It does not know what is
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,6 +89,23 @@ def list_clips(folder: Path, *, names: Sequence[str] = ()) -> list[Clip]:
     if missing:
         raise BenchError(f"{videos} has no clip named {missing[0]}.")
     return [found[name] for name in names] if names else list(found.values())
+
+
+def large_crops(folder: Path, clips: Sequence[Clip], *, crop_side: int) -> list[Clip]:
+    """Return those of `clips` whose crop was at least `crop_side` pixels in the original (index.csv beside `folder`).
+
+    Raises BenchError where there is no such index, or no such clip.
+    """
+    path = folder.resolve().parent / "index.csv"
+    try:
+        with path.open(newline="") as file:
+            sides = {row["name"]: int(row["crop_side"] or 0) for row in csv.DictReader(file)}
+    except (OSError, KeyError, ValueError) as error:
+        raise BenchError(f"The sides of the crops are not to be read from {path}: {error}.") from error
+    large = [clip for clip in clips if sides.get(clip.name, 0) >= crop_side]
+    if not large:
+        raise BenchError(f"No clip of {folder} was cropped from {crop_side} pixels or more.")
+    return large
 
 
 def read_footage(clip: Clip, *, size: int) -> Footage:

@@ -9,21 +9,28 @@ from typing import Any
 import numpy as np
 
 from bench.clips import Clip, Footage, read_footage
-from bench.codecs import CRFS, Point, rate_at, x264
-from bench.judge import Figures, Judge
+from bench.errors import BenchError
+from bench.judge import Figures, Judge, Subject
 from bench.metrics import identity
-from bench.statistics import METRICS, censored_median, mean, ratio, summarise
+from bench.rivals import RATE_KEYS, against_h264, against_profile
+from bench.statistics import (
+    METRICS,
+    PROFILE_KEYS,
+    bootstrap_interval,
+    censored_median,
+    geometric_mean,
+    mean,
+    ratio,
+    summarise,
+)
 from bench.talk import Redrawn, Setup, Source, redraw, take_source
 
 # A source picture lasts a call, and a call lasts minutes; the second row is the clip alone.
 SOURCE_SPREAD_S = 300.0
-# Frames of a clip on which H.264's points are judged, and ours for the match: five points are five judgements.
-H264_FRAMES = 12
 # Neighbouring frames drawn for flicker: enough for a mean, few enough not to double the drawing.
 FLICKER_PAIRS = 6
 # 'Kept' means nearer than this percentile of pairs of frames of one person in one clip.
 SAME_PERSON_PERCENTILE = 95
-RATE_KEYS = ("rate_ratio_h264", "rate_ratio_h264_clip")
 
 
 def run_quality(
@@ -34,20 +41,33 @@ def run_quality(
     source: str,
     every: int,
     on_clip: Callable[[str], None],
+    keypoints: int | None = None,
+    rival: Setup | None = None,
 ) -> dict[str, Any]:
     """Return the bench's JSON: what was run, `clips` (one dict each) and `summary`.
 
     Every `every`-th frame is judged and counted, from the middle of the first such group on; H.264 codes them all.
-    `on_clip` hears each clip's name before it is worked on.
+    `on_clip` hears each clip's name before it is worked on. Only the first `keypoints` expression offsets are sent
+    where a number is given. A `rival` draws the same frames at its own size, enlarged to ours.
+
+    Raises BenchError for a number of keypoints that the profile does not have.
     """
+    if keypoints is not None and not 0 <= keypoints <= setup.motion_format.keypoints:
+        raise BenchError(
+            f"{setup.profile} sends 0 to {setup.motion_format.keypoints} keypoints, not {keypoints}."
+        )
     rows: list[dict[str, Any]] = []
     kinships: list[np.ndarray] = []
     for clip in clips:
         on_clip(clip.name)
         footage = read_footage(clip, size=setup.picture_size)
-        row, vectors = _judge_clip(setup, footage, judge, source=source, every=every)
+        row, subject, indices = _judge_clip(
+            setup, footage, judge, source=source, every=every, keypoints=keypoints
+        )
+        if rival is not None:
+            row |= against_profile(rival, clip, judge, subject, indices, row, source=source)
         rows.append(row)
-        kinships.append(_pair_distances(vectors))
+        kinships.append(identity.pair_distances(subject.identities[subject.with_face]))
     return {
         "profile": setup.profile,
         "engine": setup.engine,
@@ -55,6 +75,8 @@ def run_quality(
         "mode": "static",
         "source": source,
         "every": every,
+        "keypoints": setup.motion_format.keypoints if keypoints is None else keypoints,
+        "rival": None if rival is None else rival.profile,
         "clips": rows,
         "summary": _summary(rows, np.concatenate(kinships)),
     }
@@ -66,11 +88,11 @@ def sampled(count: int, every: int) -> list[int]:
 
 
 def _judge_clip(
-    setup: Setup, footage: Footage, judge: Judge, *, source: str, every: int
-) -> tuple[dict[str, Any], np.ndarray]:
+    setup: Setup, footage: Footage, judge: Judge, *, source: str, every: int, keypoints: int | None
+) -> tuple[dict[str, Any], Subject, list[int]]:
     indices = sampled(len(footage.pictures), every)
     origin = take_source(setup, footage, source=source)
-    redrawn = redraw(setup, footage, indices, source=origin)
+    redrawn = redraw(setup, footage, indices, source=origin, keypoints=keypoints)
     boxes = None if footage.boxes is None else [footage.boxes[index] for index in indices]
     subject = judge.subject([footage.pictures[index] for index in indices], boxes)
     ours, frozen = judge.figures(subject, [redrawn.pictures, [origin.picture] * len(indices)])
@@ -82,12 +104,12 @@ def _judge_clip(
         "source_index": origin.index,
     }
     row |= _metric_figures(ours, frozen, why)
-    row |= _flicker(setup, footage, judge, origin, indices, why)
+    row |= _flicker(setup, footage, judge, origin, indices, keypoints, why)
     row |= _rates(footage, redrawn, source_bytes=origin.payload_bytes)
-    row |= _against_h264(footage, judge, dict(zip(indices, ours["lpips"], strict=True)), row, why)
+    row |= against_h264(footage, judge, dict(zip(indices, ours["lpips"], strict=True)), row, why)
     # Kept for the share of identities kept, whose limit is known only when every clip has been seen.
     row["identity_distances"] = [float(value) for value in ours["identity_distance"][subject.with_face]]
-    return row | {"why": why}, subject.identities[subject.with_face]
+    return row | {"why": why}, subject, indices
 
 
 def _metric_figures(ours: Figures, frozen: Figures, why: dict[str, str]) -> dict[str, float | None]:
@@ -108,16 +130,23 @@ def _metric_figures(ours: Figures, frozen: Figures, why: dict[str, str]) -> dict
 
 
 def _flicker(
-    setup: Setup, footage: Footage, judge: Judge, origin: Source, indices: Sequence[int], why: dict[str, str]
+    setup: Setup,
+    footage: Footage,
+    judge: Judge,
+    origin: Source,
+    indices: Sequence[int],
+    keypoints: int | None,
+    why: dict[str, str],
 ) -> dict[str, float | None]:
     """LPIPS between neighbouring frames, redrawn over original: at 1 they change as much as the original's do."""
     able = [index for index in indices if index + 1 < len(footage.pictures)]
     earlier = able[:: max(1, -(-len(able) // FLICKER_PAIRS))]
     later = [index + 1 for index in earlier]
-    drawn = judge.lpips(
-        redraw(setup, footage, earlier, source=origin).pictures,
-        [redraw(setup, footage, later, source=origin).pictures],
+    first, second = (
+        redraw(setup, footage, frames, source=origin, keypoints=keypoints).pictures
+        for frames in (earlier, later)
     )
+    drawn = judge.lpips(first, [second])
     filmed = judge.lpips(
         [footage.pictures[index] for index in earlier], [[footage.pictures[index] for index in later]]
     )
@@ -138,33 +167,6 @@ def _rates(footage: Footage, redrawn: Redrawn, *, source_bytes: int) -> dict[str
     }
 
 
-def _against_h264(
-    footage: Footage, judge: Judge, ours: dict[int, float], row: dict[str, Any], why: dict[str, str]
-) -> dict[str, Any]:
-    """Find the rate at which H.264 is as good as we are; `ours` is our LPIPS by frame."""
-    frames = list(ours)[:: max(1, -(-len(ours) // H264_FRAMES))]
-    target = float(np.mean([ours[frame] for frame in frames]))
-    coded = [x264(footage.pictures, rate=footage.rate, crf=crf) for crf in CRFS]
-    rivals = [[clip.pictures[frame] for frame in frames] for clip in coded]
-    errors = judge.lpips([footage.pictures[frame] for frame in frames], rivals).mean(1)
-    points = [
-        Point(crf, clip.payload_bytes * 8 / footage.seconds / 1000, float(error))
-        for crf, clip, error in zip(CRFS, coded, errors, strict=True)
-    ]
-    kbps = rate_at(points, target)
-    if kbps is None:
-        side = "better than its finest" if target < points[0].error else "worse than its coarsest"
-        sentence = f"our LPIPS {target:.3f} lies outside H.264's curve: {side} point"
-        why |= dict.fromkeys(("h264_kbps", *RATE_KEYS), sentence)
-    return {
-        "h264": [{"crf": point.crf, "payload_kbps": point.kbps, "lpips": point.error} for point in points],
-        "h264_lpips_matched": target,
-        "h264_kbps": kbps,
-        "rate_ratio_h264": ratio(kbps, row["payload_kbps"]),
-        "rate_ratio_h264_clip": ratio(kbps, row["payload_kbps_clip"]),
-    }
-
-
 def _summary(rows: list[dict[str, Any]], kinship: np.ndarray) -> dict[str, Any]:
     summary = summarise(rows)
     why: dict[str, str] = {}
@@ -180,17 +182,38 @@ def _summary(rows: list[dict[str, Any]], kinship: np.ndarray) -> dict[str, Any]:
         summary[f"{key}_known"], summary[f"{key}_above"], summary[f"{key}_below"] = len(known), above, below
         if summary[key] is None:
             why[key] = "the middle clip's LPIPS lies outside H.264's curve"
-    limit = float(np.percentile(kinship, SAME_PERSON_PERCENTILE)) if len(kinship) else None
-    distances = np.concatenate([row.pop("identity_distances") for row in rows])
-    measured = limit is not None and len(distances) > 0
-    summary["identity_limit"] = limit
-    summary["identity_kept"] = float((distances < limit).mean()) if measured else None
-    if not measured:
-        why["identity_kept"] = "there are no two frames with a face to compare"
+    summary |= _identities_kept(rows, kinship, why)
+    for key in PROFILE_KEYS:
+        ratios = [row[f"{key}_over_rival"] for row in rows if row.get(f"{key}_over_rival") is not None]
+        if ratios:
+            low, high = bootstrap_interval(ratios)
+            summary[f"{key}_over_rival"] = geometric_mean(ratios)
+            summary[f"{key}_over_rival_low"], summary[f"{key}_over_rival_high"] = low, high
     summary["share_beaten"] = summary["face_lpips_share_beaten"]
     return summary | {"frames_judged": sum(row["frames_judged"] for row in rows), "why": why}
 
 
-def _pair_distances(vectors: np.ndarray) -> np.ndarray:
-    first, second = np.triu_indices(len(vectors), 1)
-    return identity.distance(vectors[first], vectors[second])
+def _identities_kept(
+    rows: list[dict[str, Any]], kinship: np.ndarray, why: dict[str, str]
+) -> dict[str, float | list[str] | None]:
+    """Give each row its `identity_kept` (share of its frames nearer than the limit), and return the set's figures.
+
+    `identity_kept` is over all frames; `identity_lost` names the clips whose middle frame lies beyond the limit.
+    """
+    limit = float(np.percentile(kinship, SAME_PERSON_PERCENTILE)) if len(kinship) else None
+    everything: list[float] = []
+    lost: list[str] = []
+    for row in rows:
+        distances = row.pop("identity_distances")
+        if limit is None or not distances:
+            row["identity_kept"] = None
+            row["why"]["identity_kept"] = "there are no two frames with a face to compare"
+            continue
+        row["identity_kept"] = float(np.mean(np.less(distances, limit)))
+        everything += distances
+        if np.median(distances) >= limit:
+            lost.append(row["name"])
+    if not everything:
+        why["identity_kept"] = "there are no two frames with a face to compare"
+    kept = float(np.mean(np.less(everything, limit))) if everything and limit is not None else None
+    return {"identity_limit": limit, "identity_kept": kept, "identity_lost": lost if everything else None}

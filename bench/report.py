@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bench.statistics import METRICS
+from bench.statistics import METRICS, PROFILE_KEYS
 
-output = Console(highlight=False)
+# Nobody watches a pipe: tables there are as wide as they need to be.
+output = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 errors = Console(stderr=True, highlight=False)
 
 # The figures whose spread over the clips the plot shows: the judge of the picture, and those of the face.
@@ -83,7 +84,7 @@ def rate_tables(result: Mapping[str, Any]) -> list[Table]:
     deltas = ("lpips_delta", "face_lpips_delta")
     counts = f"{result['motions']} motions of {result['clips']} clips, {result['keypoints']} keypoints"
     title = f"{result['profile']}: {counts}"
-    table = _table(title, ("mode", *(key.replace("_", " ") for key in keys + deltas)))
+    table = table_of(title, ("mode", *(key.replace("_", " ") for key in keys + deltas)))
     for mode, figures in result["modes"].items():
         cells = [number(figures[key], 1) for key in keys] + [number(figures[key], 5) for key in deltas]
         table.add_row(mode.replace("_", " "), *cells)
@@ -92,7 +93,7 @@ def rate_tables(result: Mapping[str, Any]) -> list[Table]:
 
 def compare_tables(result: Mapping[str, Any]) -> list[Table]:
     """Return one table, a metric a row."""
-    table = _table(
+    table = table_of(
         f"{result['frames_judged']} of {result['frames']} frames", ("", "redrawn", "frozen", "why not")
     )
     for key in ("lpips", "face_lpips", "psnr", "ssim"):
@@ -133,11 +134,11 @@ def number(value: float | None, digits: int = 3) -> str:
 def _summary_table(result: Mapping[str, Any]) -> Table:
     summary = result["summary"]
     title = (
-        f"{result['profile']}, {len(result['clips'])} clips, source {result['source']}, "
-        f"{summary['frames_judged']} frames judged: ratio to the frozen picture"
+        f"{result['profile']}, {result['keypoints']} keypoints, {len(result['clips'])} clips, "
+        f"source {result['source']}, {summary['frames_judged']} frames judged: ratio to the frozen picture"
     )
     columns = ("", "redrawn", "frozen", "ratio", "95 % interval", "clips beaten", "worst", "worst clip")
-    table = _table(title, columns)
+    table = table_of(title, columns)
     for metric in METRICS:
         key = metric.key
         low, high, share = (summary[f"{key}_{part}"] for part in ("ratio_low", "ratio_high", "share_beaten"))
@@ -161,24 +162,36 @@ def _summary_table(result: Mapping[str, Any]) -> Table:
         ("the same, source within the clip", "rate_ratio_h264_clip", 2),
     ):
         table.add_row(heading, number(summary[key], digits))
+    lost = summary["identity_lost"]
+    table.add_row("clips whose identity is lost", "–" if lost is None else ", ".join(lost) or "none")
+    if result["rival"] is not None:
+        for key in PROFILE_KEYS:
+            low, high = (summary.get(f"{key}_over_rival_{end}") for end in ("low", "high"))
+            table.add_row(
+                f"{key.replace('_', ' ')} over {result['rival']}'s, enlarged",
+                *("", "", number(summary.get(f"{key}_over_rival"), 2)),
+                "–" if low is None else f"{low:.2f} to {high:.2f}",
+            )
     return table
 
 
 def _clips_table(clips: Sequence[Mapping[str, Any]]) -> Table:
     keys = ("lpips", "face_lpips", "mouth_akd", "eye_akd", "mouth_expression", "eye_expression")
     headings = tuple(key.replace("_", " ") for key in keys)
-    table = _table(
-        "ratio to the frozen picture, clip by clip", ("clip", *headings, "kbit/s", "H.264 over ours")
+    table = table_of(
+        "ratio to the frozen picture, clip by clip",
+        ("clip", *headings, "identity kept", "flicker", "kbit/s", "H.264 over ours"),
     )
     for clip in clips:
         ratios = [number(clip[f"{key}_ratio"], 2) for key in keys]
-        table.add_row(
-            clip["name"], *ratios, number(clip["payload_kbps"], 1), number(clip["rate_ratio_h264"], 1)
-        )
+        others = [number(clip["identity_kept"], 2), number(clip["flicker"], 2)]
+        others += [number(clip["payload_kbps"], 1), number(clip["rate_ratio_h264"], 1)]
+        table.add_row(clip["name"], *ratios, *others)
     return table
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
+def table_of(title: str, columns: Sequence[str]) -> Table:
+    """Return an empty table; columns of numbers stand to the right."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
     for index, column in enumerate(columns):
         words = index == 0 or column in ("worst clip", "why not")

@@ -4,9 +4,10 @@ has left the source furthest behind. For looking, since no figure says that a fa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,6 +43,18 @@ def pick_strangers(clips: Sequence[Clip], count: int) -> list[Clip]:
     chosen = list(people.values())
     places = np.linspace(0, len(chosen) - 1, min(count, len(chosen))).round().astype(int)
     return [chosen[place] for place in places]
+
+
+def pick_ranked(
+    clips: Sequence[Clip], rows: Sequence[Mapping[str, Any]], count: int
+) -> dict[str, list[Clip]]:
+    """Return the `count` best, median and worst of `clips` by face LPIPS over the frozen picture's (`rows` are the
+    quality bench's; by LPIPS where no face was found, and clips without either are left out)."""
+    ratios = {row["name"]: row["face_lpips_ratio"] or row["lpips_ratio"] for row in rows}
+    ranked = sorted((clip for clip in clips if ratios[clip.name]), key=lambda clip: ratios[clip.name])
+    middle = max(0, (len(ranked) - count) // 2)
+    parts = {"best": ranked[:count], "median": ranked[middle : middle + count], "worst": ranked[-count:]}
+    return {name: part for name, part in parts.items() if part}
 
 
 def make_sheet(
@@ -93,7 +106,7 @@ def furthest_frame(footage: Footage, source: int, landmarks: Landmarks, finder: 
 
 def lay_out(rows: Sequence[Row]) -> Picture:
     """Return the rows below each other in one picture, or in two columns where there are more than four."""
-    drawn = [np.hstack([_labelled(picture, label) for picture, label in _cells(row)]) for row in rows]
+    drawn = [np.hstack([labelled(picture, label) for picture, label in _cells(row)]) for row in rows]
     if len(drawn) <= 4:
         return np.vstack(drawn)
     half = -(-len(drawn) // 2)
@@ -105,7 +118,8 @@ def _cells(row: Row) -> list[tuple[Picture, str]]:
     return list(zip(row.pictures, row.labels, strict=True))
 
 
-def _labelled(picture: Picture, label: str) -> Picture:
+def labelled(picture: Picture, label: str) -> Picture:
+    """Return `picture` with a line of text above it."""
     height, width = picture.shape[:2]
     cell = np.full((height + STRIP + GAP, width + GAP, 3), PAPER, np.uint8)
     cell[STRIP : STRIP + height, :width] = picture

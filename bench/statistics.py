@@ -39,6 +39,8 @@ METRICS = (
     Metric("eye_expression", "eye expression %"),
     Metric("identity_distance", "identity distance"),
 )
+# What a second profile is compared in: its pictures, drawn at its own size, enlarged to ours.
+PROFILE_KEYS = ("lpips", "face_lpips")
 
 
 def mean(values: npt.NDArray[np.float64]) -> float | None:

@@ -37,6 +37,9 @@ class Talker(Protocol):
     def keypoints_of(self, source: Any, rotation: Floats, translation: Floats, expression: Floats) -> Floats:
         """Return the keypoints [K, 3] in [-1, 1] of a motion; of the mean face where the source is None."""
 
+    def locate(self, frame: Picture) -> Any:
+        """Return the face in a whole frame of any size (centre_x, centre_y and size in pixels), or None."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -92,13 +95,18 @@ def take_source(setup: Setup, footage: Footage, *, source: str) -> Source:
     return Source(index, picture, setup.talker.prepare(picture), len(encode_picture(picture)))
 
 
-def redraw(setup: Setup, footage: Footage, indices: Sequence[int], *, source: Source) -> Redrawn:
-    """Take the frames `indices` of `footage` on the trip: static packets, rounded, each standing alone."""
+def redraw(
+    setup: Setup, footage: Footage, indices: Sequence[int], *, source: Source, keypoints: int | None = None
+) -> Redrawn:
+    """Take the frames `indices` of `footage` on the trip: static packets, rounded, each standing alone.
+
+    `keypoints` is K': only the first so many expression offsets are sent, the rest are zero (supplement C.2).
+    """
     encoder, decoder = MotionEncoder(setup.motion_format), MotionDecoder(setup.motion_format)
     pictures, packet_bytes = [], []
     for index in indices:
         motion = motion_of(setup, footage.pictures[index], source)
-        packet = encoder.encode(motion, captured_s=index / footage.rate, source=0)
+        packet = encoder.encode(motion, captured_s=index / footage.rate, source=0, keypoints=keypoints)
         pictures.append(draw(setup, source, decoder.decode(packet)[0].motion))
         packet_bytes.append(len(packet))
     return Redrawn(pictures, packet_bytes)

@@ -8,6 +8,8 @@ import hashlib
 import io
 import os
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import cast
@@ -64,7 +66,8 @@ def encode_picture(rgb: Picture, *, quality: int = DEFAULT_QUALITY) -> bytes:
     if not 1 <= quality <= 100:
         raise ValueError(f"a quality is 1..100, not {quality}")
     if _AV1_ENCODER in av.codecs_available:
-        return _encode_avif(rgb, quality)
+        with _same_scheduling():
+            return _encode_avif(rgb, quality)
     return _encode_webp(rgb, quality)
 
 
@@ -81,6 +84,19 @@ def decode_picture(data: bytes, *, max_side: int = MAX_SIDE) -> Picture:
     if max(width, height) > max_side:
         raise BitstreamError(f"a picture of {width} x {height} is larger than {max_side}")
     return _decode(_AV1_DECODER, stream, ColorRange.JPEG, max_side)
+
+
+@contextmanager
+def _same_scheduling() -> Iterator[None]:
+    """Undo what SVT-AV1 does to the thread that calls it as root: it would run before all else on the machine."""
+    if not hasattr(os, "sched_getscheduler"):  # only Linux's build does it
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def _encode_avif(rgb: Picture, quality: int) -> bytes:

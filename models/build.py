@@ -8,10 +8,12 @@ import typer
 
 from models.cost import write_cost
 from models.export import export_graphs
-from models.networks import Networks, load_networks, save_networks
-from models.profile import PROFILES, ProfileError, load_network_profile
+from models.networks import load_networks, networks_of, save_networks
+from models.paper.profile import PaperProfile
+from models.profile import PROFILES, ProfileError
 from models.training.loop import TrainingError
 from models.training.runfile import RUNS, read_run, weights_of
+from models.training.unsupervised import shipped_talker
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -29,11 +31,14 @@ def build(
     """
     folder = PROFILES / profile
     try:
-        networks = Networks(load_network_profile(folder))
-        kinds = {"student": networks.student, "locate": networks.locate, "picture": networks.talker}
+        networks = networks_of(folder)
+        kinds = {"student": "student", "locate": "locate", "picture": "talker", "unsupervised": "talker"}
         last = {stage["kind"]: stage for stage in read_run(RUNS / f"{profile}.toml", profile=profile)}
         for kind, stage in last.items():
-            kinds[kind].load_state_dict(weights_of(stage, output / profile))
+            weights = weights_of(stage, output / profile)
+            if isinstance(networks.profile, PaperProfile) and kind == "unsupervised":
+                weights = shipped_talker(networks.profile, weights).state_dict()
+            networks.get_submodule(kinds[kind]).load_state_dict(weights)
         save_networks(networks, folder)
         export_graphs(load_networks(folder), folder)
         write_cost(folder)

@@ -9,6 +9,10 @@ from torch import nn
 
 from models.export import HEAD_INPUTS, FrameGraph, LocateGraph, MotionGraph, SourceGraph
 from models.networks import load_networks
+from models.paper.export import FrameGraph as FrameOfPaper
+from models.paper.export import graph_plans
+from models.paper.networks import PaperNetworks
+from models.paper.warp import warp_native
 from models.warp import warp_volume_native
 from runtime.engine import ENGINES, Arrays, Graphs
 from runtime.profile import Profile
@@ -32,6 +36,20 @@ class TorchGraph:
 def load_torch(profile: Profile) -> Graphs:
     """Build the profile's networks as graphs."""
     networks = load_networks(profile.folder)
+    if isinstance(networks, PaperNetworks):
+        plans = graph_plans(networks.talker)
+        drawn = TorchGraph(FrameOfPaper(networks.talker, warp=warp_native), plans["frame"].inputs, ["drawn"])
+        source, motion = (
+            TorchGraph(plans[name].wrap(networks.talker), plans[name].inputs, plans[name].outputs)
+            for name in ("source", "motion")
+        )
+        return Graphs(
+            "torch",
+            TorchGraph(LocateGraph(networks), ["picture"], ["present", "centre", "size"]),
+            source,
+            motion,
+            drawn,
+        )
     frame = FrameGraph(networks)
     networks.talker.volume_warp = warp_volume_native
     return Graphs(

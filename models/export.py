@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -20,10 +21,13 @@ from models.locate import SIZE as LOCATE_SIZE
 from models.locate import best_face
 from models.motion_field import Head
 from models.networks import Networks
+from models.paper.export import GraphPlan, graph_plans
+from models.paper.networks import PaperNetworks
 from models.warp import warp_volume_planes
 from runtime.profile import GRAPHS
 
 OPSET = 18
+Plans = dict[str, tuple[Callable[[Any], nn.Module], Sequence[Tensor], list[str], list[str]]]
 HEAD_INPUTS = [
     f"{which}_{part}" for which in ("source", "driving") for part in ("keypoints", "linear", "shift")
 ]
@@ -32,7 +36,7 @@ HEAD_INPUTS = [
 class LocateGraph(nn.Module):
     """picture -> present, centre, size."""
 
-    def __init__(self, networks: Networks) -> None:
+    def __init__(self, networks: Networks | PaperNetworks) -> None:
         super().__init__()
         self.locate = networks.locate
 
@@ -81,12 +85,8 @@ class FrameGraph(nn.Module):
         return self.talker.draw(source, Head(*heads[:3]), Head(*heads[3:])).picture
 
 
-def export_graphs(networks: Networks, folder: Path) -> dict[str, str]:
-    """Write the graphs into a profile's folder and their hashes into its profile.toml; returns the hashes.
-
-    Their 8-bit forms are removed: they were of the old graphs.
-    """
-    networks.eval()
+def laptop_plans(networks: Networks) -> Plans:
+    """Describe the graphs `source`, `motion` and `frame` of the laptop's networks."""
     profile = networks.profile
     size, half, cells = profile.picture_size, 2 * profile.volume_size, profile.volume_size
     picture = torch.rand(1, 3, size, size)
@@ -97,13 +97,7 @@ def export_graphs(networks: Networks, folder: Path) -> dict[str, str]:
         torch.rand(1, profile.skip_channels + 3, cells, cells),
         picture,
     ]
-    graphs: dict[str, tuple[Callable[[Networks], nn.Module], Sequence[Tensor], list[str], list[str]]] = {
-        "locate": (
-            LocateGraph,
-            [torch.rand(1, 3, LOCATE_SIZE, LOCATE_SIZE)],
-            ["picture"],
-            ["present", "centre", "size"],
-        ),
+    return {
         "source": (SourceGraph, [picture], ["picture"], ["volume", "skip", "context", "canonical"]),
         "motion": (MotionGraph, [picture], ["picture"], ["rotation", "translation", "placed", "level"]),
         "frame": (
@@ -113,8 +107,37 @@ def export_graphs(networks: Networks, folder: Path) -> dict[str, str]:
             ["drawn"],
         ),
     }
+
+
+def paper_plans(networks: PaperNetworks) -> Plans:
+    """Describe those of the paper's."""
+
+    def of_networks(plan: GraphPlan) -> Callable[[PaperNetworks], nn.Module]:
+        return lambda networks: plan.wrap(networks.talker)
+
+    return {
+        name: (of_networks(plan), plan.examples, plan.inputs, plan.outputs)
+        for name, plan in graph_plans(networks.talker).items()
+    }
+
+
+def export_graphs(networks: Networks | PaperNetworks, folder: Path) -> dict[str, str]:
+    """Write the graphs into a profile's folder and their hashes into its profile.toml; returns the hashes.
+
+    Their 8-bit forms are removed: they were of the old graphs.
+    """
+    networks.eval()
+    graphs: Plans = {
+        "locate": (
+            LocateGraph,
+            [torch.rand(1, 3, LOCATE_SIZE, LOCATE_SIZE)],
+            ["picture"],
+            ["present", "centre", "size"],
+        ),
+        **(laptop_plans(networks) if isinstance(networks, Networks) else paper_plans(networks)),
+    }
     hashes = {}
-    native = networks.talker.volume_warp
+    native = networks.talker.volume_warp if isinstance(networks, Networks) else None
     for name in GRAPHS:
         wrap, inputs, input_names, output_names = graphs[name]
         path = folder / f"{name}.onnx"
@@ -132,7 +155,8 @@ def export_graphs(networks: Networks, folder: Path) -> dict[str, str]:
             onnx.checker.check_model(str(partial))
             os.replace(partial, path)
         hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    networks.talker.volume_warp = native
+    if isinstance(networks, Networks) and native is not None:
+        networks.talker.volume_warp = native
     write_table(folder / "profile.toml", "graphs", "SHA-256 of each", hashes)
     # What was made from the graphs before is not theirs.
     write_table(folder / "profile.toml", "int8", "", {})

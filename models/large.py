@@ -19,6 +19,7 @@ from models.student import HeadMotion, MotionStudent
 from models.talker import Drawn, TalkingHead, enlarge
 from models.warp import warp_picture
 
+FINEST, LAST = "finest", "generator.leave"  # in the names of what the larger one has to itself
 STEPS = {4: False, 8: True}  # picture's size over the volume's -> one more step up?
 
 
@@ -102,6 +103,19 @@ class LargeTalkingHead(TalkingHead):
         warped = warp_picture(source.picture, enlarge(field.surface, 8))
         picture, copied = self.generator(volume * field.occlusion, field.features, skip, warped)
         return Drawn(picture, copied, warped, field)
+
+
+def take_over(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Load the weights that a training begins from: a network's own, or a smaller profile's F, M and G.
+
+    Raises RuntimeError where they fit neither.
+    """
+    if isinstance(network, LargeTalkingHead) and not any(FINEST in name for name in weights):
+        untrained = start_from_smaller(network, weights)
+        if wrong := [name for name in untrained if not any(part in name for part in (FINEST, LAST))]:
+            raise RuntimeError(f"{wrong[0]} of the smaller profile is missing or of another shape")
+    else:
+        network.load_state_dict(weights)
 
 
 def start_from_smaller(talker: TalkingHead, weights: dict[str, Tensor]) -> list[str]:

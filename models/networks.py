@@ -9,7 +9,9 @@ from torch import nn
 
 from models.large import motion_student, talking_head
 from models.locate import Locate
-from models.profile import NetworkProfile, ProfileError, load_network_profile
+from models.paper.networks import PaperNetworks
+from models.paper.profile import load_paper_profile
+from models.profile import PAPER, NetworkProfile, ProfileError, load_network_profile, read_network_table
 
 
 class Networks(nn.Module):
@@ -23,9 +25,16 @@ class Networks(nn.Module):
         self.locate = Locate()
 
 
-def load_networks(folder: Path) -> Networks:
+def networks_of(folder: Path) -> Networks | PaperNetworks:
+    """Build a profile folder's networks, untrained; raises ProfileError."""
+    if read_network_table(folder)[0] == PAPER:
+        return PaperNetworks(load_paper_profile(folder))
+    return Networks(load_network_profile(folder))
+
+
+def load_networks(folder: Path) -> Networks | PaperNetworks:
     """Build a profile folder's networks with their weights; raises ProfileError with the reason."""
-    networks = Networks(load_network_profile(folder))
+    networks = networks_of(folder)
     path = folder / "weights.safetensors"
     try:
         state = {
@@ -41,7 +50,7 @@ def load_networks(folder: Path) -> Networks:
     return networks.eval()
 
 
-def save_networks(networks: Networks, folder: Path) -> None:
+def save_networks(networks: Networks | PaperNetworks, folder: Path) -> None:
     """Write the weights in half precision: what training resumes from."""
     state = {
         name: value.detach().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()

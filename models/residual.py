@@ -14,7 +14,6 @@ CODE_CHANNELS, DECODER_CHANNELS = 32, 128  # supplement C.3
 CELL = 8  # pixels of a code's cell: three steps down
 THRESHOLD = 0.5  # of significance
 SENT = 2.0  # logit of significance before training
-EXPLORED = 0.25  # share of the cells that training sends whatever their significance
 
 
 class Code(NamedTuple):
@@ -22,6 +21,7 @@ class Code(NamedTuple):
 
     signs: Tensor  # [B, 32, S/8, S/8] each -1 or 1
     significance: Tensor  # [B, 1, S/8, S/8] in [0, 1]; what is above a half is sent
+    kept: Tensor  # [B, 1, S/8, S/8] 1 where the signs are sent and 0 elsewhere
 
 
 class Sign(torch.autograd.Function):
@@ -54,9 +54,15 @@ class ResidualEncoder(nn.Module):
         # Everything is sent at first; the count of bits takes it back.
         self.significance.bias = nn.Parameter(torch.tensor([SENT]))
 
-    def forward(self, residual: Tensor) -> Code:
+    def values(self, residual: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the code before its signs are taken, and its significance."""
         features = self.body(residual)
-        return Code(Sign.apply(self.code(features)), torch.sigmoid(self.significance(features).float()))
+        return self.code(features), torch.sigmoid(self.significance(features).float())
+
+    def forward(self, residual: Tensor, *, explored: float = 0.0) -> Code:
+        values, significance = self.values(residual)
+        kept = keep(significance)
+        return Code(Sign.apply(values), significance, explore(kept, explored) if explored else kept)
 
 
 class ResidualDecoder(nn.Module):
@@ -92,16 +98,42 @@ class Residual(nn.Module):
         self.encoder = ResidualEncoder()
         self.decoder = ResidualDecoder()
 
-    def forward(self, picture: Tensor, redrawn: Tensor) -> tuple[Tensor, Code]:
+    def forward(self, picture: Tensor, redrawn: Tensor, *, explored: float = 0.0) -> tuple[Tensor, Code]:
         """Repair a redrawn picture [B, 3, S, S]; returns the repaired picture and its code.
 
-        The repaired picture may leave [0, 1] a little: clamped in training, a colour that overshoots never comes back.
+        Training sends a share `explored` of the cells whatever their significance. The repaired picture may leave
+        [0, 1] a little: clamped in training, a colour that overshoots never comes back.
         """
-        code = self.encoder(picture - redrawn)
-        kept = keep(code.significance)
-        if self.training:
-            kept = explore(kept)
-        return redrawn + self.decoder(code.signs, kept), code
+        code = self.encoder(picture - redrawn, explored=explored)
+        return redrawn + self.decoder(code.signs, code.kept), code
+
+
+class ResidualEncodeGraph(nn.Module):
+    """Picture minus redrawn picture [1, 3, S, S] -> signs [1, 32, S/8, S/8] and significance [1, 1, S/8, S/8]."""
+
+    inputs, outputs = ("difference",), ("signs", "significance")
+
+    def __init__(self, residual: Residual) -> None:
+        super().__init__()
+        self.encoder = residual.encoder
+
+    def forward(self, difference: Tensor) -> tuple[Tensor, Tensor]:
+        # The sign with a gradient is a function of torch's own that no exported graph can hold.
+        values, significance = self.encoder.values(difference)
+        return torch.where(values >= 0, 1.0, -1.0), significance
+
+
+class ResidualDecodeGraph(nn.Module):
+    """Signs and what of them was sent, `kept` [1, 1, S/8, S/8] of 0 and 1 -> correction [1, 3, S, S]."""
+
+    inputs, outputs = ("signs", "kept"), ("correction",)
+
+    def __init__(self, residual: Residual) -> None:
+        super().__init__()
+        self.decoder = residual.decoder
+
+    def forward(self, signs: Tensor, kept: Tensor) -> Tensor:
+        return self.decoder(signs, kept)
 
 
 def keep(significance: Tensor) -> Tensor:
@@ -110,13 +142,17 @@ def keep(significance: Tensor) -> Tensor:
     return hard + significance - significance.detach()
 
 
-def explore(kept: Tensor) -> Tensor:
-    """Send some of the other cells too: what is never sent can never be learned to be worth it."""
-    chosen = torch.rand_like(kept) < EXPLORED
-    return kept + (chosen & (kept < THRESHOLD)).to(kept.dtype)
+def explore(kept: Tensor, share: float) -> Tensor:
+    """Send a share of the other cells too: what is never sent can never be learned to be worth it.
+
+    Only what is sent has a gradient, for only there it is known what the bits bring; counted everywhere, their cost
+    would win long before the decoder can read them.
+    """
+    sent = (kept > THRESHOLD) | (torch.rand_like(kept) < share)
+    return sent.to(kept.dtype) * (1 + kept - kept.detach())
 
 
-def code_bits(significance: Tensor) -> Tensor:
+def code_bits(kept: Tensor) -> Tensor:
     """Return the bits of each code before entropy coding [B], the map's own one bit a cell included; differentiable."""
-    sent = keep(significance).flatten(1)
+    sent = kept.flatten(1)
     return sent.sum(1) * CODE_CHANNELS + sent.shape[1]

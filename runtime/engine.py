@@ -63,10 +63,13 @@ class OpenVinoGraph:
 
     def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()
+        self._inputs = {name for port in compiled.inputs for name in port.get_names()}
         self._outputs = [(port.get_any_name(), index) for index, port in enumerate(compiled.outputs)]
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        self._request.infer(dict(inputs), share_inputs=True)
+        self._request.infer(
+            {name: value for name, value in inputs.items() if name in self._inputs}, share_inputs=True
+        )
         return {name: self._request.get_output_tensor(index).data.copy() for name, index in self._outputs}
 
 

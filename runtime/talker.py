@@ -127,6 +127,8 @@ class Talker:
     def _estimate(self, picture: Picture, canonical: Floats | None) -> dict[str, NDArray[Any]]:
         with self._locks["motion"]:
             out = self.graphs.motion({"picture": as_input(picture)})
+        if "expression" in out:  # the paper's delta, whatever the source
+            return out
         if canonical is None:
             canonical = out["level"]
         # delta = (x - t) e^(t_z) - R x_c: against the geometry of the very source that will be drawn from.

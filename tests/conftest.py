@@ -17,7 +17,15 @@ FRAME_RATE = 25.0
 
 ROOT = Path(__file__).parent.parent
 PROFILE = ROOT / "models" / "profiles" / "laptop-256"
-GRAPHS = ("locate.onnx", "source.onnx", "motion.onnx", "frame.onnx", "frame.int8.bin", "motion.int8.bin", "tables.npz")
+GRAPHS = (
+    "locate.onnx",
+    "source.onnx",
+    "motion.onnx",
+    "frame.onnx",
+    "frame.int8.bin",
+    "motion.int8.bin",
+    "tables.npz",
+)
 
 
 @pytest.fixture(scope="session")

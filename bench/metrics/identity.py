@@ -148,3 +148,9 @@ def align(picture: npt.NDArray[np.uint8], points: npt.NDArray[np.floating]) -> n
 def distance(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """Return the cosine distances [N] (0 the same, about 1 unrelated) of unit vectors [N, D] or [1, D]."""
     return np.asarray(1 - (first.astype(np.float64) * second).sum(-1))
+
+
+def pair_distances(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Return the distances [N (N - 1) / 2] of every two of the unit vectors [N, D]."""
+    first, second = np.triu_indices(len(vectors), 1)
+    return distance(vectors[first], vectors[second])

@@ -17,6 +17,23 @@ def convolution(
     return kind(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=bias)
 
 
+class WideConvolution(nn.Conv3d):
+    """A 7x7x7 convolution; on a CPU in float32, as its backward pass in bfloat16 crashes torch 2.13 over few planes."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        if features.device.type != "cpu":
+            return super().forward(features)
+        with full_precision(features):
+            return super().forward(features.float())
+
+
+def wide_convolution(dimensions: int, inputs: int, outputs: int) -> nn.Module:
+    """Build a convolution 7 points wide, with which heatmaps and masks are read off."""
+    if dimensions == 3:
+        return WideConvolution(inputs, outputs, 7, padding=3)
+    return nn.Conv2d(inputs, outputs, 7, padding=3)
+
+
 class SameBlock(nn.Sequential):
     """Convolution, batch norm, ReLU."""
 

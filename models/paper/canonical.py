@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.paper.blocks import DownBlock, UpBlock, convolution, full_precision, points_of
+from models.paper.blocks import DownBlock, UpBlock, full_precision, points_of, wide_convolution
 from models.paper.profile import PaperProfile
 
 TEMPERATURE = 0.1  # of the heatmaps' softmax (Siarohin et al. [11], the open implementation)
@@ -38,11 +38,11 @@ class KeypointDetector(nn.Module):
         self.to_volume = nn.Conv2d(widths[-1], widths[-1] * self.depth, 1)
         up = (*widths[::-1], widths[0] // 2)
         self.decoder = nn.Sequential(*(UpBlock(self.dimensions, i, o) for i, o in pairwise(up)))
-        self.heatmaps = convolution(self.dimensions, up[-1], profile.keypoints, kernel=7, bias=True)
+        self.heatmaps = wide_convolution(self.dimensions, up[-1], profile.keypoints)
         self.jacobians: nn.Module | None = None
         if profile.jacobians:
             square = self.dimensions**2
-            head = convolution(self.dimensions, up[-1], profile.keypoints * square, kernel=7, bias=True)
+            head = wide_convolution(self.dimensions, up[-1], profile.keypoints * square)
             weight, bias = head.parameters()
             with torch.no_grad():  # patches start as they are
                 weight.zero_()
@@ -60,7 +60,9 @@ class KeypointDetector(nn.Module):
         points = points_of(tuple(logits.shape[2:]), logits).flatten(0, -2)  # [points, dimensions]
         lacking = 3 - self.dimensions
         with full_precision(share):
-            keypoints = functional.pad(share @ points, (0, lacking))
+            keypoints = share @ points
+        if lacking:
+            keypoints = functional.pad(keypoints, (0, lacking))
         if self.jacobians is None:
             return Detected(keypoints, None)
         maps = self.jacobians(features).float().flatten(2).unflatten(1, (share.shape[1], -1))

@@ -19,11 +19,12 @@ EXPANSION = 4  # of a bottleneck's width
 
 
 class HeadMotion(NamedTuple):
-    """What one frame sends."""
+    """What a frame's picture says; all but the bins is what it sends."""
 
     rotation: Tensor  # [B, 3] yaw, pitch, roll in degrees
     translation: Tensor  # [B, 3]
     expression: Tensor  # [B, K, 3] the paper's delta
+    bins: Tensor  # [B, 3, 66] logits of yaw's, pitch's and roll's bins, from which training learns
 
 
 class HeadEstimator(nn.Module):
@@ -59,11 +60,12 @@ class HeadEstimator(nn.Module):
 
     def forward(self, picture: Tensor) -> HeadMotion:
         pooled = functional.adaptive_avg_pool2d(self.body(self.stem(picture)), 1).flatten(1)
-        bins = self.rotation(pooled).float().unflatten(1, (3, BINS))
-        with full_precision(bins):
-            rotation = bins.softmax(-1) @ self.centres
-        return HeadMotion(
-            rotation,
-            self.translation(pooled).float(),
-            self.expression(pooled).float().unflatten(1, (self.keypoints, 3)),
-        )
+        with full_precision(pooled):
+            pooled = pooled.float()
+            bins = self.rotation(pooled).unflatten(1, (3, BINS))
+            return HeadMotion(
+                bins.softmax(-1) @ self.centres,
+                self.translation(pooled),
+                self.expression(pooled).unflatten(1, (self.keypoints, 3)),
+                bins,
+            )

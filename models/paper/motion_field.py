@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from models.paper.blocks import DownBlock, UpBlock, convolution, full_precision, points_of
+from models.paper.blocks import DownBlock, UpBlock, convolution, full_precision, points_of, wide_convolution
 from models.paper.profile import PaperProfile
+from models.paper.warp import Warp, warp_candidates, warp_native
 
 HEATMAP_VARIANCE = (
     0.01  # of a keypoint's bump, image units squared (Siarohin et al. [11], the open implementation)
@@ -55,13 +55,15 @@ class Field(nn.Module):
         up = (*widths[-2::-1], widths[0] // 2)
         self.up = nn.ModuleList(UpBlock(self.dimensions, i, o) for i, o in zip(below, up, strict=True))
         leaving = up[-1] + entering
-        self.masks = convolution(self.dimensions, leaving, candidates, kernel=7, bias=True)
+        self.masks = wide_convolution(self.dimensions, leaving, candidates)
         self.occlusion = nn.Conv2d(leaving * profile.volume_depth, 1, 7, padding=3)
 
-    def forward(self, volume: Tensor, source: Placed, driving: Placed) -> MotionField:
+    def forward(
+        self, volume: Tensor, source: Placed, driving: Placed, *, warp: Warp = warp_native
+    ) -> MotionField:
         points = points_of(tuple(volume.shape[2:]), volume)  # [D, H, W, n]
         flows = candidate_flows(points, source, driving)  # [B, K + 1, D, H, W, n]
-        seen = warp_candidates(self.compress(volume), flows)  # [B, K + 1, c, D, H, W]
+        seen = warp_candidates(self.compress(volume), flows, warp=warp)  # [B, K + 1, c, D, H, W]
         bumps = heatmap(points, driving.keypoints) - heatmap(points, source.keypoints)
         bumps = torch.cat([torch.zeros_like(bumps[:, :1]), bumps], 1)[:, :, None]
         features = self.refine(torch.cat([bumps, seen], 2).flatten(1, 2))
@@ -96,25 +98,30 @@ def candidate_flows(points: Tensor, source: Placed, driving: Placed) -> Tensor:
     flat = points.reshape(-1, n)  # [P, n]
     away = flat - driving.keypoints[:, :, None, :n]  # [B, K, P, n]
     with full_precision(away):
-        back = torch.linalg.inv(driving.linear[..., :n, :n].float())
+        back = inverse(driving.linear[..., :n, :n].float())
         linear = source.linear[..., :n, :n].float() @ back  # [B, K or 1, n, n]
         moved = away @ linear.transpose(-1, -2) + source.keypoints[:, :, None, :n]
     still = flat.expand(len(moved), 1, -1, -1)
     return torch.cat([still, moved], 1).unflatten(2, points.shape[:-1])
 
 
-def warp_candidates(volume: Tensor, flows: Tensor) -> Tensor:
-    """Warp a volume [B, C, D, H, W] by each flow [B, N, D, H, W, 3]; returns [B, N, C, D, H, W]. Flat ones alike."""
-    number = flows.shape[1]
-    repeated = volume.float().repeat_interleave(number, 0)
-    return warp(repeated, flows.flatten(0, 1)).unflatten(0, (-1, number))
+def inverse(matrices: Tensor) -> Tensor:
+    """Invert matrices [..., 2 or 3, 2 or 3] by their cofactors: no solver, which no engine has."""
+    if matrices.shape[-1] == 2:
+        (a, b), (c, d) = (row.unbind(-1) for row in matrices.unbind(-2))
+        adjugate = torch.stack([torch.stack([d, -b], -1), torch.stack([-c, a], -1)], -2)
+        return adjugate / (a * d - b * c)[..., None, None]
+    first, second, third = matrices.unbind(-2)  # rows
+    crossed = [cross(second, third), cross(third, first), cross(first, second)]
+    determinant = (first * crossed[0]).sum(-1)
+    return torch.stack(crossed, -1) / determinant[..., None, None]
 
 
-def warp(volume: Tensor, flow: Tensor) -> Tensor:
-    """Sample a volume [B, C, D, H, W] at image coordinates [B, D, H, W, 3], or a picture likewise; zero outside."""
-    return functional.grid_sample(
-        volume.float(), flow.float(), mode="bilinear", padding_mode="zeros", align_corners=False
-    )
+def cross(a: Tensor, b: Tensor) -> Tensor:
+    """Return the cross product of vectors [..., 3]."""
+    ax, ay, az = a.unbind(-1)
+    bx, by, bz = b.unbind(-1)
+    return torch.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], -1)
 
 
 def heatmap(points: Tensor, keypoints: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ from torch import Tensor, distributed, nn
 from torch.distributed.nn.functional import all_reduce  # the differentiable one
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrizations import _SpectralNorm
+
+SETTLING_STEPS = 30  # of the power iteration, from where training left it
 
 
 class BatchNorm(_BatchNorm):
@@ -46,11 +48,29 @@ class BatchNorm(_BatchNorm):
         return (centred * scale.view(shape) + self.bias.view(shape)).to(features.dtype)
 
 
+class SpectralNorm(_SpectralNorm):
+    """torch's, in full precision: a training's half precision would mix two types in one product."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with torch.autocast(weight.device.type, enabled=False):
+            return super().forward(weight)
+
+
 def add_spectral_norm(network: nn.Module) -> nn.Module:
     """Divide every convolution's weight by its largest singular value (Miyato et al., 2018); returns the network."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Conv3d) and not parametrize.is_parametrized(layer):
-            spectral_norm(layer)
+            parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
+    return network
+
+
+def settle_spectral_norm(network: nn.Module) -> nn.Module:
+    """Find the singular values anew, of weights that are an average and not a training's last; returns the network."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Conv3d) and parametrize.is_parametrized(layer):
+            layer.train()
+            for _ in range(SETTLING_STEPS):
+                layer.weight  # noqa: B018  reading it takes a step of the power iteration
     return network
 
 

@@ -11,8 +11,9 @@ from models.paper.blocks import full_precision
 from models.paper.canonical import Detected, KeypointDetector
 from models.paper.generator import Generator
 from models.paper.head import HeadEstimator, HeadMotion
-from models.paper.motion_field import Field, MotionField, Placed, warp
+from models.paper.motion_field import Field, MotionField, Placed
 from models.paper.profile import PaperProfile
+from models.paper.warp import Warp, warp_native
 
 
 class Source(NamedTuple):
@@ -42,21 +43,28 @@ class TalkingHead(nn.Module):
         self.field = Field(profile)
         self.generator = Generator(profile)
 
+    def find(self, picture: Tensor, canonical: Detected | None = None) -> tuple[Detected, Placed]:
+        """Find a picture's keypoints, [B, 3, S, S] -> what L detects, and where it is in the picture.
+
+        With another picture's canonical keypoints L need not look; direct keypoints are each picture's own.
+        """
+        if self.head is None:
+            found = self.detector(picture)
+            return found, place(found, None)
+        found = self.detector(picture) if canonical is None else canonical
+        return found, place(found, self.head(picture))
+
     def prepare(self, picture: Tensor) -> Source:
         """See a source picture [B, 3, S, S], once (section 3.1)."""
-        detected = self.detector(picture)
-        motion = None if self.head is None else self.head(picture)
-        return Source(self.appearance(picture), detected, place(detected, motion))
+        return Source(self.appearance(picture), *self.find(picture))
 
     def drive(self, source: Source, picture: Tensor) -> Placed:
         """Find a driving picture's keypoints, with the source's own geometry (section 3.2)."""
-        if self.head is None:
-            return place(self.detector(picture), None)
-        return place(source.detected, self.head(picture))
+        return self.find(picture, source.detected)[1]
 
-    def draw(self, source: Source, driving: Placed) -> Drawn:
+    def draw(self, source: Source, driving: Placed, *, warp: Warp = warp_native) -> Drawn:
         """Redraw the source with the driving keypoints (section 3.3)."""
-        field = self.field(source.volume, source.placed, driving)
+        field = self.field(source.volume, source.placed, driving, warp=warp)
         return Drawn(self.generator(warp(source.volume, field.flow), field.occlusion), field)
 
 

@@ -5,18 +5,18 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from lightning.fabric import Fabric
+from torch import Tensor
 
-from models.profile import PROFILES, ProfileError, load_network_profile
-from models.training.data import load_clips, load_level_face
-from models.training.estimates import write_estimates
-from models.training.footage import DataError
-from models.training.locate import train_locate
+from models.profile import PROFILES, NetworkProfile, ProfileError
+from models.training.devices import launch
+from models.training.estimates import estimate_heads, kept_estimates
+from models.training.footage import DataError, Footage
+from models.training.kinds import Material, read_profile, set_up, student_of
 from models.training.loop import TrainingError
-from models.training.losses import backbone_file
-from models.training.picture import train_picture
-from models.training.runfile import RUNS, average_of, read_run
-from models.training.stage import choose_device
-from models.training.student import train_student
+from models.training.pairs import Heads
+from models.training.runfile import RUNS, is_taken, read_run, weights_of
+from models.training.stage import begin_from, train_stage
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -40,19 +40,20 @@ def main(
     """Train a profile's networks: the stages of its run file in their order, each from its last checkpoint.
 
     Example: visavis train --data ../shared/data --stage student --minutes 30
+
+    On several devices: torchrun --nproc-per-node 2 -m -- models.training --data ../shared/data
     """
     if threads:
         torch.set_num_threads(threads)
     try:
-        chosen_device = choose_device(device)
         stages = read_run(run or RUNS / f"{profile}.toml", profile=profile)
-        chosen = [each for each in stages if stage in (None, each["name"])]
+        chosen = [each for each in stages if stage in (None, each["name"]) and not is_taken(each)]
         if not chosen:
-            raise TrainingError(
-                f"the run has no stage {stage!r}; it has {', '.join(each['name'] for each in stages)}"
-            )
+            known = ", ".join(each["name"] for each in stages if not is_taken(each))
+            raise TrainingError(f"the run trains no stage {stage!r}; it has {known}")
+        fabric = launch(device)
         for settings in chosen:
-            _run_stage(settings, stages, profile, data, output / profile, minutes, perceptual, chosen_device)
+            _run_stage(settings, stages, profile, data, output / profile, minutes, perceptual, fabric)
     except KeyboardInterrupt:
         typer.echo("visavis train: stopped; the same command goes on from the last checkpoint", err=True)
         raise typer.Exit(130) from None
@@ -69,49 +70,28 @@ def _run_stage(
     output: Path,
     minutes: float | None,
     perceptual: Path | None,
-    device: torch.device,
+    fabric: Fabric,
 ) -> None:
-    sizes = load_network_profile(PROFILES / profile)
-    folder, cache = output / settings["name"], output.parent / "cache"
-    try:
-        if settings["kind"] == "student":
-            train_student(
-                sizes,
-                data=data,
-                cache=cache,
-                folder=folder,
-                settings=settings,
-                minutes=minutes,
-                device=device,
-            )
-        elif settings["kind"] == "locate":
-            train_locate(
-                data=data, cache=cache, folder=folder, settings=settings, minutes=minutes, device=device
-            )
-        else:
-            estimates = None
-            if settings["heads"] == "student":
-                estimates = output / "estimates.npz"
-                if not estimates.exists():
-                    student = next(each["name"] for each in stages if each["kind"] == "student")
-                    level = load_level_face(data)
-                    weights = average_of(output / student)
-                    footage = load_clips(data, cache, size=sizes.picture_size, level=level)
-                    write_estimates(sizes, weights, footage, estimates)
-            train_picture(
-                sizes,
-                data=data,
-                cache=cache,
-                folder=folder,
-                settings=settings,
-                perceptual=backbone_file(perceptual, data),
-                start=average_of(output / settings["start"]) if "start" in settings else None,
-                estimates=estimates,
-                minutes=minutes,
-                device=device,
-            )
-    except KeyError as error:
-        raise TrainingError(f"the stage {settings['name']} lacks its number {error}") from None
+    sizes, folder = read_profile(PROFILES / profile), output / settings["name"]
+    by_name = {each["name"]: each for each in stages}
+
+    def weights(name: str) -> dict[str, Tensor]:
+        return weights_of(by_name[name], output)
+
+    def estimate(name: str, footage: Footage) -> Heads:
+        assert isinstance(sizes, NetworkProfile)
+        return kept_estimates(
+            output / f"estimates-{name}.npz",
+            footage,
+            lambda: estimate_heads(sizes, weights(student_of(stages)), footage, device=fabric.device),
+        )
+
+    with fabric.rank_zero_first():  # who decodes frames for all
+        cache = output.parent / "cache"
+        stage = set_up(sizes, settings, Material(data, cache, perceptual, fabric.device, weights, estimate))
+    if "start" in settings and not (folder / "checkpoint.pt").exists():
+        begin_from(stage.network, weights(settings["start"]), name=settings["name"])
+    train_stage(stage, folder=folder, settings=settings, minutes=minutes, fabric=fabric)
 
 
 if __name__ == "__main__":

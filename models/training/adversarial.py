@@ -4,7 +4,8 @@ Supplement A.2; the discriminator is that of SPADE [8] and pix2pixHD [14], its w
 scale judges 256-pixel pictures, two judge those of 512. Knows nothing of how a picture was drawn.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from models.paper.norm import add_spectral_norm
 GAN_WEIGHT = 1.0  # supplement, equation 3
 FEATURE_MATCHING_WEIGHT = 10.0  # beside the hinge's 1 (pix2pixHD, section 3.2); the paper names none
 WIDTHS = (64, 128, 256, 512)  # of the discriminator's layers (pix2pixHD, SPADE)
+CLOSE_WIDTHS = (32, 64, 128, 256)  # of one that sees small pictures of one thing alone
 SLOPE = 0.2  # of its leaky ReLUs
 
 
@@ -99,3 +101,64 @@ def feature_matching_loss(real: list[Judged], drawn: list[Judged]) -> Tensor:
         for ours, theirs in zip(one.features, other.features, strict=True)
     ]
     return torch.stack(away).mean()
+
+
+class Rival(nn.Module):
+    """What a generator plays against: a discriminator for each view of a picture (the whole of it, close-ups).
+
+    A step's three terms are minimised together: each reaches one side's weights only.
+    """
+
+    def __init__(self, judges: Sequence[Discriminator]) -> None:
+        super().__init__()
+        self.judges = nn.ModuleList(judges)
+
+    def terms(self, real: list[Tensor], drawn: list[Tensor]) -> dict[str, Tensor]:
+        """Return `gan` and `matching` for the generator and `discriminator` for this network.
+
+        real, drawn: a batch [.., 3, s, s] in [0, 1] for each judge; `drawn` with its gradient.
+        """
+        self.requires_grad_(False)
+        judged = [verdict for judge, view in zip(self.judges, drawn, strict=True) for verdict in judge(view)]
+        self.requires_grad_(True)
+        ours: list[Judged] = []
+        theirs: list[Judged] = []
+        for judge, true, view in zip(self.judges, real, drawn, strict=True):
+            for verdict in judge(torch.cat([true, view.detach()])):
+                halves = [value.chunk(2) for value in (verdict.score, *verdict.features)]
+                (score, *features), (drawn_score, *drawn_features) = zip(*halves, strict=True)
+                ours.append(Judged(score, features))
+                theirs.append(Judged(drawn_score, drawn_features))
+        return {
+            "gan": generator_loss(judged),
+            "matching": feature_matching_loss(ours, judged),
+            "discriminator": discriminator_loss(ours, theirs),
+        }
+
+
+class Game:
+    """A run file's weights of the game: `gan` and `matching`, from step `gan_from` on, rising over `gan_rise` steps.
+
+    The discriminator learns from `gan_from` on at full weight, so that it knows something when it is heard.
+    """
+
+    def __init__(self, rival: Rival, settings: dict[str, Any]) -> None:
+        self.rival = rival
+        self.gan, self.matching = float(settings.get("gan", 0)), float(settings.get("matching", 0))
+        self.first, self.rise = int(settings.get("gan_from", 0)), int(settings.get("gan_rise", 500))
+
+    def terms(self, real: list[Tensor], drawn: list[Tensor], step: int) -> dict[str, Tensor]:
+        """Return the weighted terms of a step; none before the game begins."""
+        if step < self.first:
+            return {}
+        share = min(1.0, (step - self.first + 1) / max(1, self.rise))
+        terms = self.rival.terms(real, drawn)
+        return terms | {
+            "gan": terms["gan"] * (self.gan * share),
+            "matching": terms["matching"] * (self.matching * share),
+        }
+
+
+def has_game(settings: dict[str, Any]) -> bool:
+    """Say whether a run file's stage trains a discriminator."""
+    return float(settings.get("gan", 0)) > 0 or float(settings.get("matching", 0)) > 0

@@ -40,8 +40,9 @@ def main(
     --stage picture-256 --minutes 8 --from runs/parts --perceptual runs/squeezenet1_1.pth --output out/laptop-256
     """
     began = time.monotonic()
-    from models.profile import PROFILES, ProfileError, load_network_profile
+    from models.profile import PROFILES, ProfileError
     from models.training.footage import DataError
+    from models.training.kinds import read_profile
     from models.training.loop import TrainingError
     from models.training.runfile import read_profile_of, read_run
     from models.training.stage import choose_device
@@ -51,7 +52,7 @@ def main(
         name = read_profile_of(run)
         stages = read_run(run, profile=name)
         run_stages(
-            load_network_profile(PROFILES / name),
+            read_profile(PROFILES / name),
             stages,
             Order(
                 data=data,

@@ -38,14 +38,24 @@ def load_level_face(data: Path) -> LevelFace:
         raise DataError(f"{data} has no readable canonical_face.npz: {error}") from None
 
 
-def load_clips(data: Path, cache: Path, *, size: int, level: LevelFace) -> Footage:
-    """Load the training clips, pictures [N, size, size, 3]; a folder's are decoded into `cache` the first time."""
+def load_clips(data: Path, cache: Path, *, size: int, level: LevelFace, least_crop: int = 0) -> Footage:
+    """Load the training clips, pictures [N, size, size, 3]; a folder's are decoded into `cache` the first time.
+
+    Of a folder, clips whose crop had fewer than `least_crop` pixels a side are left out; a pack that holds such clips
+    is refused (DataError).
+    """
     if data.is_file():
-        return read_clips(data, size=size, level=level)
-    frames_path, meta_path = cache / f"train{size}.npy", cache / f"train{size}.npz"
+        footage = read_clips(data, size=size, level=level)
+        if footage.crop_side.min() < least_crop:
+            raise DataError(
+                f"{data} holds clips of fewer than {least_crop} pixels a side: pack again with --crop {least_crop}"
+            )
+        return footage
+    name = f"train{size}-crop{least_crop}" if least_crop else f"train{size}"
+    frames_path, meta_path = cache / f"{name}.npy", cache / f"{name}.npz"
     if not meta_path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        _decode_clips(data, frames_path, meta_path, size)
+        _decode_clips(clip_rows(data, least_crop=least_crop), data, frames_path, meta_path, size)
     with np.load(meta_path) as meta:
         return make_footage(
             np.load(frames_path, mmap_mode="r"),
@@ -57,19 +67,24 @@ def load_clips(data: Path, cache: Path, *, size: int, level: LevelFace) -> Foota
         )
 
 
-def clip_rows(data: Path) -> list[dict[str, str]]:
+def clip_rows(data: Path, *, least_crop: int = 0) -> list[dict[str, str]]:
     """Return the training clips' rows of a data folder's index.csv, in the order of the footage."""
     try:
         with (data / "index.csv").open(newline="") as file:
-            return [row for row in csv.DictReader(file) if row["split"] == "train"]
-    except (OSError, KeyError) as error:
+            rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
+        rows = [row for row in rows if int(row["crop_side"] or 0) >= least_crop]
+    except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{data} has no readable index.csv: {error}") from None
+    if not rows:
+        raise DataError(f"{data} has no training clip whose crop is {least_crop} pixels a side")
+    return rows
 
 
-def _decode_clips(data: Path, frames_path: Path, meta_path: Path, size: int) -> None:
+def _decode_clips(
+    rows: list[dict[str, str]], data: Path, frames_path: Path, meta_path: Path, size: int
+) -> None:
     import av  # only here: a machine that trains from a pack need not have it
 
-    rows = clip_rows(data)
     total = sum(int(row["frames"]) for row in rows)
     frames = np.lib.format.open_memmap(frames_path, mode="w+", dtype=np.uint8, shape=(total, size, size, 3))
     people = sorted({row["identity"] for row in rows})

@@ -2,6 +2,9 @@
 
 import math
 import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.geometry import head_linear, keypoints
+from models.large import motion_student
 from models.layers import channels_last
 from models.profile import NetworkProfile
-from models.student import MotionStudent, expression_of
+from models.student import expression_of
 from models.training.footage import Footage
 from models.training.loop import TrainingError
+from models.training.pairs import Heads
 
 
 def estimate_heads(
@@ -24,15 +29,20 @@ def estimate_heads(
     *,
     device: torch.device,
     ends: float = math.inf,
-) -> dict[str, NDArray[np.float32]]:
-    """Run the student over a footage; returns keypoints [N, K, 3], linear [N, 3, 3] and shift [N, 3].
+) -> Heads:
+    """Run the student over a footage.
 
     Raises TrainingError when time.monotonic() passes `ends` before the last frame.
     """
-    student = MotionStudent(profile)
+    student = motion_student(profile)
     student.load_state_dict(weights)
     channels_last(student).to(device).eval()
-    found: dict[str, list[NDArray[np.float32]]] = {"keypoints": [], "linear": [], "shift": []}
+    found: dict[str, list[NDArray[np.float32]]] = {
+        "keypoints": [],
+        "linear": [],
+        "shift": [],
+        "canonical": [],
+    }
     with torch.inference_mode():
         for start in range(0, len(footage.clip), 32):
             if time.monotonic() > ends:
@@ -44,17 +54,27 @@ def estimate_heads(
             # Placing the measured offsets again gives the measured places, whatever the neutral geometry.
             canonical = seen.canonical
             placed = keypoints(canonical, seen.rotation, seen.translation, expression_of(seen, canonical))
+            found["canonical"].append(canonical.cpu().numpy())
             found["keypoints"].append(placed.cpu().numpy())
             found["linear"].append(head_linear(seen.rotation, seen.translation).cpu().numpy())
             shift = seen.translation.clone()
             shift[:, 2] = 0
             found["shift"].append(shift.cpu().numpy())
-    return {name: np.concatenate(rows) for name, rows in found.items()}
+    return Heads(**{name: np.concatenate(rows) for name, rows in found.items()})
 
 
-def write_estimates(
-    profile: NetworkProfile, weights: dict[str, Tensor], footage: Footage, path: Path
-) -> None:
-    """Keep what `estimate_heads` says of a footage in `path`."""
-    found = estimate_heads(profile, weights, footage, device=torch.device("cpu"))
-    np.savez(path, keypoints=found["keypoints"], linear=found["linear"], shift=found["shift"])
+def kept_estimates(path: Path, footage: Footage, estimate: Callable[[], Heads]) -> Heads:
+    """Return the heads kept in `path`, estimated the first time; raises TrainingError where they are another's."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **vars(estimate()))
+    try:
+        with np.load(path) as file:
+            heads = Heads(**{field.name: file[field.name] for field in fields(Heads)})
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"{path} holds no heads of frames ({error}): delete it") from None
+    if len(heads.shift) != len(footage.clip):
+        raise TrainingError(
+            f"{path} is of {len(heads.shift)} frames and the footage has {len(footage.clip)}: delete it"
+        )
+    return heads

@@ -29,11 +29,13 @@ def make_batch(make: Make, seed: int, number: int) -> Any:
     return make(np.random.default_rng((seed, number)))
 
 
-def prefetch(make: Make, *, seed: int, start: int, depth: int = 4, workers: int = 1) -> Iterator[Any]:
-    """Yield batches from number `start` on, made on `workers` threads up to `depth` ahead."""
+def prefetch(
+    make: Make, *, seed: int, start: int, stride: int = 1, depth: int = 4, workers: int = 1
+) -> Iterator[Any]:
+    """Yield every `stride`-th batch from number `start` on, made on `workers` threads up to `depth` ahead."""
     pool = ThreadPoolExecutor(workers)
     try:
-        numbers = itertools.count(start)
+        numbers = itertools.count(start, stride)
         ahead = deque(pool.submit(make_batch, make, seed, next(numbers)) for _ in range(depth))
         while True:
             batch = ahead.popleft().result()
@@ -53,7 +55,9 @@ class Numbered(Dataset[Any]):
         return make_batch(self.make, self.seed, number)
 
 
-def feed(make: Make, *, seed: int, start: int, device: torch.device, workers: int = 1) -> Iterator[Batch]:
+def feed(
+    make: Make, *, seed: int, start: int, device: torch.device, workers: int = 1, stride: int = 1
+) -> Iterator[Batch]:
     """Yield batches on a device, from number `start` on.
 
     Args:
@@ -62,6 +66,7 @@ def feed(make: Make, *, seed: int, start: int, device: torch.device, workers: in
         device: where they are wanted; to a GPU they travel through pinned memory while it computes.
         workers: with more than one, that many processes make them where the machine lets processes share memory,
             and that many threads elsewhere.
+        stride: of the batches' numbers: how many trainings share them.
     """
     pinned = device.type == "cuda"
     if workers > 1 and processes_share(make_batch(make, seed, start), workers):
@@ -71,7 +76,7 @@ def feed(make: Make, *, seed: int, start: int, device: torch.device, workers: in
             DataLoader(
                 Numbered(make, seed),
                 batch_size=None,
-                sampler=itertools.count(start),
+                sampler=itertools.count(start, stride),
                 num_workers=workers,
                 prefetch_factor=AHEAD,
                 multiprocessing_context="fork",
@@ -79,7 +84,9 @@ def feed(make: Make, *, seed: int, start: int, device: torch.device, workers: in
             )
         )
     else:
-        made = prefetch(make, seed=seed, start=start, depth=max(4, 2 * workers), workers=workers)
+        made = prefetch(
+            make, seed=seed, start=start, stride=stride, depth=max(4, 2 * workers), workers=workers
+        )
         if pinned:
             made = ({name: value.pin_memory() for name, value in batch.items()} for batch in made)
     for batch in made:

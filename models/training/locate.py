@@ -22,8 +22,7 @@ from models.training.data import (
     people_weights,
 )
 from models.training.footage import Footage
-from models.training.loop import Average
-from models.training.stage import Stage, choose_device, train_stage
+from models.training.stage import Stage
 
 Floats = NDArray[np.float32]
 FOREHEAD, CHIN = 10, 152  # mesh vertices: a face's height is between them
@@ -189,17 +188,3 @@ def locate_stage(*, data: Path, cache: Path, settings: dict[str, Any], device: t
         return locate_losses(found, batch)
 
     return Stage(network, losses, batches, betas=(0.9, 0.999))
-
-
-def train_locate(
-    *,
-    data: Path,
-    cache: Path,
-    folder: Path,
-    settings: dict[str, Any],
-    minutes: float | None,
-    device: torch.device | None = None,
-) -> Average:
-    """Train the locate network; see `models.training.loop.train`."""
-    stage = locate_stage(data=data, cache=cache, settings=settings, device=device or choose_device())
-    return train_stage(stage, folder=folder, settings=settings, minutes=minutes)

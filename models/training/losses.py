@@ -15,7 +15,8 @@ FIRES = {3: (64, 16, 64), 4: (128, 16, 64), 6: (128, 32, 128), 7: (256, 32, 128)
          10: (384, 48, 192), 11: (384, 64, 256), 12: (512, 64, 256)}  # fmt: skip
 POOLS = (2, 5, 8)
 TAPS = (1, 4, 7, 9, 10, 11, 12)  # as LPIPS taps it
-CLOSE_UP = 96  # pixels
+CLOSE_UP = 96  # pixels of a close-up, for each 256 of the picture's side
+WHOLE = 256  # pixels: the whole of a larger picture is compared halved, and at its full size in the close-ups alone
 
 
 def backbone_file(named: Path | None, data: Path) -> Path:
@@ -119,17 +120,22 @@ class PictureLoss(nn.Module):
         importance: [B, 1, S, S], its mean is 1; weighs the whole picture. head: of the true picture.
         """
         pixels = ((drawn - truth).abs() * importance).mean()
-        close = drawn.new_zeros(())
-        for spot in (self.mouth, self.eyes):
-            window = close_up(head, spot)
-            ours, theirs = (functional.grid_sample(p, window, align_corners=False) for p in (drawn, truth))
-            close = close + self.distance(ours, theirs, None) + 4 * (ours - theirs).abs().mean()
+        ours, theirs = self.close_ups(drawn, head), self.close_ups(truth, head)
+        close = self.distance(ours, theirs, None) + 4 * (ours - theirs).abs().mean()
         perceptual = drawn.new_zeros(())
+        while drawn.shape[-1] > WHOLE:
+            drawn, truth = functional.avg_pool2d(drawn, 2), functional.avg_pool2d(truth, 2)
         for scale in range(self.scales):
             if scale:
                 drawn, truth = functional.avg_pool2d(drawn, 2), functional.avg_pool2d(truth, 2)
             perceptual = perceptual + self.distance(drawn, truth, importance)
-        return {"pixels": pixels, "perceptual": perceptual / self.scales, "close": close / 2}
+        return {"pixels": pixels, "perceptual": perceptual / self.scales, "close": close}
+
+    def close_ups(self, picture: Tensor, head: Head) -> Tensor:
+        """Return mouths, then eyes, of pictures [B, 3, S, S], enlarged: [2 B, 3, 96, 96], 192 of 512."""
+        side = CLOSE_UP * max(1, picture.shape[-1] // WHOLE)
+        windows = [close_up(head, spot, side) for spot in (self.mouth, self.eyes)]
+        return torch.cat([functional.grid_sample(picture, each, align_corners=False) for each in windows])
 
     def distance(self, drawn: Tensor, truth: Tensor, importance: Tensor | None) -> Tensor:
         """Return the backbone's distance, summed over its taps."""
@@ -146,11 +152,11 @@ class PictureLoss(nn.Module):
         return total
 
 
-def close_up(head: Head, keypoints: Tensor) -> Tensor:
-    """Return a sampling grid [B, 96, 96, 2] around some keypoints, a little wider than the eyes are apart."""
+def close_up(head: Head, keypoints: Tensor, side: int) -> Tensor:
+    """Return a sampling grid [B, side, side, 2] around some keypoints, a little wider than the eyes are apart."""
     centre = head.keypoints[:, keypoints, :2].mean(1)
     half = 0.75 * head.linear.square().sum((1, 2)).div(3).sqrt()
-    grid = image_grid(CLOSE_UP, head.keypoints)
+    grid = image_grid(side, head.keypoints)
     return centre[:, None, None] + half[:, None, None, None] * grid
 
 

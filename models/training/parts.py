@@ -1,7 +1,8 @@
 """Weights in parts: the averages and raw weights of a run's stages, in half precision, in small safetensors files.
 
-What a bounded run leaves and goes on from, small enough to be carried between machines. The optimiser's state is not
-among them: it restarts with a warm-up. `python -m models.training.parts RUN --output PARTS` makes them of checkpoints.
+What a bounded run leaves and goes on from, small enough to be carried between machines. A stage's discriminator is
+among them, the optimiser's state is not: it restarts with a warm-up. `python -m models.training.parts RUN --output
+PARTS` makes them of checkpoints.
 """
 
 import json
@@ -25,11 +26,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @dataclass(frozen=True)
 class StageWeights:
-    """A stage's weights by name; the raw ones are left out where the stage is finished."""
+    """A stage's weights by name; all but the average are left out where the stage is finished."""
 
     average: Weights
     network: Weights | None
     steps: int
+    rival: Weights | None = None  # of the discriminator, where the stage has one
 
 
 def write_parts(folder: Path, stages: dict[str, StageWeights], *, most: int) -> int:
@@ -92,7 +94,7 @@ def read_parts(folder: Path) -> dict[str, StageWeights]:
         value = value.float() if value.is_floating_point() else value
         stages.setdefault(stage, {}).setdefault(kind, {})[weight] = value
     return {
-        stage: StageWeights(held["average"], held.get("network"), int(steps.get(stage, 0)))
+        stage: StageWeights(held["average"], held.get("network"), int(steps.get(stage, 0)), held.get("rival"))
         for stage, held in stages.items()
     }
 
@@ -113,7 +115,9 @@ def read_checkpoints(folder: Path) -> dict[str, StageWeights]:
     for path in sorted(folder.glob("*/checkpoint.pt")):
         try:
             state = torch.load(path, weights_only=True, map_location="cpu")
-            stages[path.parent.name] = StageWeights(state["average"], state["network"], int(state["step"]))
+            stages[path.parent.name] = StageWeights(
+                state["average"], state["network"], int(state["step"]), state.get("rival")
+            )
         except (OSError, RuntimeError, KeyError) as error:
             raise TrainingError(f"{path} is damaged: {error}") from None
     if not stages:
@@ -126,6 +130,7 @@ def _flat(stages: dict[str, StageWeights]) -> Weights:
     for stage, held in stages.items():
         flat |= {f"{stage}/average/{name}": value for name, value in held.average.items()}
         flat |= {f"{stage}/network/{name}": value for name, value in (held.network or {}).items()}
+        flat |= {f"{stage}/rival/{name}": value for name, value in (held.rival or {}).items()}
     return flat
 
 

@@ -4,120 +4,37 @@ A source frame is redrawn with the head of a driving frame and compared with it.
 (landmarks), or the motion student's own where its estimates are given, as in a call.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.large import talking_head
 from models.layers import channels_last
 from models.motion_field import Head
 from models.profile import NetworkProfile
-from models.talker import TalkingHead
-from models.training.augment import random_placement
-from models.training.data import cumulative, draw_row, load_clips, load_level_face, people_weights
+from models.training.adversarial import (
+    CLOSE_WIDTHS,
+    Discriminator,
+    Game,
+    Rival,
+    has_game,
+    scales_for,
+)
+from models.training.data import load_clips, load_portraits
 from models.training.footage import Footage, LevelFace
-from models.training.loop import Average, TrainingError
 from models.training.losses import PictureLoss, importance_map
+from models.training.pairs import Filmed, Heads, PairBatches, teacher_heads
+from models.training.selfsupervised import drop_keypoints
 from models.training.sheets import draw_sheet
-from models.training.stage import Stage, choose_device, train_stage
+from models.training.stage import Stage
 from runtime.geometry import KEYPOINT_GROUPS, KEYPOINT_VERTICES
 
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Heads:
-    """A head for every frame of a footage."""
-
-    keypoints: Floats  # [N, K, 3] image coordinates
-    linear: Floats  # [N, 3, 3]
-    shift: Floats  # [N, 3]
-
-
-def teacher_heads(footage: Footage, level: LevelFace) -> Heads:
-    """Take the heads from the landmarks."""
-    keypoints = footage.landmarks[:, level.rows(KEYPOINT_VERTICES)].copy()
-    keypoints[..., 2] -= footage.origin[:, None, 2]
-    shift = footage.origin.copy()
-    shift[:, 2] = 0
-    return Heads(keypoints, footage.scale[:, None, None] * footage.rotation, shift)
-
-
-class PairBatches:
-    """Makes batches of source and driving frames of the same clip."""
-
-    def __init__(
-        self, footage: Footage, heads: Heads, *, size: int, batch: int, mirror: NDArray[np.int64]
-    ) -> None:
-        self.footage, self.heads, self.size, self.batch, self.mirror = footage, heads, size, batch, mirror
-        self.chances = cumulative(people_weights(footage.identity, footage.clip))
-        self.first = np.searchsorted(footage.clip, footage.clip, side="left")
-        self.last = np.searchsorted(footage.clip, footage.clip, side="right")
-
-    def __call__(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Draw one batch."""
-        rows = [self._pair(rng) for _ in range(self.batch)]
-        return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
-
-    def _pair(self, rng: np.random.Generator) -> dict[str, Any]:
-        driving = draw_row(rng, self.chances)
-        source = int(rng.integers(self.first[driving], self.last[driving]))
-        placement = random_placement(rng, strength=0.35)
-        # A clip's picture ends at its border: only enlarging shows nothing that was never filmed.
-        grow = np.exp(abs(rng.normal(0, 0.06)))
-        linear = placement[:, :2] / np.sqrt(abs(np.linalg.det(placement[:, :2]))) * grow
-        colours = np.clip(
-            np.linspace(0, 1, 256)[:, None] ** np.exp(rng.normal(0, 0.12))
-            * np.exp(rng.normal(0, 0.06, 3))
-            * 255,
-            0,
-            255,
-        )
-        table = colours.astype(np.uint8)[None]
-        pair: dict[str, Any] = {}
-        for name, index in (("source", source), ("driving", driving)):
-            picture = np.asarray(self.footage.pictures[index])
-            picture = cv2.LUT(self._place(picture, linear), np.ascontiguousarray(table))
-            pair[name] = picture
-            keypoints, head, shift = self._placed_head(index, linear, grow)
-            pair |= {f"{name}_keypoints": keypoints, f"{name}_linear": head, f"{name}_shift": shift}
-        return pair
-
-    def _place(self, picture: NDArray[Any], linear: Floats) -> NDArray[Any]:
-        half_in, half_out = picture.shape[0] / 2, self.size / 2
-        matrix = linear * (half_out / half_in)
-        shift = np.full(2, half_out - 0.5) - matrix @ np.full(2, half_in - 0.5)
-        flags = cv2.INTER_LINEAR
-        if self.size < picture.shape[0]:
-            picture = cv2.resize(picture, (self.size, self.size), interpolation=cv2.INTER_AREA)
-            matrix, shift = linear, np.full(2, half_out - 0.5) - linear @ np.full(2, half_out - 0.5)
-        return cv2.warpAffine(
-            picture,
-            np.concatenate([matrix, shift[:, None]], 1),
-            (self.size, self.size),
-            flags=flags,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )
-
-    def _placed_head(self, index: int, linear: Floats, grow: float) -> tuple[Floats, Floats, Floats]:
-        keypoints, head, shift = (
-            self.heads.keypoints[index],
-            self.heads.linear[index],
-            self.heads.shift[index],
-        )
-        placed = np.eye(3, dtype=np.float32) * grow
-        placed[:2, :2] = linear
-        if np.linalg.det(linear) < 0:
-            keypoints = keypoints[self.mirror]
-            # A mirrored head is the turned head of a mirrored face: R goes to M R M.
-            head = head @ np.diag([-1.0, 1.0, 1.0])
-        moved = (keypoints @ placed.T, placed @ head, placed @ shift)
-        return moved[0].astype(np.float32), moved[1].astype(np.float32), moved[2].astype(np.float32)
+Estimate = Callable[[str, Footage], Heads]  # what a footage is called, and it -> the student's heads
 
 
 def heads_of(batch: dict[str, Tensor], name: str) -> Head:
@@ -130,44 +47,76 @@ def pictures_of(batch: dict[str, Tensor], name: str) -> Tensor:
     return batch[name].permute(0, 3, 1, 2).float() / 255
 
 
-def read_heads(estimates: Path) -> Heads:
-    """Read what `models.training.estimates.write_estimates` wrote."""
-    with np.load(estimates) as file:
-        return Heads(file["keypoints"], file["linear"], file["shift"])
+def driving_of(batch: dict[str, Tensor]) -> Head:
+    """Pick a batch's driving heads as a packet leaves them: without the expression of what was dropped."""
+    head = heads_of(batch, "driving")
+    if "kept" not in batch:
+        return head
+    neutral = batch["driving_neutral"]
+    return head._replace(keypoints=neutral + drop_keypoints(head.keypoints - neutral, batch["kept"]))
+
+
+def load_filmed(
+    settings: dict[str, Any], *, data: Path, cache: Path, size: int, level: LevelFace, estimate: Estimate
+) -> tuple[Filmed, Filmed | None]:
+    """Load what a picture stage learns from: the clips, and the portraits where it asks for a share of them."""
+
+    def filmed(name: str, footage: Footage) -> Filmed:
+        student = settings["heads"] == "student"
+        return Filmed(footage, estimate(name, footage) if student else teacher_heads(footage, level))
+
+    least = int(settings.get("crop", 0))
+    clips = filmed("clips", load_clips(data, cache, size=size, level=level, least_crop=least))
+    if not float(settings.get("portraits", 0)):
+        return clips, None
+    return clips, filmed("portraits", load_portraits(data, size=size, level=level))
 
 
 def picture_stage(
     profile: NetworkProfile,
     *,
-    footage: Footage,
+    clips: Filmed,
+    portraits: Filmed | None,
     level: LevelFace,
-    heads: Heads,
     settings: dict[str, Any],
     perceptual: Path,
     device: torch.device,
 ) -> Stage:
-    """Set up stage two: a footage whose pictures show these heads, and the perceptual backbone's file."""
-    if len(heads.shift) != len(footage.clip):
-        raise TrainingError(
-            f"the heads are of {len(heads.shift)} frames and the footage has {len(footage.clip)}: estimate them again"
-        )
+    """Set up stage two from its footage and the perceptual backbone's file."""
     rows = level.rows(KEYPOINT_VERTICES)
     twins = [KEYPOINT_VERTICES.index(level.vertices[level.mirror[row]]) for row in rows]
     batch_size = int(settings["batch"])
     size = int(settings["size"])
-    batches = PairBatches(footage, heads, size=size, batch=batch_size, mirror=np.array(twins))
-    talker = channels_last(TalkingHead(profile)).to(device)
+    batches = PairBatches(
+        clips,
+        size=size,
+        batch=batch_size,
+        mirror=np.array(twins),
+        dropout=float(settings.get("dropout", 0)),
+        portraits=portraits,
+        share=float(settings.get("portraits", 0)),
+    )
+    talker = channels_last(talking_head(profile)).to(device)
     loss = channels_last(PictureLoss(perceptual, scales=int(settings["scales"]))).to(device)
+    game = None
+    if has_game(settings):
+        judges = [Discriminator(scales=scales_for(size)), Discriminator(scales=1, widths=CLOSE_WIDTHS)]
+        game = Game(channels_last(Rival(judges)).to(device), settings)
     expressive = torch.tensor(KEYPOINT_GROUPS["mouth"] + KEYPOINT_GROUPS["eyes"], device=device)
 
     def losses(batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
         truth, driving = pictures_of(batch, "driving"), heads_of(batch, "driving")
         with torch.autocast(device.type, torch.bfloat16):
             drawn = talker.draw(
-                talker.prepare(pictures_of(batch, "source")), heads_of(batch, "source"), driving
+                talker.prepare(pictures_of(batch, "source")), heads_of(batch, "source"), driving_of(batch)
             )
         importance = importance_map(driving, size, expressive=expressive, peak=float(settings["peak"]))
         terms = loss(drawn.picture, truth, importance, driving)
+        against: dict[str, Tensor] = {}
+        if game is not None:
+            real, shown = ([p, loss.close_ups(p, driving)] for p in (truth, drawn.picture))
+            with torch.autocast(device.type, torch.bfloat16):
+                against = game.terms(real, shown, step)
         small = importance_map(driving, size // 2, expressive=expressive, peak=float(settings["peak"]))
         # The warp alone must already be good: what is copied needs no drawing.
         warped = torch.nn.functional.avg_pool2d((drawn.warped - truth).abs(), 2)
@@ -176,13 +125,13 @@ def picture_stage(
             "perceptual": float(settings["perceptual"]) * terms["perceptual"],
             "close": float(settings["close"]) * terms["close"],
             "warp": float(settings["warp"]) * (warped * small).mean(),
-        }
+        } | against
 
-    drawn_ahead = PairBatches(footage, heads, size=size, batch=6, mirror=np.array(twins))
+    drawn_ahead = PairBatches(clips, size=size, batch=6, mirror=np.array(twins))
     fixed = {name: value.to(device) for name, value in drawn_ahead(np.random.default_rng(7)).items()}
 
     def sheet(weights: dict[str, Tensor]) -> NDArray[Any]:
-        shown = TalkingHead(profile).to(device)
+        shown = talking_head(profile).to(device)
         shown.load_state_dict(weights)
         shown.eval()
         with torch.no_grad():
@@ -190,35 +139,4 @@ def picture_stage(
             drawn = shown.draw(shown.prepare(source), heads_of(fixed, "source"), heads_of(fixed, "driving"))
         return draw_sheet(source, pictures_of(fixed, "driving"), drawn)
 
-    return Stage(talker, losses, batches, sheet=sheet)
-
-
-def train_picture(
-    profile: NetworkProfile,
-    *,
-    data: Path,
-    cache: Path,
-    folder: Path,
-    settings: dict[str, Any],
-    perceptual: Path,
-    start: dict[str, Tensor] | None,
-    estimates: Path | None,
-    minutes: float | None,
-    device: torch.device | None = None,
-) -> Average:
-    """Run stage two; `start` are weights to begin from, `estimates` the student's heads of every frame."""
-    level = load_level_face(data)
-    footage = load_clips(data, cache, size=profile.picture_size, level=level)
-    heads = teacher_heads(footage, level) if estimates is None else read_heads(estimates)
-    stage = picture_stage(
-        profile,
-        footage=footage,
-        level=level,
-        heads=heads,
-        settings=settings,
-        perceptual=perceptual,
-        device=device or choose_device(),
-    )
-    if start is not None and not (folder / "checkpoint.pt").exists():
-        stage.network.load_state_dict(start)
-    return train_stage(stage, folder=folder, settings=settings, minutes=minutes)
+    return Stage(talker, losses, batches, sheet=sheet, rival=None if game is None else game.rival)

@@ -7,11 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.networks import load_networks
+from models.profile import PROFILES
 from models.training.loop import TrainingError
 from models.training.parts import has_parts, read_parts
 
 RUNS = Path(__file__).parent / "runs"
-KINDS = frozenset({"student", "locate", "picture"})
+KINDS = frozenset({"student", "locate", "picture", "residual", "unsupervised"})
+
+NUMBERS = ("batch", "steps", "rate", "decay", "seed")  # that every stage has
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -46,7 +50,41 @@ def read_run(path: Path, *, profile: str) -> list[dict[str, Any]]:
         raise TrainingError(
             f"{path}: stages need names of their own and a kind of {', '.join(sorted(KINDS))}"
         )
+    for stage in stages:
+        lacking = [number for number in NUMBERS if number not in stage]
+        if lacking and not is_taken(stage):
+            raise TrainingError(f"{path}: the stage {stage['name']} lacks its number {lacking[0]!r}")
+        if stage.get("start", stage["name"]) not in names:
+            raise TrainingError(f"{path}: {stage['name']} starts from {stage['start']}, which is no stage")
     return stages
+
+
+def weights_of(settings: dict[str, Any], output: Path) -> dict[str, Tensor]:
+    """Return the average of a stage's weights, as a training left it in the run's folder `output`.
+
+    A stage that is taken `from` another profile, and that `output` does not hold, has that profile's own weights.
+
+    Raises:
+        TrainingError: a stage that was not trained yet.
+        ProfileError: a profile without weights.
+    """
+    folder = output / settings["name"]
+    if is_taken(settings) and not (folder / "checkpoint.pt").exists():
+        held = read_parts(output) if has_parts(output) else {}
+        return held[folder.name].average if folder.name in held else shipped_weights(settings)
+    return average_of(folder)
+
+
+def is_taken(settings: dict[str, Any]) -> bool:
+    """Say whether a stage's weights are another profile's, so that it is not trained."""
+    return "from" in settings
+
+
+def shipped_weights(settings: dict[str, Any]) -> dict[str, Tensor]:
+    """Return the weights of the profile that a stage is taken `from`; raises ProfileError."""
+    networks = load_networks(PROFILES / settings["from"])
+    kinds = {"student": "student", "locate": "locate", "picture": "talker"}
+    return networks.get_submodule(kinds[settings["kind"]]).state_dict()
 
 
 def average_of(folder: Path) -> dict[str, Tensor]:

@@ -77,10 +77,14 @@ def expression_loss(expression: Tensor) -> Tensor:
     return expression.abs().sum(-1).mean()
 
 
+def fewest_kept(keypoints: int) -> int:
+    """Return how many of the ordered keypoints are kept at least: a quarter."""
+    return math.ceil(keypoints * (1 - LARGEST_DROP))
+
+
 def random_prefix(batch: int, keypoints: int, *, generator: torch.Generator | None = None) -> Tensor:
     """Draw how many keypoints each picture keeps, from a quarter of them to all: int64 [B]."""
-    fewest = math.ceil(keypoints * (1 - LARGEST_DROP))
-    return torch.randint(fewest, keypoints + 1, (batch,), generator=generator)
+    return torch.randint(fewest_kept(keypoints), keypoints + 1, (batch,), generator=generator)
 
 
 def drop_keypoints(expression: Tensor, kept: Tensor) -> Tensor:

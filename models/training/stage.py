@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -11,8 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.large import take_over
 from models.training.feed import Batch, default_workers, feed
 from models.training.loop import Average, TrainingError, train
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 Sheet = Callable[[dict[str, Tensor]], NDArray[Any]]
 
@@ -28,6 +32,9 @@ class Stage:
     batches: Callable[[np.random.Generator], Batch]
     betas: tuple[float, float] = (0.5, 0.999)
     sheet: Sheet | None = None  # weights -> what they draw, uint8 RGB
+    rival: nn.Module | None = (
+        None  # a discriminator that learns beside the network, by terms of the same losses
+    )
 
     @property
     def device(self) -> torch.device:
@@ -53,13 +60,25 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def train_stage(stage: Stage, *, folder: Path, settings: dict[str, Any], minutes: float | None) -> Average:
+def train_stage(
+    stage: Stage,
+    *,
+    folder: Path,
+    settings: dict[str, Any],
+    minutes: float | None,
+    fabric: "Fabric | None" = None,
+) -> Average:
     """Train a stage by its run file's settings; resumes from the folder. See `models.training.loop.train`."""
+    rank, world = (0, 1) if fabric is None else (fabric.global_rank, fabric.world_size)
 
     def batches(first: int) -> Iterator[Batch]:
-        workers = default_workers(stage.device)
         return feed(
-            stage.batches, seed=int(settings["seed"]), start=first, device=stage.device, workers=workers
+            stage.batches,
+            seed=int(settings["seed"]),
+            start=first * world + rank,
+            stride=world,
+            device=stage.device,
+            workers=max(1, default_workers(stage.device) // world),
         )
 
     def sheet(step: int, average: Average) -> None:
@@ -74,12 +93,23 @@ def train_stage(stage: Stage, *, folder: Path, settings: dict[str, Any], minutes
         steps=int(settings["steps"]),
         batch=int(settings["batch"]),
         peak=float(settings["rate"]),
+        rival=stage.rival,
         betas=stage.betas,
         decay=float(settings["decay"]),
         every=int(settings.get("every", 500)),
         on_checkpoint=sheet,
         minutes=minutes,
+        fabric=fabric,
     )
+
+
+def begin_from(network: nn.Module, weights: dict[str, Tensor], *, name: str) -> None:
+    """Load the weights that the stage of a name begins from; raises TrainingError where they do not fit."""
+    try:
+        take_over(network, weights)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise TrainingError(f"the weights to go on from do not fit {name}: {reason}") from None
 
 
 def write_sheet(path: Path, sheet: NDArray[Any], *, width: int | None = None) -> None:

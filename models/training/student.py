@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.large import motion_student
 from models.layers import channels_last
 from models.profile import NetworkProfile
 from models.student import RIGID_VERTICES, HeadMotion, MotionStudent
@@ -26,14 +27,13 @@ from models.training.data import (
     student_targets,
 )
 from models.training.footage import Footage, LevelFace
-from models.training.loop import Average
-from models.training.stage import Stage, choose_device, train_stage
+from models.training.stage import Stage
 from runtime.geometry import KEYPOINT_GROUPS, KEYPOINT_VERTICES
 
 
 def new_student(profile: NetworkProfile, level: LevelFace) -> MotionStudent:
     """Build a student that knows the level face."""
-    student = MotionStudent(profile)
+    student = motion_student(profile)
     student.level_keypoints.copy_(torch.from_numpy(level.points[level.rows(KEYPOINT_VERTICES)]))
     student.level_rigid.copy_(torch.from_numpy(level.points[level.rows(RIGID_VERTICES)]))
     return student
@@ -104,7 +104,7 @@ def student_stage(
             (clips, student_targets(clips, level), 1 - share),
             (portraits, student_targets(portraits, level), share),
         ],
-        size=256,
+        size=profile.picture_size,
         batch=int(settings["batch"]),
     )
     student = channels_last(new_student(profile, level)).to(device)
@@ -118,20 +118,3 @@ def student_stage(
         return student_losses(seen, batch, weights)
 
     return Stage(student, losses, batches, betas=(0.9, 0.999))
-
-
-def train_student(
-    profile: NetworkProfile,
-    *,
-    data: Path,
-    cache: Path,
-    folder: Path,
-    settings: dict[str, Any],
-    minutes: float | None,
-    device: torch.device | None = None,
-) -> Average:
-    """Run stage one; see `models.training.loop.train`."""
-    stage = student_stage(
-        profile, data=data, cache=cache, settings=settings, device=device or choose_device()
-    )
-    return train_stage(stage, folder=folder, settings=settings, minutes=minutes)

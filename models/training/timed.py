@@ -13,20 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 
+from models.paper.profile import PaperProfile
 from models.profile import NetworkProfile
-from models.training.data import load_clips, load_level_face
 from models.training.estimates import estimate_heads
 from models.training.feed import default_workers, feed
-from models.training.locate import locate_stage
-from models.training.loop import Average, TrainingError, descend
+from models.training.footage import Footage
+from models.training.kinds import PERCEPTUAL, Material, needs, set_up, student_of
+from models.training.loop import Average, TrainingError, adam, all_finite, descend
 from models.training.losses import backbone_file
+from models.training.pairs import Heads
 from models.training.parts import StageWeights
-from models.training.picture import Heads, picture_stage, teacher_heads
 from models.training.results import CURVE_POINTS, Curve, Results, save_sheet
-from models.training.stage import Stage
-from models.training.student import student_stage
+from models.training.runfile import is_taken, shipped_weights
+from models.training.stage import Stage, begin_from
 
 CACHE = Path("runs/cache")  # of a data folder's decoded frames; a pack needs none
 SAVE_EVERY_S = 60.0
@@ -51,7 +52,7 @@ class Order:
 
 def parse_stages(named: Iterable[str], stages: list[dict[str, Any]]) -> dict[str, float]:
     """Turn NAME or NAME=SHARE into shares of the time in the order given; raises TrainingError."""
-    known = [stage["name"] for stage in stages]
+    known = [stage["name"] for stage in stages if not is_taken(stage)]
     shares: dict[str, float] = {}
     for text in named:
         name, _, share = text.partition("=")
@@ -73,7 +74,7 @@ def timed_rate(share: float, step: int, *, peak: float) -> float:
 
 
 def run_stages(
-    profile: NetworkProfile, stages: list[dict[str, Any]], order: Order, *, report: Report
+    profile: NetworkProfile | PaperProfile, stages: list[dict[str, Any]], order: Order, *, report: Report
 ) -> None:
     """Train the stages of an order one after the other until its time is over.
 
@@ -83,22 +84,28 @@ def run_stages(
     """
     by_name = {stage["name"]: stage for stage in stages}
     chosen = [by_name[name] for name in order.shares]
-    pictures = [stage for stage in chosen if stage["kind"] == "picture"]
+    pictures = [stage for stage in chosen if stage["kind"] in PERCEPTUAL]
     if pictures:
         backbone_file(order.perceptual, order.data)
     results = Results(order.output, order.start, sheets=len(pictures))
+    wanted = {other for settings in chosen for other in needs(settings, stages)}
+    given = {
+        stage["name"]: StageWeights(shipped_weights(stage), None, 0)
+        for stage in stages
+        if is_taken(stage) and stage["name"] in wanted - set(results.held)
+    }
     for settings in chosen:
-        _require(settings, stages, results.held, earlier=list(order.shares))
+        _require(settings, stages, given | results.held, earlier=list(order.shares))
     waiting = dict(order.shares)
     for settings in chosen:
         name, began = settings["name"], time.monotonic()
         ends = began + (order.ends - began) * waiting[name] / sum(waiting.values())
         del waiting[name]
-        try:
-            stage = _set_up(profile, settings, stages, results.held, order, ends=ends)
-            run_stage(stage, settings, results, order, began=began, ends=ends, report=report)
-        except KeyError as error:
-            raise TrainingError(f"the stage {name} lacks its number {error}") from None
+        held = given | results.held
+        settings = settings | {"batch": order.batch or settings["batch"]}
+        stage = set_up(profile, settings, _material(profile, stages, held, order, ends=ends))
+        start = held.get(settings.get("start", ""))
+        run_stage(stage, settings, results, order, start=start, began=began, ends=ends, report=report)
 
 
 def run_stage(
@@ -107,26 +114,32 @@ def run_stage(
     results: Results,
     order: Order,
     *,
+    start: StageWeights | None = None,
     began: float,
     ends: float,
     report: Report,
 ) -> None:
-    """Train one stage until `ends`, its own set-up since `began` counted in, and leave what it learned."""
-    name, batch = settings["name"], int(order.batch or settings["batch"])
+    """Train one stage until `ends`, its own set-up since `began` counted in, and leave what it learned.
+
+    `start` holds the weights of the stage that it goes on from, unless it was trained before itself.
+    """
+    name, batch = settings["name"], int(settings["batch"])
     peak, network, device = float(settings["rate"]), stage.network, stage.device
     average = Average(network, decay=float(settings["decay"]))
-    first = _take_up(average, network, results, settings)
-    optimiser = torch.optim.Adam(network.parameters(), lr=peak, betas=stage.betas)
+    first = _take_up(average, stage, results.before.get(name), start, name=name)
+    networks = [network] if stage.rival is None else [network, stage.rival]
+    optimiser = adam(networks, peak=peak, betas=stage.betas)
     machine = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     curve = Curve({"name": name, "device": machine, "batch": batch, "first_step": first})
-    good = _weights(average, network, first)
+    good = _weights(average, stage, first)
     # The first save finds a full disk or too many parts before the minutes are spent, and how long the last will take.
     took_s = results.save(name, good, curve.record) + save_sheet(stage, average, results.output, name)
     last = ends - 2 * took_s - 0.5
     workers = order.workers or default_workers(device)
     batches = feed(stage.batches, seed=int(settings["seed"]), start=first, device=device, workers=workers)
     ready = next(batches)
-    network.train()
+    for each in networks:
+        each.train()
     # The schedule runs from the first batch on: what comes before it is no part of it.
     starts = now = saved = told = time.monotonic()
     step, pace, span_s = first, 0.0, max(1.0, (last - starts) / CURVE_POINTS)
@@ -137,7 +150,7 @@ def run_stage(
     while now + pace < last:
         losses = stage.losses(ready, step)
         rate = timed_rate((now - starts) / max(1e-3, last - starts), step - first, peak=peak)
-        descend(network, optimiser, torch.stack(list(losses.values())).sum(), rate=rate)
+        descend(optimiser, losses, rate=rate)
         average.update(network)
         curve.add(losses)
         step += 1
@@ -145,13 +158,13 @@ def run_stage(
         pace, now = time.monotonic() - now, time.monotonic()
         if now - told < span_s and now + pace < last:
             continue
-        if not curve.close_span(step, (now - began) / 60):
+        if not curve.close_span(step, (now - began) / 60) or not all_finite(networks):
             results.save(name, good, curve.record)
             raise TrainingError(
-                f"the losses of {name} are not numbers before step {step};"
+                f"the losses or weights of {name} are not numbers before step {step};"
                 f" the weights of step {good.steps} are kept"
             )
-        told, good = now, _weights(average, network, step)
+        told, good = now, _weights(average, stage, step)
         speed = round((step - first) * batch / (now - starts), 1)
         curve.record |= {"steps": step - first, "samples_per_s": speed, "minutes": curve.points[-1]["minute"]}
         if now - saved >= SAVE_EVERY_S:
@@ -174,73 +187,58 @@ def _require(
 ) -> None:
     name = settings["name"]
     ready = set(held) | set(earlier[: earlier.index(name)])
-    wanted = [settings["start"]] if "start" in settings and name not in held else []
-    wanted += [_student_of(stages)] if settings.get("heads") == "student" else []
-    for other in wanted:
+    for other in needs(settings, stages):
+        if name in held and other == settings.get("start"):
+            continue
         if other not in ready:
             raise TrainingError(
                 f"the stage {name} goes on from {other}: train {other} before it, or give its parts with --from"
             )
 
 
-def _student_of(stages: list[dict[str, Any]]) -> str:
-    return next((stage["name"] for stage in stages if stage["kind"] == "student"), "a student")
-
-
-def _set_up(
-    profile: NetworkProfile,
-    settings: dict[str, Any],
+def _material(
+    profile: NetworkProfile | PaperProfile,
     stages: list[dict[str, Any]],
     held: dict[str, StageWeights],
     order: Order,
     *,
     ends: float,
-) -> Stage:
-    settings = settings | {"batch": order.batch or settings["batch"]}
-    cache, device = CACHE, order.device
-    torch.manual_seed(int(settings["seed"]))
-    if settings["kind"] == "student":
-        return student_stage(profile, data=order.data, cache=cache, settings=settings, device=device)
-    if settings["kind"] == "locate":
-        return locate_stage(data=order.data, cache=cache, settings=settings, device=device)
-    level = load_level_face(order.data)
-    footage = load_clips(order.data, cache, size=profile.picture_size, level=level)
-    if settings["heads"] == "student":
-        weights = held[_student_of(stages)].average
-        heads = Heads(**estimate_heads(profile, weights, footage, device=device, ends=ends))
-    else:
-        heads = teacher_heads(footage, level)
-    return picture_stage(
-        profile,
-        footage=footage,
-        level=level,
-        heads=heads,
-        settings=settings,
-        perceptual=backbone_file(order.perceptual, order.data),
-        device=device,
-    )
+) -> Material:
+    def weights(name: str) -> dict[str, Tensor]:
+        return held[name].average
+
+    def estimate(_: str, footage: Footage) -> Heads:
+        assert isinstance(profile, NetworkProfile)
+        student = weights(student_of(stages))
+        return estimate_heads(profile, student, footage, device=order.device, ends=ends)
+
+    return Material(order.data, CACHE, order.perceptual, order.device, weights, estimate)
 
 
-def _take_up(average: Average, network: nn.Module, results: Results, settings: dict[str, Any]) -> int:
-    """Load the weights that a stage goes on from into network and average; returns the steps behind it."""
-    before = results.before.get(settings["name"])
-    if before is None and "start" in settings:
-        before = StageWeights(results.held[settings["start"]].average, None, 0)
+def _take_up(
+    average: Average, stage: Stage, before: StageWeights | None, start: StageWeights | None, *, name: str
+) -> int:
+    """Load the weights that a stage goes on from into networks and average; returns the steps behind it."""
+    weights = before or start
+    if weights is None:
+        return 0
+    begin_from(stage.network, weights.average, name=name)
+    for weight, value in stage.network.state_dict().items():
+        average.values[weight].copy_(value)
     if before is None:
         return 0
-    try:
-        network.load_state_dict(before.average)
-        for name, value in network.state_dict().items():
-            average.values[name].copy_(value)
-        if before.network is not None:
-            network.load_state_dict(before.network)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise TrainingError(f"the weights to go on from do not fit {settings['name']}: {reason}") from None
+    if before.network is not None:
+        begin_from(stage.network, before.network, name=name)
+    if before.rival is not None and stage.rival is not None:
+        begin_from(stage.rival, before.rival, name=f"{name}'s discriminator")
     average.steps = before.steps
     return before.steps
 
 
-def _weights(average: Average, network: nn.Module, steps: int) -> StageWeights:
-    raw = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    return StageWeights({name: value.clone() for name, value in average.values.items()}, raw, steps)
+def _weights(average: Average, stage: Stage, steps: int) -> StageWeights:
+    rival = None if stage.rival is None else _copy(stage.rival.state_dict())
+    return StageWeights(_copy(average.values), _copy(stage.network.state_dict()), steps, rival)
+
+
+def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in weights.items()}

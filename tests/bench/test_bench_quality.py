@@ -11,11 +11,13 @@ from bench_fakes import SIZE, FakeTalker, scene, setup, write_film
 from typer.testing import CliRunner
 
 from bench.__main__ import app
-from bench.clips import list_clips
+from bench.clips import Clip, large_crops, list_clips
 from bench.errors import BenchError
 from bench.judge import Judge, Subject, pixel_figures
+from bench.metrics.landmarks import Box
 from bench.quality import run_quality, sampled
 from bench.report import quality_tables, to_json
+from bench.sheet import pick_ranked
 from bench.statistics import METRICS
 
 PROMISED = (
@@ -32,6 +34,12 @@ class PixelJudge:
         return np.array(
             [[_difference(a, b) for a, b in zip(originals, rival, strict=True)] for rival in rivals]
         )
+
+    def face_lpips(
+        self, originals: Sequence[np.ndarray], boxes: Any, rivals: Sequence[Sequence[np.ndarray]]
+    ) -> np.ndarray:
+        """See no faces."""
+        return np.full((len(rivals), len(originals)), np.nan)
 
     def subject(self, pictures: list[np.ndarray], boxes: Any) -> Subject:
         """See no landmarks."""
@@ -56,6 +64,27 @@ class PixelJudge:
         return [
             absent | {"lpips": row} | pixel_figures(subject.pictures, rival)
             for row, rival in zip(whole, rivals, strict=True)
+        ]
+
+
+class IdentityJudge(PixelJudge):
+    """Sees a face in every frame, and the redrawn one at a given distance from the original."""
+
+    distance = 0.0
+
+    def subject(self, pictures: list[np.ndarray], boxes: Any) -> Subject:
+        """See vectors that lie about 0.1 apart."""
+        angles = np.linspace(0, 1, len(pictures))
+        vectors = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
+        return Subject(pictures, [Box(0, 0, 9, 9)] * len(pictures), np.zeros((len(pictures), 66, 3)), vectors)
+
+    def figures(
+        self, subject: Subject, rivals: Sequence[Sequence[np.ndarray]]
+    ) -> list[dict[str, np.ndarray]]:
+        """Return the given distance for every frame."""
+        return [
+            found | {"identity_distance": np.full(len(subject.pictures), self.distance)}
+            for found in super().figures(subject, rivals)
         ]
 
 
@@ -131,6 +160,66 @@ def test_the_chosen_source_is_a_frame_of_the_first_second(films: Path) -> None:
         bench(films, FakeTalker(), source="last")
 
 
+def test_only_the_first_offsets_are_sent_and_the_others_drawn_as_zero(films: Path) -> None:
+    drawn = []
+
+    class Smiling(FakeTalker):
+        def estimate(self, picture: np.ndarray, source: Any) -> tuple[np.ndarray, ...]:
+            return *super().estimate(picture, source)[:2], np.ones((4, 3), np.float32)
+
+        def draw(
+            self, source: Any, rotation: np.ndarray, translation: np.ndarray, expression: np.ndarray
+        ) -> np.ndarray:
+            drawn.append(np.abs(expression).max(1) > 0)
+            return super().draw(source, rotation, translation, expression)
+
+    result = bench(films, Smiling(), keypoints=1)
+    assert result["keypoints"] == 1
+    np.testing.assert_array_equal(np.unique(drawn, axis=0), [[True, False, False, False]])
+    with pytest.raises(BenchError, match="sends 0 to 4 keypoints, not 5"):
+        bench(films, FakeTalker(), keypoints=5)
+
+
+def test_a_rival_that_draws_half_the_pixels_is_judged_at_our_size(films: Path) -> None:
+    summary = bench(films, FakeTalker(), rival=setup(size=SIZE // 2))["summary"]
+    assert summary["lpips_over_rival"] < 0.9
+    assert summary["lpips_over_rival_low"] <= summary["lpips_over_rival"]
+    same = bench(films, FakeTalker(), rival=setup())["summary"]
+    assert same["lpips_over_rival"] == pytest.approx(1)
+
+
+def test_only_clips_cropped_from_enough_pixels_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text("name,crop_side\nsmall,256\nlarge,512\nunknown,\n")
+    clips = [Clip(name, tmp_path / f"{name}.mp4", None) for name in ("small", "large", "unknown", "new")]
+    assert [clip.name for clip in large_crops(tmp_path / "val", clips, crop_side=400)] == ["large"]
+    with pytest.raises(BenchError, match="from 600 pixels"):
+        large_crops(tmp_path / "val", clips, crop_side=600)
+    with pytest.raises(BenchError, match=r"index\.csv"):
+        large_crops(tmp_path / "val" / "deeper", clips, crop_side=400)
+
+
+def test_the_sheets_show_the_best_the_median_and_the_worst_clips() -> None:
+    clips = [Clip(name, Path(name), None) for name in "abcdef"]
+    ratios = {"a": 0.5, "b": 0.2, "c": None, "d": 0.9, "e": 0.3, "f": None}
+    rows = [
+        {"name": name, "face_lpips_ratio": value, "lpips_ratio": 0.1 if name == "f" else None}
+        for name, value in ratios.items()
+    ]
+    chosen = {part: [clip.name for clip in people] for part, people in pick_ranked(clips, rows, 1).items()}
+    assert chosen == {"best": ["f"], "median": ["e"], "worst": ["d"]}
+
+
+def test_a_face_that_turns_into_another_persons_is_lost(tmp_path: Path) -> None:
+    write_film(tmp_path / "slow.mkv", scene(16))
+    judge = IdentityJudge()
+    options: dict[str, Any] = {"source": "first", "every": 2, "on_clip": lambda name: None}
+    for distance, lost in ((0.05, []), (0.9, ["slow"])):
+        judge.distance = distance
+        result = run_quality(setup(), list_clips(tmp_path), judge, **options)  # type: ignore[arg-type]
+        assert result["summary"]["identity_lost"] == lost
+        assert result["clips"][0]["identity_kept"] == (0 if lost else 1)
+
+
 def test_frames_are_taken_from_the_middle_of_their_group() -> None:
     assert sampled(12, 5) == [2, 7]
     assert sampled(3, 1) == [0, 1, 2]
@@ -151,7 +240,7 @@ def test_a_missing_clip_or_an_empty_folder_is_a_sentence(films: Path, tmp_path: 
 
 def test_the_tables_name_every_metric(films: Path) -> None:
     summary, clips = quality_tables(bench(films, FakeTalker()))
-    assert summary.row_count == len(METRICS) + 6
+    assert summary.row_count == len(METRICS) + 7
     assert clips.row_count == 2
 
 
@@ -170,6 +259,8 @@ def test_the_command_prints_json_and_writes_its_files(
     assert json.loads((tmp_path / "out" / "quality.json").read_text()) == printed
     assert (tmp_path / "out" / "quality.png").stat().st_size > 0
     assert (tmp_path / "out" / "sheet.png").stat().st_size > 0
+    for part in ("best", "median", "worst"):
+        assert (tmp_path / "out" / f"sheet-{part}.png").stat().st_size > 0
 
 
 def test_a_strangers_frozen_picture_has_the_frozen_pictures_errors(

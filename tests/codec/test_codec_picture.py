@@ -1,3 +1,4 @@
+import os
 import random
 from dataclasses import replace
 
@@ -166,3 +167,10 @@ def test_empty_and_huge_pictures_are_not_cut(size):
         cut_picture(bytes(size), transfer=0, slot=0)
     with pytest.raises(ValueError, match="too small"):
         cut_picture(random.Random(1).randbytes(2000), transfer=0, slot=0, piece_bytes=41)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="scheduling is asked for as on Linux")
+def test_coding_a_picture_leaves_the_threads_priority_alone() -> None:
+    before = os.sched_getscheduler(0)
+    encode_picture(np.zeros((64, 64, 3), np.uint8))
+    assert os.sched_getscheduler(0) == before

@@ -12,6 +12,7 @@ from models.profile import PROFILES, NetworkProfile, load_network_profile
 from models.student import RIGID_VERTICES
 from models.training.footage import POSE_VERTICES, Footage, LevelFace, image_coordinates, make_footage
 from models.training.losses import FIRES, Fire
+from models.training.pairs import Filmed, teacher_heads
 from runtime.geometry import KEYPOINT_VERTICES
 
 SIDE = 64
@@ -66,6 +67,11 @@ def _footage(clip: np.ndarray, identity: np.ndarray) -> Footage:
     return make_footage(
         pictures, image_coordinates(stored), clip, identity, np.full(int(clip.max()) + 1, 300), level
     )
+
+
+def filmed(footage: Footage) -> Filmed:
+    """Give a footage the teacher's heads."""
+    return Filmed(footage, teacher_heads(footage, level_face()))
 
 
 def backbone(path: Path) -> Path:

@@ -1,20 +1,48 @@
 """The GAN loss: who gains from which step, scales, spectral norm."""
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from models.training.adversarial import (  # noqa: E402
     Discriminator,
+    Game,
     Judged,
     PatchDiscriminator,
+    Rival,
     discriminator_loss,
     feature_matching_loss,
     generator_loss,
     scales_for,
 )
+from models.training.feed import prefetch  # noqa: E402
+from models.training.loop import train  # noqa: E402
+from models.training.picture import picture_stage  # noqa: E402
+from tests.models.models_fakes import (  # noqa: E402
+    SIDE,
+    backbone,
+    clips,
+    filmed,
+    level_face,
+    portraits,
+    tiny_profile,
+)
 
 WIDTHS = (8, 16, 16)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks this small wait for their threads longer than they compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def pictures(seed: int, spread: float) -> "torch.Tensor":
@@ -83,3 +111,74 @@ def test_the_discriminator_cannot_shout() -> None:
         for _ in range(20):
             judge(torch.rand(1, 3, 32, 32))
     assert torch.linalg.matrix_norm(judge.score.weight.flatten(1), 2) < 1.1
+
+
+def test_each_term_of_the_game_reaches_one_side_only() -> None:
+    rival, drawn = Rival([Discriminator(scales=2, widths=WIDTHS)]), pictures(2, 0.2).requires_grad_()
+    terms = rival.terms([pictures(1, 0.1)], [drawn])
+    (terms["gan"] + terms["matching"]).backward(retain_graph=True)
+    assert drawn.grad.abs().sum() > 0
+    assert all(weight.grad is None for weight in rival.parameters())
+    drawn.grad = None
+    terms["discriminator"].backward()
+    assert drawn.grad is None
+    assert all(weight.grad is not None for weight in rival.parameters())
+
+
+def test_the_generator_hears_the_discriminator_little_by_little() -> None:
+    torch.manual_seed(0)
+    rival = Rival([Discriminator(scales=1, widths=WIDTHS)]).eval()
+    game = Game(rival, {"gan": 0.5, "matching": 2.0, "gan_from": 10, "gan_rise": 4})
+    real, drawn = [pictures(1, 0.1)], [pictures(2, 0.2)]
+    assert game.terms(real, drawn, 9) == {}
+    first, full, later = (game.terms(real, drawn, step) for step in (10, 13, 1000))
+    whole = rival.terms(real, drawn)
+    for name, weight in (("gan", 0.5), ("matching", 2.0)):
+        assert first[name].item() == pytest.approx(0.25 * weight * whole[name].item(), rel=1e-4)
+        assert full[name].item() == later[name].item() == pytest.approx(weight * whole[name].item(), rel=1e-4)
+    assert first["discriminator"].item() == pytest.approx(whole["discriminator"].item())
+
+
+SETTINGS: dict[str, Any] = {
+    "heads": "teacher", "size": SIDE, "batch": 2, "scales": 1, "peak": 5.0, "pixels": 4.0, "perceptual": 1.0,
+    "close": 0.7, "warp": 2.0, "gan": 0.1, "matching": 1.0, "gan_from": 1, "gan_rise": 3, "dropout": 0.5,
+    "portraits": 0.5,
+}  # fmt: skip
+
+
+def play(folder: Path, weights: Path, *, until: int | None = None) -> list[dict[str, float]]:
+    """Train the talking head against a discriminator for five steps; `until` stops it early."""
+    torch.manual_seed(0)
+    stage = picture_stage(
+        tiny_profile(), clips=filmed(clips()), portraits=filmed(portraits()), level=level_face(),
+        settings=SETTINGS, perceptual=weights, device=torch.device("cpu"),
+    )  # fmt: skip
+    seen: list[dict[str, float]] = []
+
+    def losses(batch: Any, step: int) -> dict[str, Any]:
+        terms = stage.losses(batch, step)
+        seen.append({name: value.item() for name, value in terms.items()})
+        return terms
+
+    def feed(first: int) -> Iterator[Any]:
+        for number, batch in enumerate(prefetch(stage.batches, seed=1, start=first), start=first):
+            if number == until:
+                raise KeyboardInterrupt
+            yield batch
+
+    with contextlib.suppress(KeyboardInterrupt):
+        train(
+            stage.network, losses, feed, rival=stage.rival,
+            folder=folder, steps=5, batch=2, peak=1e-3, warm_up=2, every=1,
+        )  # fmt: skip
+    return seen
+
+
+def test_a_stopped_game_goes_on_with_the_same_losses(tmp_path: Path) -> None:
+    weights = backbone(tmp_path / "backbone.pth")
+    whole = play(tmp_path / "whole", weights)
+    parts = [*play(tmp_path / "parts", weights, until=3), *play(tmp_path / "parts", weights)]
+    assert len(whole) == 5
+    assert whole[0].keys() == {"pixels", "perceptual", "close", "warp"}
+    for ours, theirs in zip(parts, whole, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)

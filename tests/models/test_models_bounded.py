@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from models.large import talking_head  # noqa: E402
 from models.training import estimates, results, timed  # noqa: E402
+from models.training.footage import DataError  # noqa: E402
 from models.training.loop import TrainingError  # noqa: E402
 from models.training.pack import write_pack  # noqa: E402
 from models.training.parts import StageWeights, read_parts, write_parts  # noqa: E402
@@ -45,6 +49,15 @@ class Clock:
     def monotonic(self) -> float:
         self.now += 0.1
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks this small wait for their threads longer than they compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +108,52 @@ def test_stages_share_the_time_leave_parts_and_go_on_from_them(tmp_path: Path, c
     assert after["second"].average.keys() == held["second"].average.keys()
 
 
+def test_a_discriminator_is_left_and_taken_up_again(tmp_path: Path, clock: Clock) -> None:
+    write_pack(tmp_path / "pack", clips=clips(), portraits=portraits(), level=level_face(), about=ABOUT)
+    backbone(tmp_path / "backbone.pth")
+    game = PICTURE | {"gan": 0.1, "matching": 1.0, "dropout": 0.5, "portraits": 0.5}
+    run_stages(tiny_profile(), [game], order(tmp_path, clock.now + 3), report=print)
+    left = read_parts(tmp_path / "out")["first"]
+    curve = json.loads((tmp_path / "out" / "losses.json").read_text())["stages"][0]["curve"]
+    assert {"gan", "matching", "discriminator"} < curve[-1].keys()
+    again = order(tmp_path, clock.now + 2.5, start=tmp_path / "out", output=tmp_path / "more")
+    run_stages(tiny_profile(), [game | {"rate": 0.0}], again, report=print)
+    after = read_parts(tmp_path / "more")["first"]
+    assert after.steps > left.steps
+    assert left.rival is not None
+    assert after.rival is not None
+    for name, value in left.rival.items():
+        if name.endswith("original"):  # at a rate of nothing they stay
+            torch.testing.assert_close(after.rival[name], value)
+
+
+def test_twice_the_size_goes_on_from_a_stage_of_the_smaller_profile(tmp_path: Path, clock: Clock) -> None:
+    write_pack(tmp_path / "pack", clips=clips(), portraits=portraits(), level=level_face(), about=ABOUT)
+    backbone(tmp_path / "backbone.pth")
+    smaller = talking_head(tiny_profile()).state_dict()
+    write_parts(tmp_path / "parts", {"small": StageWeights(smaller, None, 7)}, most=1)
+    large = PICTURE | {
+        "name": "large",
+        "start": "small",
+        "size": 2 * SIDE,
+        "crop": 300,
+        "gan": 0.1,
+        "rate": 0.0,
+    }
+    stages = [{"name": "small", "kind": "picture", "from": "laptop-256"}, large]
+    profile = replace(tiny_profile(), picture_size=2 * SIDE)
+    asked = order(tmp_path, clock.now + 3, shares={"large": 1.0}, start=tmp_path / "parts")
+    run_stages(profile, stages, asked, report=print)
+    held = read_parts(tmp_path / "out")["large"]
+    assert held.average["generator.finest.0.weight"].shape[0] == 2
+    weight = "generator.body.0.first.0.weight"
+    torch.testing.assert_close(held.average[weight], smaller[weight], atol=1e-3, rtol=0)
+    with pytest.raises(TrainingError, match="no stage 'small'"):
+        parse_stages(["small"], stages)
+    with pytest.raises(DataError, match="--crop 301"):
+        run_stages(profile, [stages[0], large | {"crop": 301}], asked, report=print)
+
+
 def stage_of(network: Any, *, poison: int | None = None) -> Stage:
     def losses(batch: dict[str, Any], step: int) -> dict[str, Any]:
         loss = (network(batch["numbers"]) - 3).square().mean()
@@ -113,6 +172,22 @@ def test_losses_that_are_no_numbers_stop_a_run_and_leave_the_weights_before_them
             began=100.0, ends=asked.ends, report=print,
         )  # fmt: skip
     assert all(torch.isfinite(value).all() for value in read_parts(tmp_path)["first"].average.values())
+
+
+def test_weights_that_are_no_numbers_are_not_kept_where_the_losses_were(tmp_path: Path) -> None:
+    network = torch.nn.Linear(3, 1, bias=False)
+
+    def losses(batch: dict[str, Any], step: int) -> dict[str, Any]:
+        return {"loss": (network(batch["numbers"]).sum() * 0).sqrt()}  # nothing, and steep without end
+
+    stage = Stage(network, losses, lambda rng: {"numbers": torch.from_numpy(rng.random((4, 3), np.float32))})
+    settings = {"name": "first", "batch": 4, "rate": 1e-2, "decay": 0.9, "seed": 0}
+    with pytest.raises(TrainingError, match="not numbers"):
+        run_stage(
+            stage, settings, Results(tmp_path, None, sheets=0), order(tmp_path, 105),
+            began=100.0, ends=105.0, report=print,
+        )  # fmt: skip
+    assert all(torch.isfinite(value).all() for value in read_parts(tmp_path)["first"].network.values())
 
 
 def test_a_run_whose_time_is_over_before_it_trains_says_so(tmp_path: Path) -> None:

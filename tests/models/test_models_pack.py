@@ -102,3 +102,10 @@ def test_rows_are_drawn_as_numpy_draws_them() -> None:
     assert [draw_row(ours, sums) for _ in range(200)] == [
         int(theirs.choice(500, p=weights)) for _ in range(200)
     ]
+
+
+def test_a_pack_with_clips_of_too_small_a_crop_is_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path / "pack")
+    assert len(load_clips(path, tmp_path, size=SIDE, level=level_face(), least_crop=300).pictures)
+    with pytest.raises(DataError, match="--crop 400"):
+        load_clips(path, tmp_path, size=SIDE, level=level_face(), least_crop=400)

@@ -12,10 +12,11 @@ from models.geometry import rotation_matrix  # noqa: E402
 from models.paper.blocks import points_of  # noqa: E402
 from models.paper.canonical import Detected, KeypointDetector  # noqa: E402
 from models.paper.head import BINS, HeadEstimator, HeadMotion  # noqa: E402
-from models.paper.motion_field import Placed, candidate_flows, warp, warp_candidates  # noqa: E402
+from models.paper.motion_field import Placed, candidate_flows, inverse  # noqa: E402
 from models.paper.norm import BatchNorm, add_spectral_norm, fold_spectral_norm  # noqa: E402
 from models.paper.profile import load_paper_profile  # noqa: E402
 from models.paper.talker import TalkingHead, place  # noqa: E402
+from models.paper.warp import warp_candidates, warp_native, warp_planes  # noqa: E402
 from models.profile import PROFILES, ProfileError, load_network_profile  # noqa: E402
 
 SWITCHES = [
@@ -33,7 +34,8 @@ def random_pose(seed: int) -> tuple[Any, HeadMotion]:
     canonical = torch.rand(2, 5, 3, generator=generator) - 0.5
     rotation = 20 * torch.randn(2, 3, generator=generator)
     translation = 0.1 * torch.randn(2, 3, generator=generator)
-    return canonical, HeadMotion(rotation, translation, 0.05 * torch.randn(2, 5, 3, generator=generator))
+    expression = 0.05 * torch.randn(2, 5, 3, generator=generator)
+    return canonical, HeadMotion(rotation, translation, expression, torch.zeros(2, 3, BINS))
 
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
@@ -112,7 +114,22 @@ def test_a_flat_volume_is_warped_in_the_plane_alone() -> None:
     source, driving = (place(Detected(canonical, None), each) for each in (motion, deeper))
     volume = torch.rand(2, 3, 8, 8)
     flows = candidate_flows(points_of((8, 8), volume), source, driving)
-    assert (warp(volume, flows[:, 1]) - volume).abs().max() < 1e-4
+    assert (warp_native(volume, flows[:, 1]) - volume).abs().max() < 1e-4
+
+
+def test_the_warp_by_planes_is_the_native_one_inside_and_outside_the_volume() -> None:
+    generator = torch.Generator().manual_seed(10)
+    volume = torch.randn(2, 3, 4, 8, 8, generator=generator)
+    flow = torch.rand(2, 4, 8, 8, 3, generator=generator) * 3 - 1.5
+    assert (warp_planes(volume, flow) - warp_native(volume, flow)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_matrix_times_its_inverse_is_the_identity(size: int) -> None:
+    matrices = torch.randn(4, 5, size, size, generator=torch.Generator().manual_seed(11)) + 3 * torch.eye(
+        size
+    )
+    assert (inverse(matrices) @ matrices - torch.eye(size)).abs().max() < 1e-4
 
 
 def test_a_bright_heatmap_cell_is_where_the_keypoint_is() -> None:

@@ -11,15 +11,21 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from models.motion_field import Head  # noqa: E402
+from models.networks import load_networks  # noqa: E402
+from models.profile import PROFILES  # noqa: E402
 from models.training.augment import disturb, place, random_placement  # noqa: E402
 from models.training.data import load_level_face, people_weights  # noqa: E402
 from models.training.feed import prefetch  # noqa: E402
 from models.training.footage import POSE_VERTICES, DataError, Footage, LevelFace, fit_poses  # noqa: E402
 from models.training.loop import TrainingError, learning_rate, save_checkpoint, train  # noqa: E402
 from models.training.losses import PictureLoss, importance_map  # noqa: E402
-from models.training.picture import Heads, PairBatches  # noqa: E402
-from models.training.runfile import RUNS, average_of, read_run  # noqa: E402
+from models.training.pairs import Filmed, Heads, PairBatches  # noqa: E402
+from models.training.parts import StageWeights, write_parts  # noqa: E402
+from models.training.picture import driving_of  # noqa: E402
+from models.training.portraits import PortraitPairs  # noqa: E402
+from models.training.runfile import RUNS, average_of, read_run, weights_of  # noqa: E402
 from runtime.geometry import rotation_matrix  # noqa: E402
+from tests.models.models_fakes import filmed, portraits  # noqa: E402
 
 
 def dot(size: int, x: float, y: float) -> np.ndarray:
@@ -75,15 +81,56 @@ def test_a_pair_keeps_keypoints_on_the_picture_and_on_the_head(seed: int) -> Non
     linear = 0.6 * rotation_matrix(np.array([20.0, 5, 10]))
     shift = np.array([0.1, -0.05, 0], np.float32)
     keypoints = canonical @ linear.T + shift
-    heads = Heads(keypoints[None].repeat(2, 0), linear[None].repeat(2, 0), shift[None].repeat(2, 0))
+    heads = Heads(*(part[None].repeat(2, 0) for part in (keypoints, linear, shift, canonical)))
     pictures = np.stack([dot(128, *keypoints[0, :2])] * 2)
-    pair = PairBatches(footage(pictures), heads, size=128, batch=1, mirror=np.array([1, 0]))(rng)
+    pair = PairBatches(Filmed(footage(pictures), heads), size=128, batch=1, mirror=np.array([1, 0]))(rng)
     found, head = pair["driving_keypoints"][0].numpy(), pair["driving_linear"][0].numpy()
     rebuilt = canonical @ head.T + pair["driving_shift"][0].numpy()
     np.testing.assert_allclose(rebuilt, found, atol=1e-5)
     np.testing.assert_allclose(head @ head.T, np.eye(3) * (head**2).sum() / 3, atol=1e-5)
     seen = middle(pair["driving"][0].numpy() * (pair["driving"][0].numpy() > 60))
     assert np.abs(found[:, :2] - seen).sum(1).min() < 0.05
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_face_without_expression_loses_nothing_when_its_last_keypoints_are_dropped(seed: int) -> None:
+    canonical = np.random.default_rng(seed).normal(0, 0.3, (8, 3)).astype(np.float32)
+    linear, shift = 0.6 * rotation_matrix(np.array([20.0, 5, 10])), np.array([0.1, -0.05, 0], np.float32)
+    parts = (canonical @ linear.T + shift, linear, shift, canonical)
+    pairs = PairBatches(
+        Filmed(footage(np.zeros((2, 32, 32, 3), np.uint8)), Heads(*(part[None].repeat(2, 0) for part in parts))),
+        size=32, batch=4, mirror=np.array([1, 0, 3, 2, 5, 4, 7, 6]), dropout=1.0,
+    )  # fmt: skip
+    batch = pairs(np.random.default_rng(seed))
+    torch.testing.assert_close(batch["driving_neutral"], batch["driving_keypoints"], atol=1e-5, rtol=0)
+    assert 2 <= int(batch["kept"].min()) <= int(batch["kept"].max()) <= 8
+
+
+def test_dropped_keypoints_fall_back_to_the_sources_own_geometry_and_the_others_stay() -> None:
+    placed = torch.rand(2, 20, 3)
+    batch = {
+        "driving_keypoints": placed,
+        "driving_linear": torch.eye(3).repeat(2, 1, 1),
+        "driving_shift": torch.zeros(2, 3),
+        "driving_neutral": placed - 1,
+        "kept": torch.tensor([5, 20]),
+    }
+    moved = (placed - driving_of(batch).keypoints).abs().sum(-1) > 0.5
+    assert moved.sum(1).tolist() == [15, 0]
+    assert not moved[0, :5].any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_turned_portrait_shows_a_keypoint_where_its_head_says(seed: int) -> None:
+    stills, heads = portraits(), filmed(portraits()).heads
+    eye = heads.keypoints[0, 8]
+    shot = filmed(stills).shot(0)._replace(picture=dot(128, *eye[:2]))
+    source, driving = PortraitPairs(stills, [shot])(np.random.default_rng(seed))
+    assert driving is shot
+    assert np.abs(source.keypoints - shot.keypoints).max() > 0.01
+    np.testing.assert_allclose(middle(source.picture), source.keypoints[8, :2], atol=0.03)
+    scale = np.sqrt((source.linear**2).sum() / 3)
+    np.testing.assert_allclose(source.linear @ source.linear.T, scale**2 * np.eye(3), atol=1e-4)
 
 
 def test_the_teacher_reads_back_the_pose_of_a_turned_level_face() -> None:
@@ -141,6 +188,40 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tm
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 10
 
 
+def test_a_discriminators_loss_that_is_no_number_stops_the_run_too(tmp_path: Path) -> None:
+    network, rival = torch.nn.Linear(3, 1), torch.nn.Linear(1, 1)
+
+    def losses(batch: Any, step: int) -> dict[str, Any]:
+        theirs = rival(network(batch).detach()).mean()
+        return {"loss": network(batch).square().mean(), "discriminator": theirs / (0 if step == 7 else 1)}
+
+    def feed(first: int) -> Iterator[Any]:
+        return prefetch(lambda rng: torch.ones(2, 3), seed=1, start=first)
+
+    with pytest.raises(TrainingError, match="step 7"):
+        train(network, losses, feed, rival=rival, folder=tmp_path, steps=20, batch=2, peak=1e-2, every=5)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert state["step"] == 5
+    assert all(
+        torch.isfinite(value).all() for value in (*state["network"].values(), *state["rival"].values())
+    )
+
+
+def test_weights_that_are_no_numbers_are_not_kept(tmp_path: Path) -> None:
+    network = torch.nn.Linear(3, 1, bias=False)
+
+    def losses(batch: Any, step: int) -> dict[str, Any]:
+        loss = network(batch).square().mean()
+        return {"loss": (loss * 0).sqrt() if step == 4 else loss}  # the root of nothing has no slope
+
+    def feed(first: int) -> Iterator[Any]:
+        return prefetch(lambda rng: torch.ones(2, 3), seed=1, start=first)
+
+    with pytest.raises(TrainingError, match="weight is not a number at step 5"):
+        train(network, losses, feed, folder=tmp_path, steps=20, batch=2, peak=1e-2, every=1)
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 4
+
+
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(path, {"step": 1})
@@ -177,6 +258,24 @@ def test_a_run_file_of_another_profile_is_refused(tmp_path: Path) -> None:
 def test_a_stage_that_never_ran_is_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="student"):
         average_of(tmp_path / "student")
+
+
+def test_a_taken_stage_has_its_profiles_weights_unless_the_run_left_others(tmp_path: Path) -> None:
+    taken = {"name": "student", "kind": "student", "from": "laptop-256"}
+    shipped = load_networks(PROFILES / "laptop-256").student.state_dict()
+    assert all(torch.equal(value, shipped[name]) for name, value in weights_of(taken, tmp_path).items())
+    write_parts(tmp_path, {"student": StageWeights({"weight": torch.ones(2)}, None, 1)}, most=1)
+    assert weights_of(taken, tmp_path)["weight"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("line", ['start = "nowhere"', "", 'kind = "dance"'])
+def test_a_run_file_that_cannot_be_run_is_refused(tmp_path: Path, line: str) -> None:
+    numbers = "batch = 1\nsteps = 1\nrate = 1.0\ndecay = 0.9\n" + ("seed = 1\n" if line else "")
+    kind = "" if "kind" in line else 'kind = "picture"\n'
+    path = tmp_path / "run.toml"
+    path.write_text(f'profile = "laptop-256"\n[[stages]]\nname = "one"\n{kind}{numbers}{line}\n')
+    with pytest.raises(TrainingError, match=r"run\.toml"):
+        read_run(path, profile="laptop-256")
 
 
 def test_a_folder_without_data_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""The options that several commands of the bench share. It knows the command line; it measures nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.clips import Clip, list_clips
+
+Data = Annotated[
+    Path, typer.Option("--data", help="A folder with clips/ and landmarks/, or a plain folder of videos.")
+]
+Profile = Annotated[str, typer.Option(help="Sizes and weights, by name or folder.")]
+Engine = Annotated[str, typer.Option(help="What runs the networks.")]
+Source = Annotated[str, typer.Option(help="The picture that is drawn from: first or chosen.")]
+Every = Annotated[int, typer.Option(min=1, help="Judge every so manieth frame.")]
+Clips = Annotated[str, typer.Option("--clips", help="Only these clips, by name, with commas between.")]
+Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
+Strangers = Annotated[int, typer.Option(min=1, help="How many people the contact sheet shows.")]
+
+# People on each of the sheets of the best, median and worst clips.
+RANKED = 4
+
+
+def choose_clips(data: Path, names: str) -> list[Clip]:
+    """Read the option --clips; raise BenchError where a clip is not there."""
+    return list_clips(data, names=[name.strip() for name in names.split(",") if name.strip()])

@@ -1,0 +1,82 @@
+"""The listener's view of a talking head: turned, levelled, or moved relative to the source picture's own pose.
+
+Pure functions on a motion as the receiver holds it, between playout and drawing (paper, section 3.2: the user changes
+`R_d <- R_u R_d` and `t_d <- t_u + t_d`; section 4.2: frontalisation sets the rotation). Offsets hang on the head:
+whatever turns the head turns them too. Knows nothing of bytes, networks or pictures.
+
+Absolute motion is the motion as it came; another person's picture as the source needs nothing here either, since
+expression is relative to the source's own neutral geometry.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.geometry import Floats, rotation_angles, rotation_matrix
+
+WIDEST_DEGREES = 30.0  # beyond it the source picture shows too little of what would be seen
+
+
+class Pose(NamedTuple):
+    """What a head does: a motion's numbers."""
+
+    rotation: Floats  # [3] yaw, pitch, roll in degrees
+    translation: Floats  # [3] x, y in image coordinates; z the negative log of the scale
+    expression: Floats  # [K, 3] in distances between the irises, along the picture's axes
+
+
+def turn(
+    pose: Pose, *, yaw: float = 0.0, pitch: float = 0.0, shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> Pose:
+    """Look at the head from elsewhere: `R_d <- R_u R_d`, `t_d <- t_u + t_d`.
+
+    Args:
+        pose: the driving motion.
+        yaw, pitch: of R_u in degrees, held within `WIDEST_DEGREES` either way; yaw > 0 turns the nose to +x, pitch > 0
+            turns it down.
+        shift: t_u; z > 0 makes the head smaller.
+    """
+    angles = np.clip(np.array([yaw, pitch, 0], np.float32), -WIDEST_DEGREES, WIDEST_DEGREES)
+    turned = _turned(pose, rotation_matrix(angles))
+    return turned._replace(translation=pose.translation + np.asarray(shift, np.float32))
+
+
+def frontalise(pose: Pose) -> Pose:
+    """Set the head level: R_d becomes that of the level face, place, size and expression stay."""
+    level = _turned(pose, rotation_matrix(pose.rotation).T)
+    return level._replace(rotation=np.zeros(3, np.float32))  # exactly, and not up to rounding
+
+
+def follow(pose: Pose, reference: Pose, source: Pose) -> Pose:
+    """Move the source's own head by what the driving head has moved since a reference (relative motion).
+
+    `R = R_d R_r^-1 R_s`, the way travelled in units of the head's own size, and the change of expression measured in
+    the head's own axes on top of the source's. With driving and reference alike the source rests as it is in its
+    picture.
+
+    Args:
+        pose: the driving motion.
+        reference: the driving motion at rest: its first frame, as a rule.
+        source: the source picture's own.
+    """
+    of_pose, of_reference, of_source = (rotation_matrix(each.rotation) for each in (pose, reference, source))
+    rotation = of_pose @ of_reference.T @ of_source
+    nearer = float(
+        np.exp(reference.translation[2] - source.translation[2])
+    )  # the source's size over the reference's
+    travelled = pose.translation - reference.translation
+    translation = source.translation + travelled * np.array([nearer, nearer, 1], np.float32)
+    # Rows are points: `rows @ R` takes them from the picture's axes into the head's.
+    changed = pose.expression @ of_pose - reference.expression @ of_reference
+    expression = (source.expression @ of_source + changed) @ rotation.T
+    return Pose(rotation_angles(_float32(rotation)), _float32(translation), _float32(expression))
+
+
+def _turned(pose: Pose, matrix: Floats) -> Pose:
+    rotation = rotation_angles(matrix @ rotation_matrix(pose.rotation))
+    return Pose(rotation, pose.translation, _float32(pose.expression @ matrix.T))
+
+
+def _float32(values: NDArray[np.floating]) -> Floats:
+    return np.asarray(values, np.float32)

@@ -1,0 +1,68 @@
+"""The bench of repairs, with a talker without networks and repairers whose work is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench_fakes import scene, setup, write_film
+
+from bench.clips import list_clips
+from bench.errors import BenchError
+from bench.judge import PictureJudge
+from bench.residual import AREA, Repair, load_repairer, run_residual
+from bench.sheet import Row
+from bench.tables import residual_tables
+from models.residual import Residual
+from models.training.loop import save_checkpoint
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """A folder with one film."""
+    write_film(tmp_path / "slow.mkv", scene(8))
+    return tmp_path
+
+
+def sends_everything(picture: np.ndarray, redrawn: np.ndarray) -> Repair:
+    return Repair(picture, 576, 576)
+
+
+def sends_nothing(picture: np.ndarray, redrawn: np.ndarray) -> Repair:
+    return Repair(redrawn, 0, 576)
+
+
+def test_what_is_repaired_and_what_it_costs_are_measured(films: Path, backbones: Path) -> None:
+    judge, shown = PictureJudge(backbones), list[Row]()
+    options = {"every": 4, "on_clip": lambda name: None}
+    whole = run_residual(setup(), list_clips(films), sends_everything, judge, shown=shown, **options)
+    summary = whole["summary"]
+    assert summary["region_lpips"] == pytest.approx(0, abs=1e-6)
+    assert summary["region_lpips_redrawn"] > summary["lpips_redrawn"] > 0
+    assert summary["code_bytes"] == 576 * 33 / 8
+    assert summary["halved_share"] == 1
+    covered = shown[0].pictures[0].astype(int)
+    changed = (covered != scene(8)[2]).any(2).mean()
+    assert changed == pytest.approx(AREA, rel=0.5)
+    idle = run_residual(setup(), list_clips(films), sends_nothing, judge, **options)["summary"]
+    assert idle["region_lpips_ratio"] == pytest.approx(1)
+    assert idle["code_bytes"] == 576 / 8
+    assert idle["plain_lpips"] == idle["plain_lpips_redrawn"]
+    assert residual_tables(whole)[0].row_count == 11
+
+
+def test_a_network_is_loaded_from_its_stage_and_its_cells_are_counted(tmp_path: Path) -> None:
+    network = Residual().eval()
+    network.encoder.significance.bias.data.fill_(-9)  # sends nothing
+    save_checkpoint(tmp_path / "checkpoint.pt", {"average": network.state_dict()})
+    picture, redrawn = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    repair = load_repairer(tmp_path)(picture, redrawn)
+    assert (repair.cells_sent, repair.cells) == (0, 64)
+    np.testing.assert_array_equal(repair.picture, redrawn)
+
+
+def test_a_folder_without_a_residual_network_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="no checkpoint yet"):
+        load_repairer(tmp_path / "residual")
+    save_checkpoint(tmp_path / "checkpoint.pt", {"average": {}})
+    with pytest.raises(BenchError, match="another network"):
+        load_repairer(tmp_path)

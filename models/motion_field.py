@@ -30,8 +30,8 @@ class Head(NamedTuple):
 class MotionField(NamedTuple):
     """What M says of a driving picture."""
 
-    planes: Tensor  # [B, D, H, W, 3] source place of each point of the volume, image coordinates
-    surface: Tensor  # [B, H, W, 2] source place of what is seen at each point
+    planes: Tensor  # [B, D, 3, H, W] source place of each point of the volume, image coordinates
+    surface: Tensor  # [B, 2, H, W] source place of what is seen at each point
     occlusion: Tensor  # [B, 1, H, W] in [0, 1]: 1 where the source shows it
     features: Tensor  # [B, field width, H, W]
     masks: Tensor  # [B, K + 2, H, W]
@@ -72,27 +72,25 @@ class Field(nn.Module):
 
     def forward(self, source: SourceFeatures, source_head: Head, driving_head: Head) -> MotionField:
         size = source.context.shape[-1]
-        grid = image_grid(size, source.context)  # [H, W, 2]
+        grid = image_grid(size, source.context).permute(2, 0, 1)  # [2, H, W]
         scale = driving_head.linear.square().sum((1, 2)).div(3).sqrt()  # [B]
         prior, depth = self.prior(grid, driving_head, scale)
         linear, offsets = flow_parts(source_head, driving_head)
-        rough = compose(prior.softmax(1), linear, offsets, points_at(grid, depth))[..., :2]
-        seen = warp_picture(source.context, rough)
-        inputs = torch.cat([prior.softmax(1), seen, (rough - grid).permute(0, 3, 1, 2) * 4], 1)
-        features = self.refine(inputs)
+        shares = prior.softmax(1)
+        rough = compose(shares, linear, offsets, grid).at(depth)[:, :2]
+        seen = warp_picture(source.context, rough.permute(0, 2, 3, 1))
+        features = self.refine(torch.cat([shares, seen, (rough - grid) * 4], 1))
         learned = self.head(features).float()
         flows = prior.shape[1]
         masks = (prior + learned[:, :flows]).softmax(1)
-        correction = learned[:, flows : flows + 2].permute(0, 2, 3, 1) * CORRECTION
-        depth = depth + learned[:, flows + 2] * CORRECTION
-        surface = compose(masks, linear, offsets, points_at(grid, depth))[..., :2] + correction
-        planes = []
-        for level in range(self.depth):
-            z = ((2 * level + 1) / self.depth - 1) * self.extent
-            place = compose(masks, linear, offsets, points_at(grid, torch.full_like(depth, z)))
-            planes.append(torch.cat([place[..., :2] + correction, place[..., 2:]], -1))
+        correction = learned[:, flows : flows + 2] * CORRECTION
+        depth = depth + learned[:, flows + 2 : flows + 3] * CORRECTION
+        flow = compose(masks, linear, offsets, grid)
+        flow = flow._replace(level=flow.level + functional.pad(correction, (0, 0, 0, 0, 0, 1)))
+        levels = [((2 * level + 1) / self.depth - 1) * self.extent for level in range(self.depth)]
+        planes = torch.stack([flow.at(level) for level in levels], 1)
         occlusion = torch.sigmoid(learned[:, flows + 3 :] + 2)
-        return MotionField(torch.stack(planes, 1), surface, occlusion, features, masks)
+        return MotionField(planes, flow.at(depth)[:, :2], occlusion, features, masks)
 
     def refine(self, inputs: Tensor) -> Tensor:
         """Run the small U-Net over the prior: [B, inputs, H, W] -> [B, width, H, W]."""
@@ -104,19 +102,19 @@ class Field(nn.Module):
         return self.leave(torch.cat([fine, joined], 1))
 
     def prior(self, grid: Tensor, head: Head, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the geometric mask logits [B, K + 2, H, W] and the depth of the seen surface [B, H, W]."""
+        """Return the geometric mask logits [B, K + 2, H, W] and the depth of the seen surface [B, 1, H, W]."""
         centre = head.shift[:, :2] + (head.linear @ self.head_centre)[:, :2]
         radii = self.head_radii * scale[:, None]
-        away = (grid - centre[:, None, None]) / radii[:, None, None]
-        rigid = (HEAD_LOGIT * (1 - away.square().sum(-1))).clamp_min(-8)  # [B, H, W]
+        away = (grid - centre[:, :, None, None]) / radii[:, :, None, None]
+        rigid = (HEAD_LOGIT * (1 - away.square().sum(1, keepdim=True))).clamp_min(-8)  # [B, 1, H, W]
         # |p - x|^2 as a sum of squares over the two axes: [B, K, H, W]
-        dx = grid[None, None, :, :, 0] - head.keypoints[:, :, 0, None, None]
-        dy = grid[None, None, :, :, 1] - head.keypoints[:, :, 1, None, None]
+        dx = grid[0] - head.keypoints[:, :, 0, None, None]
+        dy = grid[1] - head.keypoints[:, :, 1, None, None]
         squared = (dx.square() + dy.square()) / scale.square()[:, None, None, None]
         bumps = (KEYPOINT_LOGIT - squared / (2 * self.reach.square())[:, None, None]).clamp_min(-30)
         share = (-squared / (2 * SURFACE_REACH**2)).softmax(1)
-        depth = (share * head.keypoints[:, :, 2, None, None]).sum(1)
-        return torch.cat([torch.zeros_like(rigid)[:, None], rigid[:, None], bumps], 1), depth
+        depth = (share * head.keypoints[:, :, 2, None, None]).sum(1, keepdim=True)
+        return torch.cat([torch.zeros_like(rigid), rigid, bumps], 1), depth
 
 
 def flow_parts(source: Head, driving: Head) -> tuple[Tensor, Tensor]:
@@ -128,23 +126,34 @@ def flow_parts(source: Head, driving: Head) -> tuple[Tensor, Tensor]:
         return linear, sources - drivings @ linear.transpose(1, 2)
 
 
-def compose(masks: Tensor, linear: Tensor, offsets: Tensor, points: Tensor) -> Tensor:
-    """Compose the flow: `(1 - m_0) A p + sum_k m_k b_k + m_0 p` for points [B, H, W, 3]; masks [B, K + 2, H, W]."""
-    still = masks[:, 0, :, :, None]
-    with full_precision(points):
-        moved = (points.flatten(1, 2) @ linear.transpose(1, 2)).unflatten(1, points.shape[1:3])
-        shifts = (masks[:, 1:].flatten(2).transpose(1, 2) @ offsets).unflatten(1, points.shape[1:3])
-    return (1 - still) * moved + shifts + still * points
+class Flow(NamedTuple):
+    """A composed flow, which is linear in depth: the source place of a point at depth z is `level + z * slope`."""
+
+    level: Tensor  # [B, 3, H, W]
+    slope: Tensor  # [B, 3, H, W]
+
+    def at(self, depth: Tensor | float) -> Tensor:
+        """Return the source places [B, 3, H, W] of points at a depth, a number or [B, 1, H, W]."""
+        return self.level + self.slope * depth
+
+
+def compose(masks: Tensor, linear: Tensor, offsets: Tensor, grid: Tensor) -> Flow:
+    """Compose the flow `(1 - m_0) A p + sum_k m_k b_k + m_0 p`; masks [B, K + 2, H, W], grid [2, H, W]."""
+    still = masks[:, :1]
+    points = functional.pad(grid, (0, 0, 0, 0, 0, 1))  # at depth 0
+    with full_precision(grid):
+        moved = (linear[:, :, :2] @ grid.flatten(1)).unflatten(2, grid.shape[1:])
+        shifts = (offsets.transpose(1, 2) @ masks[:, 1:].flatten(2)).unflatten(2, grid.shape[1:])
+    upright = torch.tensor([0.0, 0.0, 1.0], device=grid.device)[:, None, None]
+    return Flow(
+        (1 - still) * moved + shifts + still * points,
+        (1 - still) * linear[:, :, 2, None, None] + still * upright,
+    )
 
 
 def full_precision(like: Tensor) -> torch.autocast:
     """Keep a training's half precision out of coordinates: it errs by up to half a pixel of 256."""
     return torch.autocast(like.device.type, enabled=False)
-
-
-def points_at(grid: Tensor, depth: Tensor) -> Tensor:
-    """Give every pixel a depth: grid [H, W, 2], depth [B, H, W] -> [B, H, W, 3]."""
-    return torch.cat([grid.expand(depth.shape[0], -1, -1, -1), depth[..., None]], -1)
 
 
 def image_grid(size: int, like: Tensor) -> Tensor:

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.appearance import Appearance, SourceFeatures
 from models.generator import Generator
-from models.motion_field import Field, Head, MotionField, image_grid
+from models.motion_field import Field, Head, MotionField, full_precision, image_grid
 from models.profile import NetworkProfile
 from models.warp import warp_picture, warp_volume_native
 
@@ -52,8 +53,26 @@ class TalkingHead(nn.Module):
 
 
 def enlarge(places: Tensor, factor: int) -> Tensor:
-    """Interpolate a flow [B, H, W, 2] to `factor` times its size: what moves is interpolated, so that borders stay."""
-    size = places.shape[1]
-    moves = (places - image_grid(size, places)).permute(0, 3, 1, 2)
-    larger = functional.interpolate(moves, scale_factor=float(factor), mode="bilinear", align_corners=False)
+    """Interpolate a flow [B, 2, H, W] bilinearly to `factor` times its size, [B, factor H, factor W, 2].
+
+    What moves is interpolated, so that borders stay. It is a convolution and a pixel shuffle, which every engine runs
+    several times faster than its own resizing of two channels.
+    """
+    size = places.shape[-1]
+    moves = places - image_grid(size, places).permute(2, 0, 1)
+    padded = functional.pad(moves, (1, 1, 1, 1), mode="replicate")
+    with full_precision(places):
+        larger = functional.pixel_shuffle(
+            functional.conv2d(padded, bilinear_kernels(factor).to(places)), factor
+        )
     return larger.permute(0, 2, 3, 1) + image_grid(size * factor, places)
+
+
+def bilinear_kernels(factor: int) -> Tensor:
+    """Return what each of a pixel's `factor`^2 parts takes of its neighbours: [2 factor^2, 2, 3, 3], two channels."""
+    away = (torch.arange(factor) + 0.5) / factor - 0.5  # of the part's centre from the pixel's
+    line = torch.stack([(-away).clamp_min(0), 1 - away.abs(), away.clamp_min(0)], 1)  # [factor, 3]
+    one = torch.einsum("ia,jb->ijab", line, line).reshape(factor**2, 3, 3)
+    kernels = torch.zeros(2, factor**2, 2, 3, 3)
+    kernels[0, :, 0], kernels[1, :, 1] = one, one
+    return kernels.flatten(0, 1)

@@ -17,9 +17,9 @@ def warp_picture(picture: Tensor, places: Tensor) -> Tensor:
 
 
 def warp_volume_native(volume: Tensor, places: Tensor, *, depth: int, extent: float) -> Tensor:
-    """Warp a folded volume [B, C * D, H, W] to places [B, D, H, W, 3] (image coordinates); returns [B, C * D, H, W]."""
+    """Warp a folded volume [B, C * D, H, W] to places [B, D, 3, H, W] (image coordinates); returns [B, C * D, H, W]."""
     unfolded = volume.float().unflatten(1, (-1, depth))
-    grid = torch.cat([places[..., :2], places[..., 2:] / extent], -1).float()
+    grid = torch.cat([places[:, :, :2], places[:, :, 2:] / extent], 2).permute(0, 1, 3, 4, 2).float()
     warped = functional.grid_sample(
         unfolded, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
@@ -32,9 +32,9 @@ def warp_volume_planes(volume: Tensor, places: Tensor, *, depth: int, extent: fl
     channels = folded // depth
     # One tall image, its planes stacked; x and y are clamped to pixel centres so that no plane bleeds into the next.
     tall = volume.float().reshape(batch, channels, depth * height, width)
-    x = places[..., 0].clamp(-1 + 1 / width, 1 - 1 / width)
-    row = ((places[..., 1] + 1) * (height / 2) - 0.5).clamp(0, height - 1)
-    level = ((places[..., 2] / extent + 1) * (depth / 2) - 0.5).clamp(0, depth - 1)
+    x = places[:, :, 0].clamp(-1 + 1 / width, 1 - 1 / width)
+    row = ((places[:, :, 1] + 1) * (height / 2) - 0.5).clamp(0, height - 1)
+    level = ((places[:, :, 2] / extent + 1) * (depth / 2) - 0.5).clamp(0, depth - 1)
     lower = level.floor()
     share = level - lower
     upper = (lower + 1).clamp_max(depth - 1)

@@ -1,7 +1,7 @@
-"""The drawing thread: asks the playout what is due, draws it, and hands the picture on.
+"""The drawing threads: ask the playout what is due, draw it, and hand the pictures on in their order.
 
-The one place where the playout buffer is shared between threads (the event loop pushes, this thread takes),
-so its lock lives here. It knows no packets and no outputs.
+The one place where the playout buffer is shared between threads (the event loop pushes, these take), so its
+lock lives here. It knows no packets and no outputs.
 """
 
 import threading
@@ -18,6 +18,9 @@ from runtime.talker import Source, Talker
 
 # How long the end of a call waits for motions not due yet: the longest playout delay and some drawing.
 FINISH_S = 0.4
+# Pictures in the making at once: while one is drawn the next comes due, and two side by side keep two cores
+# busier than one after the other.
+DRAWN_AT_ONCE = 2
 
 
 class Buffer(Protocol):
@@ -46,10 +49,10 @@ class Drawing:
     Parameters
     ----------
     on_picture
-        Called on the drawing thread with what was shown, the picture (SxSx3 RGB uint8), and when its drawing
-        began and ended (monotonic seconds).
+        Called on a drawing thread, one picture at a time and in the order in which they came due, with what was
+        shown, the picture (SxSx3 RGB uint8), and when its drawing began and it was handed on (monotonic seconds).
     on_error
-        Called on the drawing thread with the exception that ended it.
+        Called on a drawing thread with the exception that ended the drawing.
     """
 
     def __init__(
@@ -66,11 +69,18 @@ class Drawing:
         self._sources: dict[int, Source] = {}
         self._changed = threading.Condition()
         self._end_s: float | None = None
-        self._thread = threading.Thread(target=self._work, name="receiver-drawing", daemon=True)
+        self._failed = False
+        self._taken = 0  # pictures begun
+        self._handed_on = 0
+        self._threads = [
+            threading.Thread(target=self._work, name=f"receiver-drawing-{number}", daemon=True)
+            for number in range(DRAWN_AT_ONCE)
+        ]
 
     def start(self) -> None:
         """Begin to draw."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def draw_in_order(self) -> None:
         """Draw every motion as soon as it can be; to be said before the first source and motion."""
@@ -93,7 +103,7 @@ class Drawing:
         with self._changed:
             for motion in motions:
                 self._playout.push(motion, arrived_s)
-            self._changed.notify()
+            self._changed.notify_all()
 
     @property
     def counts(self) -> PlayoutCounts:
@@ -109,31 +119,49 @@ class Drawing:
         """Draw what is still to come due, then end; takes at most half a second and a picture's time."""
         with self._changed:
             self._end_s = time.monotonic() + FINISH_S
-            self._changed.notify()
-        if self._thread.ident is not None:
-            self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
 
     def _work(self) -> None:
         try:
             while (item := self._wait()) is not None:
-                shown, source = item
+                number, shown, source = item
                 began_s = time.monotonic()
                 motion = shown.motion
                 picture = self._talker.draw(source, motion.rotation, motion.translation, motion.expression)
+                if not self._wait_for_turn(number):
+                    return
                 self._on_picture(shown, picture, began_s, time.monotonic())
+                with self._changed:
+                    self._handed_on += 1
+                    self._changed.notify_all()
         except Exception as error:
-            self._on_error(error)
+            with self._changed:
+                first, self._failed = not self._failed, True
+                self._changed.notify_all()
+            if first:
+                self._on_error(error)
 
-    def _wait(self) -> tuple[Shown, Source] | None:
-        """Sleep until something is due; None at the end."""
+    def _wait(self) -> tuple[int, Shown, Source] | None:
+        """Sleep until something is due; returns it with its number, None at the end."""
         with self._changed:
-            while True:
+            while not self._failed:
                 now_s = time.monotonic()
                 if self._end_s is not None and (now_s >= self._end_s or not self._playout.waiting):
                     return None
                 shown = self._playout.next(now_s)
                 if shown is not None:
-                    return shown, self._sources[shown.source]
+                    self._taken += 1
+                    return self._taken - 1, shown, self._sources[shown.source]
                 due_s = self._playout.due_s()
                 times_s = [time_s for time_s in (due_s, self._end_s) if time_s is not None]
                 self._changed.wait(max(min(times_s) - now_s, 0.0) if times_s else None)
+            return None
+
+    def _wait_for_turn(self, number: int) -> bool:
+        """Sleep until the pictures before this one are handed on; False if one of them failed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._handed_on == number or self._failed)
+            return not self._failed

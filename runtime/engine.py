@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
@@ -20,12 +22,17 @@ from runtime.profile import GRAPHS, Profile
 Arrays = Mapping[str, NDArray[Any]]
 
 
+# How many calls of a graph run side by side, each on its share of the cores: two pictures on a core each take less
+# time than one after the other on both, for a picture's many small steps leave the second core waiting.
+STREAMS = {"frame": 2}
+
+
 class EngineError(Exception):
     """An engine that is not there, or a graph that does not run; its text is a sentence for the user."""
 
 
 class Graph(Protocol):
-    """A compiled graph; one thread at a time."""
+    """A compiled graph; any thread may call it, and calls that an engine cannot run side by side wait."""
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Run once; the arrays that come back belong to the caller."""
@@ -59,18 +66,24 @@ def load(profile: Profile, *, engine: str = "auto") -> Graphs:
 
 
 class OpenVinoGraph:
-    """A graph compiled by OpenVINO, with one request that its thread reuses."""
+    """A graph compiled by OpenVINO, with as many requests as may run at the same time; further calls wait."""
 
-    def __init__(self, compiled: Any) -> None:
-        self._request = compiled.create_infer_request()
+    def __init__(self, compiled: Any, *, streams: int) -> None:
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(streams):
+            self._idle.put(compiled.create_infer_request())
         self._inputs = {name for port in compiled.inputs for name in port.get_names()}
         self._outputs = [(port.get_any_name(), index) for index, port in enumerate(compiled.outputs)]
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        self._request.infer(
-            {name: value for name, value in inputs.items() if name in self._inputs}, share_inputs=True
-        )
-        return {name: self._request.get_output_tensor(index).data.copy() for name, index in self._outputs}
+        request = self._idle.get()
+        try:
+            request.infer(
+                {name: value for name, value in inputs.items() if name in self._inputs}, share_inputs=True
+            )
+            return {name: request.get_output_tensor(index).data.copy() for name, index in self._outputs}
+        finally:
+            self._idle.put(request)
 
 
 def _load_openvino(profile: Profile, *, int8: bool) -> Graphs:
@@ -84,14 +97,18 @@ def _load_openvino(profile: Profile, *, int8: bool) -> Graphs:
     except OSError:
         pass  # without a cache the graphs compile anew each time, in a second or two
     # Flow and heatmap coordinates need all of float32's bits: in half precision they err by a quarter of a pixel.
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    # Threads that are bound to cores would crowd on the first ones when several graphs run at once.
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
     # Elsewhere OpenVINO would emulate the 8 bits in float32, more slowly than it runs the float graph.
     int8 = int8 and "INT8" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     compiled: dict[str, Graph] = {}
     for graph in GRAPHS:
         with _one_sentence(profile, graph):
             path = profile.int8_path(graph) if int8 and graph in profile.int8 else profile.graph_path(graph)
-            compiled[graph] = OpenVinoGraph(core.compile_model(path, "CPU", settings))
+            streams = STREAMS.get(graph, 1)
+            compiled[graph] = OpenVinoGraph(
+                core.compile_model(path, "CPU", settings | {"NUM_STREAMS": streams}), streams=streams
+            )
     return Graphs("openvino" if int8 else "openvino-f32", **compiled)
 
 
@@ -112,8 +129,9 @@ ENGINES: dict[str, Engine] = {
 
 def as_picture(array: NDArray[Any]) -> NDArray[np.uint8]:
     """Turn a graph's picture [1, 3, S, S] in [0, 1] into uint8 [S, S, 3]."""
-    scaled = array[0] * np.float32(255) + np.float32(0.5)
-    return np.ascontiguousarray(np.clip(scaled, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+    side = array.shape[2]
+    planes = cv2.convertScaleAbs(array.reshape(-1, side), alpha=255)  # rounds; nothing drawn is negative
+    return np.asarray(cv2.merge(list(planes.reshape(3, side, side))), np.uint8)
 
 
 def as_input(picture: NDArray[np.uint8]) -> NDArray[np.float32]:

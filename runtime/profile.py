@@ -23,6 +23,7 @@ class Profile:
     keypoints: int  # K
     graphs_hash: bytes  # SHA-256 over the graphs
     int8: frozenset[str]  # graphs that also come in 8 bits, for OpenVINO
+    half: frozenset[str]  # graphs that also come in half precision, for TensorRT
 
     @property
     def format_path(self) -> Path:
@@ -36,6 +37,10 @@ class Profile:
     def int8_path(self, graph: str) -> Path:
         """Return where a graph's 8-bit form lies, an OpenVINO model."""
         return self.folder / f"{graph}.int8.xml"
+
+    def half_path(self, graph: str) -> Path:
+        """Return where a graph's form in half precision lies."""
+        return self.folder / f"{graph}.fp16.onnx"
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Outline:
     keypoints: int
     hashes: dict[str, str]  # SHA-256 of each graph
     int8_hashes: dict[str, str]  # SHA-256 of each graph that also comes in 8 bits
+    half_hashes: dict[str, str]  # and of each that also comes in half precision
     cost: Cost | None
 
     @property
@@ -105,6 +111,7 @@ def outline_profile(folder: Path) -> Outline:
             int(network["keypoints"]),
             {graph: str(graphs[graph]) for graph in GRAPHS if graph in graphs},
             {graph: str(digest) for graph, digest in table.get("int8", {}).items() if graph in GRAPHS},
+            {graph: str(digest) for graph, digest in table.get("half", {}).items() if graph in GRAPHS},
             None if cost is None else Cost(**cost),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -153,6 +160,13 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
                 f"{file} or its .bin is missing, damaged or of another version; install visavis again, or make it "
                 f"with `visavis models quantise {name}`."
             )
+    for graph, expected in outline.half_hashes.items():
+        file = folder / f"{graph}.fp16.onnx"
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != expected:
+            raise ProfileError(
+                f"{file} is missing, damaged or of another version; install visavis again, or make it with "
+                f"`visavis models half {name}`."
+            )
     if needs_tables and not (folder / "tables.npz").is_file():
         raise ProfileError(f"The profile {name} lacks its tables; fit them with `visavis tables fit`.")
     return Profile(
@@ -162,6 +176,7 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
         outline.keypoints,
         total.digest(),
         frozenset(outline.int8_hashes),
+        frozenset(outline.half_hashes),
     )
 
 

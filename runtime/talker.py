@@ -4,7 +4,6 @@ The paper's section 3 as a call runs it: features of the source once, motion of 
 shown frame. Knows nothing of bytes, peers or files.
 """
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,15 +47,13 @@ class Talker:
     def __init__(self, graphs: Graphs, *, picture_size: int) -> None:
         self.graphs = graphs
         self.picture_size = picture_size
-        self._locks = {name: threading.Lock() for name in ("locate", "source", "motion", "frame")}
         level = self._estimate(np.zeros((picture_size, picture_size, 3), np.uint8), None)
         self._level_canonical = level["level"][0]
 
     def prepare(self, picture: Picture) -> Source:
         """Extract what is drawn from of a source picture, uint8 [S, S, 3]."""
         self._check(picture)
-        with self._locks["source"]:
-            out = self.graphs.source({"picture": as_input(picture)})
+        out = self.graphs.source({"picture": as_input(picture)})
         # The motion graph sees the source as it sees every frame, so that a source at rest is drawn as it is.
         motion = self._estimate(picture, out["canonical"])
         rotation, translation, expression = (
@@ -91,8 +88,7 @@ class Talker:
             "driving_linear": head_linear(rotation, translation)[None],
             "driving_shift": _shift(translation)[None],
         }
-        with self._locks["frame"]:
-            drawn = self.graphs.frame(inputs)["drawn"]
+        drawn = self.graphs.frame(inputs)["drawn"]
         return as_picture(drawn)
 
     def locate(self, frame: Picture) -> Face | None:
@@ -108,8 +104,7 @@ class Talker:
         canvas = np.zeros((LOCATE_SIZE, LOCATE_SIZE, 3), np.uint8)
         top, left = (LOCATE_SIZE - small.shape[0]) // 2, (LOCATE_SIZE - small.shape[1]) // 2
         canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
-        with self._locks["locate"]:
-            out = self.graphs.locate({"picture": as_input(canvas)})
+        out = self.graphs.locate({"picture": as_input(canvas)})
         score = float(out["present"].reshape(-1)[0])
         if score < PRESENT:
             return None
@@ -125,8 +120,7 @@ class Talker:
         return keypoints(canonical, rotation, translation, expression)
 
     def _estimate(self, picture: Picture, canonical: Floats | None) -> dict[str, NDArray[Any]]:
-        with self._locks["motion"]:
-            out = self.graphs.motion({"picture": as_input(picture)})
+        out = self.graphs.motion({"picture": as_input(picture)})
         if "expression" in out:  # the paper's delta, whatever the source
             return out
         if canonical is None:

@@ -16,7 +16,7 @@ def draw_sheet(source: Tensor, driving: Tensor, drawn: Drawn) -> NDArray[Any]:
     """Lay out a row a sample (source, driving, redrawn, warped, flow, copy mask, occlusion), uint8 RGB [h, w, 3]."""
     size = source.shape[-1]
     surface = drawn.field.surface
-    flow = (surface - image_grid(surface.shape[1], surface)).permute(0, 3, 1, 2)
+    flow = surface - image_grid(surface.shape[-1], surface).permute(2, 0, 1)
     flow = torch.cat([0.5 + 2 * flow, torch.full_like(flow[:, :1], 0.5)], 1).clamp(0, 1)
     columns = [
         source,

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from models.engine import load_torch  # noqa: E402
 from models.geometry import head_linear, keypoints, pose_of_points  # noqa: E402
-from models.motion_field import Head, compose, flow_parts, image_grid, points_at  # noqa: E402
+from models.motion_field import Head, compose, flow_parts, image_grid  # noqa: E402
 from models.networks import load_networks  # noqa: E402
 from models.profile import NetworkProfile, ProfileError, load_network_profile  # noqa: E402
 from models.talker import TalkingHead, enlarge  # noqa: E402
@@ -32,8 +32,8 @@ def head(rotation: list[float], translation: list[float], seed: int = 3) -> Head
 def test_the_warp_by_planes_is_the_five_dimensional_one() -> None:
     generator = torch.Generator().manual_seed(1)
     volume = torch.randn(2, 6 * 4, 16, 16, generator=generator)
-    places = torch.rand(2, 4, 16, 16, 3, generator=generator) * 2.6 - 1.3
-    places[..., 2] *= 0.45
+    places = torch.rand(2, 4, 3, 16, 16, generator=generator) * 2.6 - 1.3
+    places[:, :, 2] *= 0.45
     native = warp_volume_native(volume, places, depth=4, extent=0.45)
     planes = warp_volume_planes(volume, places, depth=4, extent=0.45)
     assert (native - planes).abs().max() < 1e-4
@@ -43,8 +43,21 @@ def test_without_motion_every_point_stays() -> None:
     still = head([5, -3, 2], [0.1, 0, 0.8])
     linear, offsets = flow_parts(still, still)
     masks = torch.rand(1, 22, 8, 8).softmax(1)
-    points = points_at(image_grid(8, masks), torch.rand(1, 8, 8) * 0.2)
-    assert (compose(masks, linear, offsets, points) - points).abs().max() < 1e-5
+    grid, depth = image_grid(8, masks).permute(2, 0, 1), torch.rand(1, 1, 8, 8) * 0.2
+    flow = compose(masks, linear, offsets, grid)
+    points = torch.cat([grid[None], depth], 1)
+    assert (flow.at(depth) - points).abs().max() < 1e-5
+
+
+def test_the_composed_flow_is_the_sum_over_its_masks() -> None:
+    source, driving = head([5, -3, 2], [0.1, 0, 0.8]), head([-20, 8, 10], [-0.1, 0.05, 0.6])
+    linear, offsets = flow_parts(source, driving)
+    masks = torch.rand(1, 22, 8, 8).softmax(1)
+    grid, depth = image_grid(8, masks).permute(2, 0, 1), torch.rand(1, 1, 8, 8) * 0.2
+    points = torch.cat([grid[None], depth], 1).flatten(2)[0]  # [3, P]
+    each = torch.stack([points, *((linear[0] @ points + offset[:, None]) for offset in offsets[0])])
+    expected = (masks.flatten(2)[0, :, None] * each).sum(0)
+    assert (compose(masks, linear, offsets, grid).at(depth)[0].flatten(1) - expected).abs().max() < 1e-5
 
 
 def test_each_keypoint_flow_takes_its_driving_keypoint_to_the_source() -> None:
@@ -60,9 +73,9 @@ def test_an_untrained_network_already_moves_the_head_and_keeps_the_background() 
     source, driving = head([0, 0, 0], [0, 0, 0.8]), head([0, 0, 0], [0.25, 0, 0.8])
     with torch.no_grad():
         drawn = talker.draw(talker.prepare(torch.rand(1, 3, 256, 256)), source, driving)
-    moved = drawn.field.surface - image_grid(64, drawn.field.surface)
-    assert abs(float(moved[0, 32, 40, 0]) + 0.25) < 0.03
-    assert moved[0, :4, :4].abs().max() < 0.02
+    moved = drawn.field.surface - image_grid(64, drawn.field.surface).permute(2, 0, 1)
+    assert abs(float(moved[0, 0, 32, 40]) + 0.25) < 0.03
+    assert moved[0, :, :4, :4].abs().max() < 0.02
 
 
 def test_the_pose_is_read_back_from_projected_points() -> None:
@@ -78,8 +91,19 @@ def test_the_pose_is_read_back_from_projected_points() -> None:
 
 def test_enlarging_a_still_flow_keeps_every_pixel_where_it_is() -> None:
     picture = torch.rand(1, 3, 64, 64)
-    still = image_grid(16, picture).expand(1, -1, -1, -1)
+    still = image_grid(16, picture).permute(2, 0, 1)[None]
     assert (warp_picture(picture, enlarge(still, 4)) - picture).abs().max() < 1e-4
+
+
+def test_enlarging_is_bilinear_interpolation() -> None:
+    moves = torch.rand(2, 2, 8, 8) * 0.2
+    places = moves + image_grid(8, moves).permute(2, 0, 1)
+    for factor in (2, 4, 8):
+        expected = torch.nn.functional.interpolate(
+            moves, scale_factor=float(factor), mode="bilinear", align_corners=False
+        )
+        found = enlarge(places, factor) - image_grid(8 * factor, moves)
+        assert (found.permute(0, 3, 1, 2) - expected).abs().max() < 1e-5
 
 
 def test_the_exported_graphs_draw_what_torch_draws() -> None:

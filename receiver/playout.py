@@ -2,10 +2,10 @@
 
 Sans-IO, in the manner of aiortc's jitter buffer: `push` takes what was decoded, `next` gives what to draw
 now, `due_s` says when to ask again; times are handed in. Each motion is shown once, at its capture time plus
-a delay that adapts (`receiver.clock`). A gap whose far side has come is bridged by interpolation at the
-sender's frame interval, one whose far side has not is extrapolated for a moment, and then the face relaxes
-to its source picture's pose. It knows no bytes, threads or pictures, and holds a bounded number of motions
-whatever comes.
+a delay that adapts (`receiver.clock`). A gap whose far side has come is bridged by interpolation, one whose far side
+has not is extrapolated for a moment, and then the face relaxes to its source picture's pose. Between the motions of a
+slow sender there are gaps too, so that a face moves at the display's rate whatever the sender's. It knows no bytes,
+threads or pictures, and holds a bounded number of motions whatever comes.
 """
 
 from bisect import insort
@@ -189,7 +189,7 @@ class Playout:
         if self._shown is None or self._fresh is None:
             return None
         # After a first motion alone nothing is known yet, neither the frame rate nor a speed.
-        step = self.clock.interval_ticks if self._before is not None else MAX_SPEED_TICKS
+        step = self.clock.step_ticks if self._before is not None else MAX_SPEED_TICKS
         grace = step / 2
         if self._waiting:
             far_side = self._waiting[0]
@@ -197,7 +197,9 @@ class Playout:
             steps = round(gap / step)
             if steps < 2 or gap > MAX_BRIDGE_TICKS or far_side.decoded.source != self._shown.source:
                 return None
-            step, grace = gap / steps, GRACE_TICKS
+            # Between two motions that followed each other nothing is late.
+            consecutive = far_side.ticks - self._fresh.ticks < 1.5 * self.clock.interval_ticks
+            step, grace = gap / steps, 0.0 if consecutive else GRACE_TICKS
         elif self._gap_s(self._position + step) > EXTRAPOLATED_S:
             relaxed = self._gap_s(self._position) >= EXTRAPOLATED_S + RELAXING_S
             if relaxed or self._shown.source not in self._rests:

@@ -70,7 +70,7 @@ class Pacer:
 
 
 class QueueingDelay:
-    """How much longer the round trip is now than on the empty line, from smoothed round-trip times."""
+    """How much longer the round trip is now than on the empty line, from round-trip times as they are measured."""
 
     def __init__(self) -> None:
         self._shortest_s = float("inf")

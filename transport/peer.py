@@ -19,6 +19,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
+from transport.acknowledging import Acknowledging
 from transport.description import Description, IceServer, rtc_ice_servers
 from transport.errors import TransportError
 from transport.pacing import TICK_S, WINDOW_PIECES, Pacer, QueueingDelay
@@ -64,7 +65,9 @@ class Peer:
             "motion", ordered=False, maxRetransmits=0, negotiated=True, id=MOTION_STREAM
         )
         self._control = self._connection.createDataChannel("control", negotiated=True, id=CONTROL_STREAM)
-        self._wire = Wire(_association(self._connection))
+        association = _association(self._connection)
+        self._wire = Wire(association)
+        self._acknowledging = Acknowledging(association, lazy_stream=MOTION_STREAM)
         self._pacer = Pacer()
         self._queueing = QueueingDelay()
         self._newest_motion: bytes | None = None
@@ -183,7 +186,7 @@ class Peer:
             control_sent=self._control_sent,
             control_received=self._control_received,
             control_waiting_bytes=self._pacer.waiting_bytes,
-            round_trip_s=self._wire.round_trip_s,
+            round_trip_s=self._acknowledging.round_trip_s,
             silent_s=time.monotonic() - self._wire.heard_s,
         )
 
@@ -261,6 +264,7 @@ class Peer:
         self._end_reason = reason
         self._settled.set()
         self._pacer.clear()
+        self._acknowledging.stop()
         self._newest_motion = None
         for timer in self._timers.values():
             timer.cancel()
@@ -289,7 +293,7 @@ class Peer:
             and self._control.bufferedAmount == 0
             and self._wire.pending_chunks(CONTROL_STREAM) < WINDOW_PIECES
         )
-        queueing_s = self._queueing.update(now_s, self._wire.round_trip_s)
+        queueing_s = self._queueing.update(now_s, self._acknowledging.round_trip_s)
         for piece in self._pacer.take(now_s, idle=idle, queueing_s=queueing_s):
             self._put_control(piece)
         if self._pacer.waiting_bytes:

@@ -1,4 +1,4 @@
-"""The one file that touches private parts of aiortc 1.16 and aioice 0.13 (a test fails when they change).
+"""What touches private parts of aiortc 1.16 and aioice 0.13, with `acknowledging` (a test fails when they change).
 
 It counts the datagrams of one connection at its sockets, in both directions and with their IP and UDP
 headers, lets two peers meet on a machine without a network, and reads from the SCTP association what its
@@ -41,11 +41,6 @@ class Wire:
         self._connection.get_component_candidates = self._gather  # type: ignore[method-assign]
 
     @property
-    def round_trip_s(self) -> float | None:
-        """The association's smoothed round-trip time, None before the first acknowledgement."""
-        return self._sctp._srtt
-
-    @property
     def unfinished_bytes(self) -> int:
         """Bytes of incoming messages that are held because they are not complete."""
         return 1024 * 1024 - self._sctp._advertised_rwnd
@@ -84,7 +79,7 @@ class Wire:
         deliver = protocol.datagram_received
 
         def received(data: bytes | str, address: tuple[Any, ...]) -> None:
-            self.received_bytes += len(data) + _headers(address)
+            self.received_bytes += len(data) + ip_headers(address)
             self.received_packets += 1
             self.heard_s = time.monotonic()
             # An empty datagram, which anyone can send, would end aiortc's receive loop.
@@ -92,7 +87,7 @@ class Wire:
                 deliver(data, address)
 
         def sent(size: int, address: tuple[Any, ...]) -> None:
-            self.sent_bytes += size + _headers(address)
+            self.sent_bytes += size + ip_headers(address)
             self.sent_packets += 1
 
         protocol.datagram_received = received  # type: ignore
@@ -117,5 +112,6 @@ class _CountedTransport:
         return getattr(self._transport, name)
 
 
-def _headers(address: tuple[Any, ...]) -> int:
+def ip_headers(address: tuple[Any, ...]) -> int:
+    """Return the bytes that IP and UDP add to a datagram to or from this address."""
     return IPV6_HEADERS if ":" in address[0] else IPV4_HEADERS

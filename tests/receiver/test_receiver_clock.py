@@ -57,3 +57,47 @@ def test_the_frame_interval_is_found_whatever_is_lost(rate: int, loss: float) ->
         if randomly.random() >= loss:
             clock.observe(round(index / rate * 60), index / rate)
     assert clock.interval_ticks == pytest.approx(60 / rate, rel=0.35 if loss else 0.05)
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"),
+    [(6.25, 31.25), (10, 30), (12.5, 25), (15, 30), (20, 20), (24, 24), (25, 25), (30, 30), (60, 60)],
+)
+def test_pictures_are_shown_at_a_display_s_rate_and_at_every_motion(rate: float, shown: float) -> None:
+    clock = PlayoutClock()
+    feed(clock, count=100, rate=rate)
+    assert 60 / clock.step_ticks == pytest.approx(shown, rel=0.03)
+    steps = clock.interval_ticks / clock.step_ticks
+    assert steps == pytest.approx(round(steps))
+
+
+def delay_of(arrivals: list[tuple[int, float]]) -> float:
+    clock = PlayoutClock()
+    for ticks, arrived_s in arrivals:
+        clock.observe(ticks, arrived_s)
+    return clock.delay_s
+
+
+def test_the_delay_covers_what_a_lost_motion_waits_to_be_bridged() -> None:
+    frames = [(round(index * 2.4), index / 25) for index in range(400)]
+    whole = delay_of(frames)
+    rarely = delay_of([frame for index, frame in enumerate(frames) if index % 100 != 50])
+    often = delay_of([frame for index, frame in enumerate(frames) if index % 10 != 5])
+    in_pairs = delay_of([frame for index, frame in enumerate(frames) if index % 10 not in (5, 6)])
+    assert rarely == pytest.approx(whole, abs=0.005)
+    assert often == pytest.approx(whole + 0.04, abs=0.01)
+    assert in_pairs == pytest.approx(whole + 0.08, abs=0.01)
+
+
+def test_the_delay_covers_bundles_and_what_is_repeated_in_them_but_no_stall() -> None:
+    frames = [round(index * 2.4) for index in range(400)]
+    alone = delay_of([(ticks, ticks / 60) for ticks in frames])
+    bundles = [frames[index : index + 4] for index in range(0, 400, 4)]
+    in_fours = delay_of([(ticks, bundle[-1] / 60) for bundle in bundles for ticks in bundle])
+    assert in_fours == pytest.approx(alone + 3 / 25, abs=0.015)
+    repaired = delay_of(
+        [(ticks, (ticks + 4.8 * (index % 10 == 5)) / 60) for index, ticks in enumerate(frames)]
+    )
+    assert repaired == pytest.approx(alone + 0.04, abs=0.01)  # the next motion is there after 40 ms
+    stalled = delay_of([(ticks, ticks / 60 + 0.1 * (index % 50 == 9)) for index, ticks in enumerate(frames)])
+    assert stalled < alone + 0.05

@@ -1,5 +1,7 @@
 """The playout buffer, without a network: what it shows, when, and what it never does."""
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -69,7 +71,7 @@ def fresh_ticks(seen: list[Seen]) -> list[int]:
     return [one.shown.ticks for one in seen if one.shown.kind == "fresh"]
 
 
-@pytest.mark.parametrize("rate", [10, 15, 25, 30, 60])
+@pytest.mark.parametrize("rate", [20, 24, 25, 30, 60])
 def test_a_clip_is_shown_frame_by_frame_and_nothing_is_added(rate: int) -> None:
     arrivals = clip(100, rate=rate)
     seen = play(Playout(), arrivals)
@@ -291,3 +293,89 @@ def test_motions_that_nobody_takes_do_not_pile_up() -> None:
         playout.push(one, at_s)
     assert playout.waiting == MAX_WAITING
     assert playout.counts.skipped == 3000 - MAX_WAITING
+
+
+def shown_over(
+    losses: list[bool], *, rate: float, jitters_s: Sequence[float] = (0.0,), settled_s: float = 6.0
+) -> list[Seen]:
+    """Play a clip of which the motions marked True are lost; what is shown after the clock has settled."""
+    arrivals = [
+        (at_s + jitters_s[index % len(jitters_s)], one)
+        for index, (at_s, one) in enumerate(clip(len(losses), rate=rate))
+        if not losses[index]
+    ]
+    playout = Playout()
+    playout.set_rest(0, motion(0))
+    seen = play(playout, sorted(arrivals, key=lambda arrival: arrival[0]), until_s=len(losses) / rate)
+    return [one for one in seen if one.at_s >= settled_s]
+
+
+def bridged_share(seen: list[Seen]) -> float:
+    return sum(kind in ("fresh", "interpolated") for kind in kinds(seen)) / len(seen)
+
+
+def longest_gap_s(seen: list[Seen], *shown: str) -> float:
+    at_s = [one.at_s for one in seen if one.shown.kind in shown or not shown]
+    return max(later - earlier for earlier, later in pairwise(at_s))
+
+
+@pytest.mark.parametrize(("rate", "shown"), [(10, 30), (12.5, 25), (15, 30)])
+def test_a_slow_sender_is_shown_at_the_display_s_rate_evenly_with_every_motion(
+    rate: float, shown: int
+) -> None:
+    arrivals = clip(150, rate=rate)
+    seen = [one for one in play(Playout(), arrivals, until_s=150 / rate) if one.at_s > 2]
+    assert len(seen) == pytest.approx(shown * (150 / rate - 2), rel=0.03)
+    assert bridged_share(seen) == 1
+    due = [one.ticks for _, one in arrivals if fresh_ticks(seen)[0] <= one.ticks <= fresh_ticks(seen)[-1]]
+    assert fresh_ticks(seen) == due
+    assert longest_gap_s(seen) < 1.4 / shown
+    for before, one, after in zip(seen, seen[1:], seen[2:], strict=False):
+        yaws = [each.shown.motion.rotation[0] for each in (before, one, after)]
+        assert (
+            yaws == sorted(yaws) or yaws[0] > yaws[2]
+        )  # the yaw tells the time, and begins anew now and then
+
+
+@pytest.mark.parametrize(("rate", "share"), [(12.5, 0.95), (15, 0.95), (25, 0.98), (30, 0.98)])
+def test_a_fifth_of_the_packets_lost_is_bridged_and_leaves_no_long_gap(rate: float, share: float) -> None:
+    randomly = random.Random(5)
+    seen = shown_over(
+        [randomly.random() < 0.2 for _ in range(round(25 * rate))], rate=rate, jitters_s=(0, 0.02)
+    )
+    assert bridged_share(seen) >= share
+    assert longest_gap_s(seen, "fresh", "interpolated") < 0.3
+    assert longest_gap_s(seen) < 0.12
+
+
+def test_bursts_of_five_lost_packets_are_bridged_too() -> None:
+    seen = shown_over([index % 25 >= 20 for index in range(500)], rate=25)
+    assert bridged_share(seen) >= 0.98
+    assert longest_gap_s(seen, "fresh", "interpolated") < 0.25
+    assert longest_gap_s(seen) < 0.12
+
+
+def test_after_an_outage_of_two_seconds_motion_is_fresh_at_once() -> None:
+    back_s = 10.0
+    seen = shown_over([back_s - 2 <= index / 25 < back_s for index in range(400)], rate=25, settled_s=5.0)
+    returned_s = next(one.at_s for one in seen if one.shown.kind == "fresh" and one.at_s >= back_s)
+    assert returned_s < back_s + 0.3
+    after = [one for one in seen if one.at_s > returned_s]
+    assert set(kinds(after)) == {"fresh"}
+    relaxing = [one for one in seen if one.shown.kind == "relaxed"]
+    assert relaxing[-1].shown.motion.rotation[0] == pytest.approx(0, abs=1e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from([12.5, 15, 25, 30]),
+    st.lists(st.tuples(st.integers(1, 12), st.integers(0, 5)), min_size=10, max_size=40),
+    st.lists(st.floats(0, 0.03), min_size=1, max_size=20),
+)
+def test_the_face_never_freezes_while_packets_still_come(
+    rate: float, runs: list[tuple[int, int]], jitters_s: list[float]
+) -> None:
+    losses = [lost for came, gone in runs for lost in [False] * came + [True] * gone]
+    seen = shown_over([False] * 8 + losses + [False], rate=rate, jitters_s=jitters_s, settled_s=0.0)[4:]
+    # A picture at least every three of the slowest display's, whatever is drawn in it.
+    assert longest_gap_s(seen) <= 0.12

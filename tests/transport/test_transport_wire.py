@@ -49,7 +49,7 @@ async def test_every_datagram_is_counted_with_its_headers(
     ours, theirs = left.peer.stats(), right.peer.stats()
     assert sum(passed) == ours.sent_bytes + theirs.sent_bytes
     assert len(passed) == ours.sent_packets + theirs.sent_packets
-    assert ours.received_packets > 20
+    assert ours.received_packets > 10
 
 
 async def test_what_one_side_sends_the_other_receives_and_a_motion_costs_what_the_protocols_say(
@@ -61,13 +61,14 @@ async def test_what_one_side_sends_the_other_receives_and_a_motion_costs_what_th
     for _ in range(10):
         left.peer.send_motion(bytes(40))
         await asyncio.sleep(0.005)
-    await until(lambda: left.peer.stats().received_packets >= before.received_packets + 10)
+    await until(lambda: left.peer.stats().received_packets >= before.received_packets + 5)
     ours, theirs = left.peer.stats(), right.peer.stats()
     assert (ours.sent_bytes, ours.sent_packets) == (theirs.received_bytes, theirs.received_packets)
-    # IP 20, UDP 8, DTLS record 37, SCTP header 12; then the chunk's header 16 and the motion, or a SACK's 16.
+    # IP 20, UDP 8, DTLS record 37, SCTP header 12; then the chunk's header 16 and the motion, or, for every
+    # second one, a SACK's 16.
     ip = 28 if ours.sent_bytes - before.sent_bytes < 10 * 150 else 48
     assert ours.sent_bytes - before.sent_bytes == 10 * (ip + 37 + 12 + 16 + 40)
-    assert ours.received_bytes - before.received_bytes == 10 * (ip + 37 + 12 + 16)
+    assert ours.received_bytes - before.received_bytes == 5 * (ip + 37 + 12 + 16)
 
 
 async def test_an_empty_datagram_from_a_stranger_ends_nothing(pair: Pair) -> None:

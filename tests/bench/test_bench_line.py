@@ -1,0 +1,59 @@
+"""The rate controller against the simulated line, and the command that shows it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.__main__ import app
+from bench.errors import BenchError
+from bench.line import Step, parse_steps, run_line
+from transport.impairment import Impairment
+
+STEPS = [Step(0, 300_000), Step(10, 20_000), Step(40, 100_000)]
+
+
+@pytest.mark.parametrize(
+    "impairment", [Impairment(delay_s=0.05), Impairment(delay_s=0.1, jitter_s=0.02, loss=0.1)]
+)
+def test_a_line_that_narrows_is_followed_and_used_again_when_it_widens(impairment: Impairment) -> None:
+    result = run_line(STEPS, seconds=90, impairment=impairment)
+    rows = {round(row["at_s"]): row for row in result["rows"]}
+    assert rows[9]["bundle"] == 1
+    assert result["summary"]["settled_s"][0] < 4
+    narrow = [rows[at]["sent_kbps"] for at in range(15, 40)]
+    assert 10 < sum(narrow) / len(narrow) < 20
+    assert sum(rows[at]["queued_ms"] > 100 for at in range(15, 40)) <= 4
+    assert rows[20]["bundle"] > 1
+    assert rows[90]["believed_kbps"] > 30
+    assert rows[90]["bundle"] == 1
+    assert result["summary"]["changes"] < 25
+
+
+def test_a_limit_is_kept_over_any_five_seconds() -> None:
+    rows = run_line([Step(0, 300_000)], seconds=60, impairment=Impairment(), limit_bps=20_000)["rows"]
+    for start in range(len(rows) - 5):
+        assert sum(row["sent_kbps"] for row in rows[start : start + 5]) / 5 <= 20 * 1.1
+
+
+def test_a_run_can_be_repeated() -> None:
+    impairment = Impairment(loss=0.2, burst=5, jitter_s=0.05)
+    runs = [run_line(STEPS, seconds=20, impairment=impairment, seed=seed) for seed in (1, 1, 2)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_steps_are_read_and_what_is_none_is_refused_by_name() -> None:
+    assert parse_steps("0:300k,20:20k") == [Step(0, 300_000), Step(20, 20_000)]
+    for text in ("", "5", "a:b", "0:10"):
+        with pytest.raises(BenchError):
+            parse_steps(text)
+    with pytest.raises(BenchError, match="begins at 0"):
+        run_line(parse_steps("3:50k"), seconds=5, impairment=Impairment())
+
+
+def test_the_command_prints_a_row_a_second() -> None:
+    result = CliRunner().invoke(app, ["line", "--seconds", "5", "--loss", "0.1", "--limit", "50k", "--json"])
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.output)["rows"]) == 5
+    shown = CliRunner().invoke(app, ["line", "--seconds", "3"])
+    assert "rate controller" in shown.output

@@ -1,0 +1,153 @@
+"""The rate controller: what it chooses for a line's state, and how it goes from one to the next."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sender.rate import (
+    HOLD_S,
+    OPERATING_POINTS,
+    OVERHEAD_BPS,
+    START_BPS,
+    Decision,
+    RateState,
+    Report,
+    decide,
+)
+
+CALM = Report(at_s=0.0, sent_bps=30_000, arrived_bps=30_000, loss=0.0, queueing_s=0.0)
+
+
+def settled(capacity_bps: float, **changes: object) -> Decision:
+    """Return what is chosen on a line that has long been known to carry so much."""
+    state = RateState(capacity_bps=capacity_bps, at_s=0.0, calm_s=-1000.0)
+    return decide(state, replace(CALM, **changes))[1]  # type: ignore[arg-type]
+
+
+def cost_bps(decision: Decision, *, camera_fps: float = 25.0) -> float:
+    every = round(camera_fps / decision.frames_per_s)
+    return next(
+        point.wire_bps(camera_fps)
+        for point in OPERATING_POINTS
+        if (point.mode, point.every, point.bundle, point.repeat, point.keypoints)
+        == (decision.mode, every, decision.bundle, decision.repeat, decision.keypoints)
+    )
+
+
+def test_a_wide_line_gets_every_frame_at_once_and_the_rest_is_for_repairs() -> None:
+    decision = settled(300_000)
+    assert (decision.mode, decision.frames_per_s, decision.bundle, decision.repeat) == (
+        "predictive",
+        25,
+        1,
+        0,
+    )
+    assert 8 * decision.repair_bytes_per_s > 200_000
+
+
+def test_a_narrow_line_gets_bundles_before_it_loses_frames() -> None:
+    wide, narrow, narrower = settled(40_000), settled(20_000), settled(9_000)
+    assert wide.bundle < narrow.bundle
+    assert narrow.frames_per_s == 25
+    assert narrower.frames_per_s == 12.5
+
+
+@pytest.mark.parametrize("camera_fps", [24.0, 25.0, 30.0])
+def test_the_user_s_limit_holds_whatever_the_line_carries(camera_fps: float) -> None:
+    for limit_bps in (10_000.0, 20_000.0, 50_000.0):
+        decision = settled(1e6, limit_bps=limit_bps, camera_fps=camera_fps)
+        total_bps = cost_bps(decision, camera_fps=camera_fps) + 8 * decision.repair_bytes_per_s
+        assert total_bps <= limit_bps * 1.0001
+
+
+def test_loss_is_answered_with_repetition_where_there_is_room() -> None:
+    assert settled(60_000).repeat == 0
+    assert settled(60_000, loss=0.1).repeat > 0
+    assert settled(60_000, loss=0.3).repeat >= settled(60_000, loss=0.1).repeat
+
+
+def test_without_acknowledgements_every_packet_stands_alone() -> None:
+    for capacity_bps in (300_000, 20_000, 6_000):
+        decision = settled(capacity_bps, predictive=False)
+        assert (decision.mode, decision.bundle, decision.repeat) == ("static", 1, 0)
+    assert settled(34_000, predictive=False).keypoints == 10
+
+
+def test_a_queue_lowers_the_rate_at_once_and_stops_repairs() -> None:
+    state, before = decide(RateState(), CALM)
+    full = replace(CALM, at_s=0.25, arrived_bps=15_000, queueing_s=0.3)
+    state, after = decide(state, full)
+    assert cost_bps(after) <= 0.8 * 15_000 < cost_bps(before)
+    assert after.repair_bytes_per_s == 0
+    assert state.capacity_bps < START_BPS
+
+
+def test_a_dearer_point_is_tried_only_after_calm_and_later_each_time_that_it_was_too_much() -> None:
+    waits_s = []
+    state, at_s = RateState(capacity_bps=16_000), 0.0
+    for _ in range(3):
+        report = replace(CALM, at_s=at_s, arrived_bps=16_000, queueing_s=0.3)
+        state, low = decide(state, report)
+        began_s, tried = at_s, low
+        while cost_bps(tried) <= cost_bps(low):
+            at_s += 0.25
+            state, tried = decide(state, replace(CALM, at_s=at_s, sent_bps=cost_bps(low), arrived_bps=16_000))
+            assert at_s < began_s + 100
+        waits_s.append(at_s - began_s)
+        at_s += 0.25
+    assert waits_s[0] >= HOLD_S
+    assert waits_s == sorted(waits_s)
+    assert waits_s[2] > 1.5 * waits_s[0]
+
+
+def test_a_line_is_never_believed_to_carry_much_more_than_it_was_asked_for() -> None:
+    state = RateState()
+    for quarter in range(4000):
+        state, _ = decide(state, replace(CALM, at_s=quarter / 4))
+    assert state.capacity_bps <= max(START_BPS, 2 * CALM.sent_bps)
+
+
+def test_an_answer_to_a_steady_line_does_not_change() -> None:
+    state, decisions = RateState(), set()
+    for quarter in range(400):
+        state, decision = decide(state, replace(CALM, at_s=quarter / 4, loss=0.1 + 0.02 * (quarter % 2)))
+        decisions.add(replace(decision, repair_bytes_per_s=0.0))
+    assert len(decisions) == 1
+
+
+def test_no_point_costs_less_than_its_packets_headers() -> None:
+    for point in OPERATING_POINTS:
+        packets = 25 / point.every / point.bundle
+        assert point.wire_bps(25) > packets * 8 * 100 + OVERHEAD_BPS
+
+
+reports = st.lists(
+    st.builds(
+        Report,
+        at_s=st.floats(0, 1e6),
+        sent_bps=st.floats(0, 1e9),
+        arrived_bps=st.floats(0, 1e9),
+        loss=st.floats(0, 1),
+        queueing_s=st.floats(0, 100),
+        limit_bps=st.none() | st.floats(0, 1e9),
+        predictive=st.booleans(),
+        camera_fps=st.sampled_from([5.0, 15.0, 25.0, 29.97, 60.0]),
+    ),
+    max_size=20,
+)
+
+
+@given(reports)
+def test_whatever_is_reported_a_decision_that_can_be_sent_comes(reports: list[Report]) -> None:
+    state = RateState()
+    for report in reports:
+        again = decide(state, report)
+        state, decision = decide(state, report)
+        assert (state, decision) == again  # pure
+        assert decision.mode == "static" or report.predictive
+        assert 0 < decision.frames_per_s <= report.camera_fps
+        assert 1 <= decision.bundle <= 4
+        assert decision.repair_bytes_per_s >= 0
+        assert state.capacity_bps > 0

@@ -1,0 +1,121 @@
+"""Acknowledgements between two real peers: how few go back, and which may not wait."""
+
+import asyncio
+import inspect
+
+import aiortc
+import pytest
+from aiortc import RTCSctpTransport
+from aiortc.rtcsctptransport import DataChunk, SackChunk, parse_packet, serialize_packet
+from transport_sides import Pair, Side, until
+
+from transport.acknowledging import DELAY_S, UPSTREAM, Acknowledging, _Both
+from transport.impairment import Impairment
+from transport.meet import connect_in_process
+from transport.peer import CONTROL_STREAM, MOTION_STREAM
+from transport.relay import Relay
+
+
+def test_upstream_calls_what_is_stood_in_for() -> None:
+    assert aiortc.__version__.startswith(f"{UPSTREAM}.")
+    taken = inspect.getsource(RTCSctpTransport._handle_data)
+    assert "if self._sack_needed:\n            await self._send_sack()" in taken
+    assert "await self._receive_chunk(chunk)" in taken
+    assert "await self._send_chunk(chunk)" in inspect.getsource(RTCSctpTransport._transmit)
+    answered = inspect.getsource(RTCSctpTransport._send_sack)
+    for state in ("_sack_misordered", "_sack_duplicates", "_last_received_tsn", "_advertised_rwnd"):
+        assert f"self.{state}" in answered
+
+
+def test_two_chunks_of_one_packet_are_both_read() -> None:
+    sack, data = SackChunk(), DataChunk()
+    sack.cumulative_tsn, data.tsn, data.user_data = 7, 8, b"motion"
+    *_, chunks = parse_packet(serialize_packet(5000, 5000, 1, _Both(sack, data)))
+    assert [type(chunk) for chunk in chunks] == [SackChunk, DataChunk]
+
+
+async def send_motions(side: Side, count: int, *, spacing_s: float = 0.005) -> None:
+    for index in range(count):
+        side.peer.send_motion(bytes([index]) * 40)
+        await asyncio.sleep(spacing_s)
+
+
+def unacknowledged(side: Side) -> int:
+    return side.peer._wire.pending_chunks(MOTION_STREAM) + side.peer._wire.pending_chunks(CONTROL_STREAM)
+
+
+async def test_every_second_motion_is_acknowledged_and_the_last_one_too(pair: Pair) -> None:
+    left, right = pair
+    await asyncio.sleep(0.3)  # what the meeting left behind
+    before = left.peer.stats().received_packets
+    await send_motions(left, 21)
+    await until(lambda: len(right.motions) == 21 and unacknowledged(left) == 0)
+    assert left.peer.stats().received_packets - before <= 10 + 1 + 2  # and an ICE check or two
+
+
+async def test_reliable_data_is_acknowledged_without_waiting(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, _ = pair
+    monkeypatch.setattr("transport.acknowledging.DELAY_S", 100.0)
+    for index in range(5):
+        left.peer.send_control(bytes([index]))
+        await until(lambda: unacknowledged(left) == 0)
+
+
+async def test_acknowledgements_ride_along_with_data_that_goes_back(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = pair
+    await asyncio.sleep(0.3)
+    monkeypatch.setattr("transport.acknowledging.DELAY_S", 100.0)
+    before = left.peer.stats().received_packets
+    for count in range(1, 21):
+        left.peer.send_motion(bytes(40))
+        await until(lambda count=count: len(right.motions) == count)
+        right.peer.send_motion(bytes(40))
+        await until(lambda count=count: len(left.motions) == count)
+    assert unacknowledged(left) == 0
+    assert left.peer.stats().received_packets - before <= 20 + 2
+
+
+async def test_after_losses_everything_is_settled_and_the_window_is_free(apart: Pair) -> None:
+    left, right = apart
+    relay = Relay(Impairment(loss=0.2), Impairment(loss=0.2), seed=5)
+    try:
+        await connect_in_process(left.peer, right.peer, relay=relay, timeout_s=30)
+        await send_motions(left, 100)
+        left.peer.send_control(b"the last")
+        await until(lambda: right.controls == [b"the last"] and unacknowledged(left) == 0)
+    finally:
+        relay.close()
+    assert 60 < len(right.motions) < 100
+
+
+async def test_the_round_trip_is_the_line_s_and_not_the_acknowledgement_s(apart: Pair) -> None:
+    left, right = apart
+    relay = Relay(Impairment(delay_s=0.05), Impairment(delay_s=0.05))
+    try:
+        await connect_in_process(left.peer, right.peer, relay=relay)
+        await send_motions(left, 8, spacing_s=0.15)
+        await until(lambda: len(right.motions) == 8 and unacknowledged(left) == 0)
+    finally:
+        relay.close()
+    round_trip_s = left.peer.stats().round_trip_s
+    assert round_trip_s is not None
+    assert 0.1 <= round_trip_s < 0.1 + 0.15  # a motion later it would be longer by its spacing
+
+
+async def test_an_association_of_another_version_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiortc, "__version__", "2.0.0")
+    connection = aiortc.RTCPeerConnection()
+    connection.createDataChannel("motion")
+    association = connection.sctp
+    assert association is not None
+    Acknowledging(association, lazy_stream=MOTION_STREAM)
+    assert "_send_sack" not in vars(association)
+    await connection.close()
+
+
+def test_no_acknowledgement_waits_longer_than_the_rfc_allows() -> None:
+    assert DELAY_S <= 0.5

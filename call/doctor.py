@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from call import console
 from call.address import DEFAULT_PORT
+
+if TYPE_CHECKING:
+    from runtime.profile import Profile
 
 State = Literal["good", "missing", "broken"]
 
@@ -68,8 +71,20 @@ def engines(profile: str) -> list[Finding]:
             Finding("profile", "missing", str(error), "Install Visavis again, or name another --profile.")
         ]
     found = [Finding("profile", "good", f"{loaded.name}, {loaded.picture_size} pixels")]
-    # The torch engine registers itself when it is asked for by name.
-    return found + [_engine(profile, name) for name in sorted({*ENGINES, "torch"})]
+    # Torch's engines register themselves when they are asked for by name.
+    names = sorted({*ENGINES, "torch", "torch-cuda"} - {"auto"})
+    return found + [_engine(profile, name) for name in names] + [_auto(loaded)]
+
+
+def _auto(profile: "Profile") -> Finding:
+    """Say what `--engine auto` takes here; it measures when it is first asked for, not now."""
+    from runtime.auto import recall
+
+    choice = recall(profile)
+    if choice is None:
+        return Finding("engine auto", "good", "not measured yet: --engine auto does so once, in some seconds")
+    rates = [f"{name} {rate:.0f}" for name, rate in choice.frames_a_second.items() if rate]
+    return Finding("engine auto", "good", f"takes {choice.engine} (frames a second: {', '.join(rates)})")
 
 
 def _engine(profile: str, name: str) -> Finding:
@@ -95,8 +110,12 @@ def _engine(profile: str, name: str) -> Finding:
 
 
 def _engine_advice(name: str) -> str:
-    if name == "openvino":
+    if name.startswith("openvino"):
         return "pip install --upgrade openvino"
+    if name == "tensorrt":
+        return "Only for NVIDIA cards: make install EXTRAS=cuda"
+    if name == "torch-cuda":
+        return "Only for NVIDIA cards, where TensorRT is not installed: make install EXTRAS=train"
     return "Only needed for training and as a reference: make install EXTRAS=train"
 
 

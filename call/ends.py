@@ -4,7 +4,8 @@ Loading takes a moment the first time (an engine compiles the graphs into the us
 before the event loop starts, and shared by two ends in one process.
 """
 
-import importlib
+import ctypes.util
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -42,21 +43,33 @@ def load_talker(profile: str, engine: str) -> "tuple[Talker, Profile]":
     from runtime.talker import Talker
 
     loaded = load_profile(profile)
-    if engine == "torch":
-        _register_torch()
+    if engine.startswith("torch"):
+        _register_torch(engine)
+    elif engine == "auto" and _might_have_torch_cuda(loaded):
+        _register_torch("torch-cuda")
     with console.waiting(f"Loading {loaded.name} on {engine}"):
         graphs = load(loaded, engine=engine)
     return Talker(graphs, picture_size=loaded.picture_size), loaded
 
 
-def _register_torch() -> None:
-    """Let models/ add its reference engine; a call loads it only when it is asked for by name."""
+def _register_torch(engine: str) -> None:
+    """Let models/ add its engines; a call loads them only when they are asked for by name, or `auto` may take one."""
     try:
-        importlib.import_module("models.engine")
+        importlib.import_module("models.cuda")
     except ModuleNotFoundError as error:
         raise CallError(
-            f"The engine torch needs {error.name}, which is not installed: make install EXTRAS=train."
+            f"The engine {engine} needs {error.name}, which is not installed: make install EXTRAS=train."
         ) from error
+
+
+def _might_have_torch_cuda(profile: "Profile") -> bool:
+    """Say whether `auto` needs torch's engine for CUDA: to be measured, or because it was the fastest."""
+    from runtime.auto import recall
+
+    choice = recall(profile)
+    if choice is not None and choice.engine != "torch-cuda":
+        return False
+    return ctypes.util.find_library("cuda") is not None and importlib.util.find_spec("torch") is not None
 
 
 def load_ends(wanted: Engine) -> Ends:
@@ -92,6 +105,8 @@ def make_sender(
         source=source,
         rounding=wanted.rounding,
         keypoints=wanted.keypoints,
+        mode=wanted.mode,
+        bundle=wanted.bundle,
     )
     return Sender(
         ends.talker,

@@ -11,12 +11,14 @@ from call.ends import load_ends
 from call.errors import CallError
 from call.options import Engine
 
-TITLE = "Profiles (source picture, camera frame, shown frame: GMAC each)"  # billions of multiplications and additions
-COLUMNS = ("profile", "pixels", "K", "M par.", "source", "camera", "shown", "graphs")
+# GMAC: billions of multiplications and additions.
+TITLE = "Profiles (source picture, camera frame, shown frame: GMAC each; LPIPS: of the face, over the frozen picture's)"
+COLUMNS = ("profile", "px", "K", "M par.", "source", "camera", "shown", "LPIPS", "graphs")
 
 
 def list_all(*, as_json: bool) -> None:
-    """Print each profile's name, sizes, work a picture and a frame, weights' hash, and the size of its graphs."""
+    """Print each profile's name, sizes, work a picture and a frame, measured quality, weights' hash, and the size
+    of its graphs."""
     from runtime.profile import list_profiles
 
     rows = [_row(name) for name in list_profiles()]
@@ -35,6 +37,7 @@ def _row(name: str) -> dict[str, Any]:
             "profile": name,
             "picture_size": outline.picture_size,
             "keypoints": outline.keypoints,
+            "quality": outline.quality or None,
         }
         if outline.cost is not None:
             row |= asdict(outline.cost)
@@ -54,7 +57,8 @@ def _cells(row: dict[str, Any]) -> list[Any]:
         row.get("keypoints"),
         row["parameters"] / 1e6 if "parameters" in row else None,
         *(row.get(name) for name in ("source_gmac", "motion_gmac", "frame_gmac")),
-        row.get("graphs_hash") or row["why"],
+        (row.get("quality") or {}).get("face_lpips_ratio"),
+        (row.get("graphs_hash") or "")[:8] or row["why"].partition(":")[0],
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from models.cost import write_cost
-from models.export import export_graphs
+from models.export import export_graphs, write_table
 from models.networks import load_networks, networks_of, save_networks
 from models.paper.profile import PaperProfile
 from models.profile import PROFILES, ProfileError
@@ -41,6 +41,7 @@ def build(
             networks.get_submodule(kinds[kind]).load_state_dict(weights)
         save_networks(networks, folder)
         export_graphs(load_networks(folder), folder)
+        write_table(folder / "profile.toml", "quality", "", {})  # it was the old weights'
         write_cost(folder)
     except (ProfileError, TrainingError, OSError) as error:
         typer.echo(f"visavis models build: {error}", err=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.export import HEAD_INPUTS, FrameGraph, LocateGraph, MotionGraph, SourceGraph
-from models.networks import load_networks
+from models.networks import Networks, load_networks
 from models.paper.export import FrameGraph as FrameOfPaper
 from models.paper.export import graph_plans
 from models.paper.networks import PaperNetworks
@@ -33,32 +33,32 @@ class TorchGraph:
         return {name: value.numpy() for name, value in zip(self.outputs, results, strict=True)}
 
 
-def load_torch(profile: Profile) -> Graphs:
-    """Build the profile's networks as graphs."""
-    networks = load_networks(profile.folder)
+def graph_modules(networks: Networks | PaperNetworks) -> dict[str, tuple[nn.Module, list[str], list[str]]]:
+    """Return a profile's graphs as torch runs them, with the native warp: module, names of inputs and of outputs."""
+    locate = LocateGraph(networks), ["picture"], ["present", "centre", "size"]
     if isinstance(networks, PaperNetworks):
         plans = graph_plans(networks.talker)
-        drawn = TorchGraph(FrameOfPaper(networks.talker, warp=warp_native), plans["frame"].inputs, ["drawn"])
+        drawn = FrameOfPaper(networks.talker, warp=warp_native)
         source, motion = (
-            TorchGraph(plans[name].wrap(networks.talker), plans[name].inputs, plans[name].outputs)
+            (plans[name].wrap(networks.talker), plans[name].inputs, plans[name].outputs)
             for name in ("source", "motion")
         )
-        return Graphs(
-            "torch",
-            TorchGraph(LocateGraph(networks), ["picture"], ["present", "centre", "size"]),
-            source,
-            motion,
-            drawn,
-        )
-    frame = FrameGraph(networks)
+        frame: tuple[nn.Module, list[str], list[str]] = drawn, plans["frame"].inputs, ["drawn"]
+        return {"locate": locate, "source": source, "motion": motion, "frame": frame}
+    frame = FrameGraph(networks), ["volume", "skip", "context", "picture", *HEAD_INPUTS], ["drawn"]
     networks.talker.volume_warp = warp_volume_native
-    return Graphs(
-        "torch",
-        TorchGraph(LocateGraph(networks), ["picture"], ["present", "centre", "size"]),
-        TorchGraph(SourceGraph(networks), ["picture"], ["volume", "skip", "context", "canonical"]),
-        TorchGraph(MotionGraph(networks), ["picture"], ["rotation", "translation", "placed", "level"]),
-        TorchGraph(frame, ["volume", "skip", "context", "picture", *HEAD_INPUTS], ["drawn"]),
-    )
+    return {
+        "locate": locate,
+        "source": (SourceGraph(networks), ["picture"], ["volume", "skip", "context", "canonical"]),
+        "motion": (MotionGraph(networks), ["picture"], ["rotation", "translation", "placed", "level"]),
+        "frame": frame,
+    }
+
+
+def load_torch(profile: Profile) -> Graphs:
+    """Build the profile's networks as graphs."""
+    modules = graph_modules(load_networks(profile.folder))
+    return Graphs("torch", **{name: TorchGraph(*parts) for name, parts in modules.items()})
 
 
 ENGINES["torch"] = load_torch

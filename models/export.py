@@ -5,10 +5,11 @@ gives is an input of the frame graph, so that it is computed once.
 """
 
 import hashlib
+import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -198,10 +199,10 @@ def shuffle_whole_pixels(path: Path) -> None:
     onnx.save(model, path)
 
 
-def write_table(path: Path, name: str, comment: str, values: dict[str, str]) -> None:
-    """Write a table of strings at the end of a profile.toml, in place of the one of that name; none if it is empty."""
+def write_table(path: Path, name: str, comment: str, values: Mapping[str, str | float]) -> None:
+    """Write a table at the end of a profile.toml, in place of the one of that name; none if it is empty."""
     text = re.sub(rf"\n*\[{name}\][^\[]*", "\n\n", path.read_text()).rstrip("\n") + "\n"
     if values:
-        lines = "".join(f'{key} = "{value}"\n' for key, value in values.items())
+        lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
         text += f"\n[{name}] # {comment}\n{lines}"
     path.write_text(text)

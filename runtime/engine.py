@@ -1,9 +1,10 @@
 """Engines: what runs a profile's graphs. A graph takes and gives named numpy arrays.
 
-OpenVINO runs the exported graphs on the CPU and ships with every call; other engines register themselves under their
+OpenVINO runs the exported graphs on the CPU and ships with every call; torch's engines register themselves under their
 names. Nothing here knows what the arrays mean.
 """
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,16 +54,15 @@ class Graphs:
 Engine = Callable[[Profile], Graphs]
 
 
-def load(profile: Profile, *, engine: str = "auto") -> Graphs:
-    """Compile a profile's graphs; `auto` is OpenVINO, which runs everywhere.
+def load(profile: Profile, *, engine: str = "openvino") -> Graphs:
+    """Compile a profile's graphs; OpenVINO runs everywhere.
 
     Raises:
         EngineError: an engine of that name is not there, or a graph does not compile.
     """
-    name = "openvino" if engine == "auto" else engine
-    if name not in ENGINES:
-        raise EngineError(f"There is no engine {name!r}; there are: {', '.join(sorted(ENGINES))}.")
-    return ENGINES[name](profile)
+    if engine not in ENGINES:
+        raise EngineError(f"There is no engine {engine!r}; there are: {', '.join(sorted(ENGINES))}.")
+    return ENGINES[engine](profile)
 
 
 class OpenVinoGraph:
@@ -121,9 +121,16 @@ def _one_sentence(profile: Profile, graph: str) -> Iterator[None]:
         raise EngineError(f"OpenVINO cannot run {profile.graph_path(graph)}: {last_line}") from None
 
 
+def _found_in(module: str, function: str) -> Engine:
+    """Return an engine whose module is loaded when it is asked for."""
+    return lambda profile: getattr(importlib.import_module(module), function)(profile)
+
+
 ENGINES: dict[str, Engine] = {
+    "auto": _found_in("runtime.auto", "load_auto"),  # the fastest of those present
     "openvino": partial(_load_openvino, int8=True),  # 8-bit graphs where profile and CPU have them
     "openvino-f32": partial(_load_openvino, int8=False),
+    "tensorrt": _found_in("runtime.tensorrt", "load_tensorrt"),
 }
 
 

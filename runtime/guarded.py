@@ -1,5 +1,5 @@
-"""A faster form of a graph that is trusted once its first outputs were seen: half precision overflows where float32 does
-not. Knows no engine."""
+"""A faster form of a graph that is trusted once its first outputs were seen: half precision overflows where float32
+does not. Knows no engine."""
 
 import threading
 from collections.abc import Callable

@@ -64,6 +64,7 @@ class Outline:
     int8_hashes: dict[str, str]  # SHA-256 of each graph that also comes in 8 bits
     half_hashes: dict[str, str]  # and of each that also comes in half precision
     cost: Cost | None
+    quality: dict[str, float]  # measured, ratios to the frozen picture; empty where nobody has
 
     @property
     def built(self) -> bool:
@@ -113,6 +114,7 @@ def outline_profile(folder: Path) -> Outline:
             {graph: str(digest) for graph, digest in table.get("int8", {}).items() if graph in GRAPHS},
             {graph: str(digest) for graph, digest in table.get("half", {}).items() if graph in GRAPHS},
             None if cost is None else Cost(**cost),
+            {name: float(value) for name, value in table.get("quality", {}).items()},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ProfileError(f"{path} is damaged ({error}); install visavis again.") from None

@@ -149,7 +149,7 @@ def build(gpu: Gpu, onnx: Path) -> bytes:
 def make_monitor(trt: Any, bar: Progress, title: str) -> Any:
     """Return what TensorRT tells of its phases, from whatever thread; the outermost ones are shown."""
 
-    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+    class Monitor(trt.IProgressMonitor):
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.tasks: dict[str, Any] = {}

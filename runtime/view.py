@@ -8,6 +8,7 @@ Absolute motion is the motion as it came; another person's picture as the source
 expression is relative to the source's own neutral geometry.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,34 @@ class Pose(NamedTuple):
     rotation: Floats  # [3] yaw, pitch, roll in degrees
     translation: Floats  # [3] x, y in image coordinates; z the negative log of the scale
     expression: Floats  # [K, 3] in distances between the irises, along the picture's axes
+
+
+@dataclass(frozen=True)
+class View:
+    """How a listener wants to see the head: as it is, unless said otherwise.
+
+    `yaw` and `pitch` turn it, in degrees within `WIDEST_DEGREES`; `frontal` levels it first; `relative` moves the
+    source picture's own head by what the driving head has moved since its first motion.
+    """
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    frontal: bool = False
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        if not max(abs(self.yaw), abs(self.pitch)) <= WIDEST_DEGREES:
+            raise ValueError(
+                f"the head turns by at most {WIDEST_DEGREES:g} degrees, not yaw {self.yaw:g}, pitch {self.pitch:g}"
+            )
+
+    def of(self, pose: Pose, reference: Pose, source: Pose) -> Pose:
+        """Return the pose to draw; for `reference` and `source` see `follow`."""
+        if self.relative:
+            pose = follow(pose, reference, source)
+        if self.frontal:
+            pose = frontalise(pose)
+        return turn(pose, yaw=self.yaw, pitch=self.pitch) if self.yaw or self.pitch else pose
 
 
 def turn(

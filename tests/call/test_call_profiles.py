@@ -43,3 +43,10 @@ def test_the_doctor_says_that_a_profile_is_not_built() -> None:
     (finding,) = doctor.engines("laptop-512")
     assert finding.state == "missing"
     assert "not built" in finding.found
+
+
+def test_the_list_says_how_good_a_profile_was_measured_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    profiles.list_all(as_json=True)
+    rows = {row["profile"]: row for row in json.loads(capsys.readouterr().out)}
+    assert 0 < rows["laptop-256"]["quality"]["face_lpips_ratio"] < 1
+    assert rows["paper-256"]["quality"] is None

@@ -55,10 +55,13 @@ def test_a_quantised_graph_replaces_the_old_one_and_runs(folder: Path) -> None:
     np.testing.assert_allclose(found["placed"], due["placed"], atol=0.1)
 
 
-def test_a_new_export_forgets_the_8_bit_graphs(folder: Path) -> None:
+def test_a_new_export_forgets_the_other_forms_of_the_old_graphs(folder: Path) -> None:
+    (folder / "frame.fp16.onnx").write_bytes(b"of the old graph")
+    write_table(folder / "profile.toml", "half", "", {"frame": "of the old graph"})
     export_graphs(load_networks(folder), folder)
-    assert not list(folder.glob("*.int8.*"))
-    assert load_profile(str(folder)).int8 == frozenset()
+    assert not [*folder.glob("*.int8.*"), *folder.glob("*.fp16.*")]
+    exported = load_profile(str(folder))
+    assert exported.int8 == exported.half == frozenset()
 
 
 def test_a_folder_without_clips_is_one_sentence(profile_folder: Path, tmp_path: Path) -> None:

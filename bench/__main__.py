@@ -11,12 +11,12 @@ import typer
 
 from bench import report
 from bench.clips import Clip, backbones_folder, large_crops, read_picture, read_sequence, write_picture
-from bench.errors import BenchError
 from bench.options import RANKED, Clips, Data, Engine, Every, Json, Profile, Source, Strangers, choose_clips
-from bench.studies import canonical, pose, residual, view
+from bench.studies import canonical, line, pose, residual, view
+from bench.timing import speed
 
 app = typer.Typer(
-    help="Measure: picture quality, rate, pose, free view, repairs; compare films; draw contact sheets.",
+    help="Measure: picture quality, rate, speed, pose, free view, repairs; compare films; draw contact sheets.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -52,6 +52,10 @@ def quality(
             help="Write quality.json, a plot and sheets of the best, median and worst clips into this folder.",
         ),
     ] = None,
+    record: Annotated[
+        bool,
+        typer.Option("--record", help="Keep the figures in the profile, where `models list` reads them."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Judge the redrawn clips beside their frozen picture and beside H.264.
@@ -80,6 +84,8 @@ def quality(
             rival=other,
             on_clip=on_clip,
         )
+    if record:
+        report.record_quality(profile, result)
     from bench.sheet import make_sheet, pick_ranked, pick_strangers
 
     sheets: dict[Path, list[Clip]] = {}
@@ -100,13 +106,14 @@ def rate(
     data: Data,
     profile: Profile = "laptop-256",
     engine: Engine = "openvino",
-    every: Every = 1,
+    every: Annotated[int, typer.Option(min=1, help="Send every so manieth frame only.")] = 1,
     clips: Clips = "",
+    lpips: Annotated[bool, typer.Option("--lpips", help="Say what coding does to the picture, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Weigh motion packets in each mode of the codec: bytes, microseconds, and what rounding does to the picture.
+    """Weigh motion packets in each mode of the codec: bytes, microseconds, and what coding does to the picture.
 
-    Example: visavis bench rate --data ../shared/data/val --every 5
+    Example: visavis bench rate --data ../shared/data/val --lpips
     """
     chosen = choose_clips(data, clips)
     from bench.judge import PictureJudge
@@ -114,11 +121,8 @@ def rate(
     from bench.talk import load_setup
 
     setup = load_setup(profile, engine=engine)
-    judge, judge_why = None, None
-    try:
-        judge = PictureJudge(backbones_folder())
-    except BenchError as error:
-        judge_why = str(error)
+    judge = PictureJudge(backbones_folder()) if lpips else None
+    judge_why = None if lpips else "it was not asked for: --lpips"
     with report.progress(len(chosen), "weighing") as on_clip:
         result = run_rate(setup, chosen, judge, every=every, judge_why=judge_why, on_clip=on_clip)
     report.show(result, as_json=as_json, tables=report.rate_tables)
@@ -168,7 +172,7 @@ def sheet(
     report.say(f"{file}: {len(people)} people")
 
 
-for command in (pose, canonical, view, residual):
+for command in (pose, canonical, view, residual, speed, line):
     app.command()(command)
 
 # What each folder of the house raises for the person at the keyboard; the rest is a fault and shows its traceback.

@@ -80,7 +80,10 @@ def quality_tables(result: Mapping[str, Any]) -> list[Table]:
 
 def rate_tables(result: Mapping[str, Any]) -> list[Table]:
     """Return one table, a mode a row."""
-    keys = ("bytes_mean", "bytes_median", "bytes_min", "bytes_max", "encode_us", "decode_us")
+    keys = (
+        *("bytes_clips", "bytes_mean", "bytes_median", "bytes_min", "bytes_max"),
+        *("encode_us", "decode_us"),
+    )
     deltas = ("lpips_delta", "face_lpips_delta")
     counts = f"{result['motions']} motions of {result['clips']} clips, {result['keypoints']} keypoints"
     title = f"{result['profile']}: {counts}"
@@ -100,6 +103,27 @@ def compare_tables(result: Mapping[str, Any]) -> list[Table]:
         why = result["why"].get(key) or result["why"].get(f"{key}_frozen", "")
         table.add_row(key.replace("_", " "), number(result[key]), number(result[f"{key}_frozen"]), why)
     return [table]
+
+
+def record_quality(profile: str, result: dict[str, Any]) -> None:
+    """Keep a run's figures in the profile's toml, where `visavis models list` reads them."""
+    from models.export import write_table
+    from runtime.profile import load_profile
+
+    summary = result["summary"]
+    names = (
+        "face_lpips",
+        "lpips",
+        "mouth_akd",
+        "eye_akd",
+        "mouth_expression",
+        "eye_expression",
+        "identity_distance",
+    )
+    figures = {f"{name}_ratio": round(summary[f"{name}_ratio"], 4) for name in names}
+    figures |= {"share_beaten": round(summary["share_beaten"], 4), "clips": len(result["clips"])}
+    path = load_profile(profile).folder / "profile.toml"
+    write_table(path, "quality", "of `visavis bench quality --record`, ratios to the frozen picture", figures)
 
 
 def write_quality(folder: Path, result: Mapping[str, Any]) -> None:

@@ -1,5 +1,5 @@
 """The bench's commands that look at one network each: the student and `locate`, canonical keypoints, the free view, the
-residual code. They read options and print; they measure nothing themselves."""
+residual code, and the rate controller. They read options and print; they measure nothing themselves."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from bench import report
 from bench.clips import backbones_folder, list_clips, write_picture
 from bench.options import RANKED, Clips, Data, Engine, Every, Json, Profile, Source, choose_clips
+from call.line import Burst, Delay, Jitter, Loss, Seed, parse_rate
 
 # People on the sheet of repairs.
 SHOWN = 8
@@ -135,3 +136,49 @@ def residual(
     if sheet_file is not None:
         write_picture(sheet_file, lay_out(shown[:SHOWN]))
     report.show(result, as_json=as_json, tables=residual_tables)
+
+
+def line(
+    capacities: Annotated[
+        str,
+        typer.Option("--capacities", help="What the line carries from when on: SECONDS:RATE, with commas."),
+    ] = "0:300k,20:20k,50:100k",
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long, in simulated time.")] = 90.0,
+    loss: Loss = 0.0,
+    burst: Burst = 1.0,
+    delay: Delay = 0.05,
+    jitter: Jitter = 0.0,
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            "--limit", help="What the user allows, as in 50k bit/s.", parser=parse_rate, metavar="RATE"
+        ),
+    ] = None,
+    predictive: Annotated[
+        bool, typer.Option("--predictive/--static", help="Whether the other side decodes predictive packets.")
+    ] = True,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Run the rate controller against a simulated line, a second a row: what it decides, sends and lets queue.
+
+    Example: visavis bench line --capacities 0:300k,20:20k,50:100k --loss 0.1
+    """
+    from bench.errors import BenchError
+    from bench.line import parse_steps, run_line
+    from bench.tables import line_tables
+    from transport.impairment import Impairment
+
+    try:
+        impairment = Impairment(loss=loss, burst=burst, delay_s=delay, jitter_s=jitter)
+    except ValueError as error:
+        raise BenchError(f"The line cannot be like that: {error}.") from None
+    result = run_line(
+        parse_steps(capacities),
+        seconds=seconds,
+        impairment=impairment,
+        limit_bps=limit,
+        predictive=predictive,
+        seed=seed,
+    )
+    report.show(result, as_json=as_json, tables=line_tables)

@@ -1,5 +1,5 @@
-"""The tables of the smaller benches: pose, canonical keypoints, free view, repairs. It knows their keys; it
-measures nothing."""
+"""The tables of the smaller benches: pose, canonical keypoints, free view, repairs, rate control. It knows their
+keys; it measures nothing."""
 
 from __future__ import annotations
 
@@ -30,6 +30,20 @@ POSE: Rows = (
     ("a face seen anywhere, share", "located_share", 4),
     ("its centre, % of the face's height: median", "centre_percent_median", 1),
     ("its height over the true one: median", "size_ratio_median", 3),
+)
+LINE = (
+    "line_kbps",
+    "believed_kbps",
+    "mode",
+    "frames_per_s",
+    "bundle",
+    "repeat",
+    "keypoints",
+    "repair_kbps",
+    "sent_kbps",
+    "queued_ms",
+    "delay_ms",
+    "lost",
 )
 CANONICAL: Rows = (
     ("right person, canonical keypoints", "accuracy", 3),
@@ -111,3 +125,20 @@ def residual_tables(result: Mapping[str, Any]) -> list[Table]:
     """Return one table."""
     title = f"{result['profile']}, {len(result['clips'])} clips: something before a tenth of the picture"
     return [listed(title, result["summary"], RESIDUAL)]
+
+
+def line_tables(result: Mapping[str, Any]) -> list[Table]:
+    """Return one table, a second a row."""
+    summary = result["summary"]
+    title = (
+        f"the rate controller: {summary['changes']} changes, "
+        f"a queue of over 0.1 s in {100 * summary['queued_share']:.0f} % of the seconds"
+    )
+    table = table_of(title, ("second", *(key.replace("_", " ") for key in LINE)))
+    for row in result["rows"]:
+        table.add_row(number(row["at_s"], 0), *(_cell(row[key]) for key in LINE))
+    return [table]
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else number(value, 1 if isinstance(value, float) else 0)

@@ -77,8 +77,8 @@ def load_setup(profile: str, *, engine: str) -> Setup:
     from runtime.profile import load_profile
     from runtime.talker import Talker as RuntimeTalker
 
-    if engine == "torch":
-        importlib.import_module("models.engine")  # it registers itself
+    if engine.startswith("torch"):
+        importlib.import_module("models.cuda")  # torch's engines register themselves
     chosen = load_profile(profile)
     talker = RuntimeTalker(load(chosen, engine=engine), picture_size=chosen.picture_size)
     motion_format = MotionFormat.load(chosen.format_path)

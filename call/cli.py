@@ -59,6 +59,7 @@ models_app.command("verify")(commands.models_verify)
 models_app.command("build", context_settings=passed_on.SETTINGS)(passed_on.models_build)
 models_app.command("export", context_settings=passed_on.SETTINGS)(passed_on.models_export)
 models_app.command("quantise", context_settings=passed_on.SETTINGS)(passed_on.models_quantise)
+models_app.command("half", context_settings=passed_on.SETTINGS)(passed_on.models_half)
 for command in (passed_on.bench, passed_on.tables, passed_on.data, passed_on.train):
     app.command(context_settings=passed_on.SETTINGS)(command)
 

@@ -12,12 +12,17 @@ from call.address import DEFAULT_LISTEN
 from call.flags import (
     DEFAULT_ENGINE,
     DEFAULT_PROFILE,
+    Bundle,
     Crop,
     Engine,
     Fast,
+    Frontal,
     Json,
     Keypoints,
+    Mode,
+    Pitch,
     Profile,
+    Relative,
     Repeat,
     Rounding,
     Source,
@@ -25,9 +30,11 @@ from call.flags import (
     Turn,
     TurnPassword,
     TurnUser,
+    Yaw,
     option,
     variable,
 )
+from call.line import Burst, Delay, Jitter, LineRate, Loss, Outage, Seed
 
 
 def loopback(
@@ -41,7 +48,20 @@ def loopback(
     engine: Engine = DEFAULT_ENGINE,
     keypoints: Keypoints = None,
     rounding: Rounding = True,
+    mode: Mode = "auto",
+    bundle: Bundle = 1,
     quality: Annotated[bool, option("--quality/--no-quality", "Compare the pictures after the call.")] = True,
+    loss: Loss = 0.0,
+    burst: Burst = 1.0,
+    delay: Delay = 0.0,
+    jitter: Jitter = 0.0,
+    rate: LineRate = None,
+    outage: Outage = None,
+    seed: Seed = 0,
+    yaw: Yaw = 0.0,
+    pitch: Pitch = 0.0,
+    frontal: Frontal = False,
+    relative: Relative = False,
     as_json: Json = False,
 ) -> None:
     """Hold a call with itself: both ends in this process, over real WebRTC.
@@ -50,14 +70,25 @@ def loopback(
     """
     from call import loopback as command
 
+    line = options.Line(loss, burst, delay, jitter, rate, outage, seed)
     command.run(
         options.Loopback(
             input=options.Input(
-                video, crop, source, repeat_s=repeat, fast=fast, keypoints=keypoints, rounding=rounding
+                video,
+                crop,
+                source,
+                repeat_s=repeat,
+                fast=fast,
+                keypoints=keypoints,
+                rounding=rounding,
+                mode=mode,
+                bundle=bundle,
             ),
             engine=options.Engine(profile, engine),
             output=output,
             quality=quality,
+            line=None if line == options.Line(seed=seed) else line,
+            view=options.View(yaw, pitch, frontal, relative),
         ),
         as_json=as_json,
     )
@@ -75,6 +106,8 @@ def send(
     engine: Engine = DEFAULT_ENGINE,
     keypoints: Keypoints = None,
     rounding: Rounding = True,
+    mode: Mode = "auto",
+    bundle: Bundle = 1,
     stun: Stun = None,
     turn: Turn = None,
     turn_user: TurnUser = None,
@@ -90,7 +123,15 @@ def send(
     command.run(
         options.Send(
             input=options.Input(
-                video, crop, source, repeat_s=repeat, fast=fast, keypoints=keypoints, rounding=rounding
+                video,
+                crop,
+                source,
+                repeat_s=repeat,
+                fast=fast,
+                keypoints=keypoints,
+                rounding=rounding,
+                mode=mode,
+                bundle=bundle,
             ),
             engine=options.Engine(profile, engine),
             ice=options.Ice(stun, turn, turn_user, turn_password),
@@ -134,11 +175,15 @@ def receive(
     turn: Turn = None,
     turn_user: TurnUser = None,
     turn_password: TurnPassword = None,
+    yaw: Yaw = 0.0,
+    pitch: Pitch = 0.0,
+    frontal: Frontal = False,
+    relative: Relative = False,
     as_json: Json = False,
 ) -> None:
     """Wait for a sender, redraw its face, and write what is seen.
 
-    Example: visavis receive --listen --output received.mp4
+    Example: visavis receive --listen --output received.mp4 --frontal
     """
     from call import receive as command
 
@@ -150,6 +195,7 @@ def receive(
             token=token,
             output=output,
             wait_s=wait,
+            view=options.View(yaw, pitch, frontal, relative),
         ),
         as_json=as_json,
     )

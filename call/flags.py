@@ -34,6 +34,23 @@ Fast = Annotated[
 ]
 Keypoints = Annotated[int | None, option("--keypoints", "Send only the first so many keypoints.", min=1)]
 Rounding = Annotated[bool, option("--rounding/--no-rounding", "Round motion to steps that can be seen.")]
+Mode = Annotated[
+    options.Mode, option("--mode", "How motion is coded; auto is predictive where both ends can.")
+]
+Bundle = Annotated[
+    int,
+    option(
+        "--bundle", "Motions in a predictive packet: fewer bytes, and later by as many frames.", min=1, max=4
+    ),
+]
+Yaw = Annotated[
+    float, option("--yaw", "Turn the head by so many degrees; > 0 to the picture's right.", min=-30, max=30)
+]
+Pitch = Annotated[float, option("--pitch", "Turn the head by so many degrees; > 0 down.", min=-30, max=30)]
+Frontal = Annotated[bool, option("--frontal", "Show the head level, whichever way it is turned.")]
+Relative = Annotated[
+    bool, option("--relative", "Move the source picture's own head by what the other's has moved.")
+]
 Json = Annotated[bool, option("--json", "Print figures as JSON.")]
 Stun = Annotated[str | None, option("--stun", "A STUN server, as in stun:stun.example.org:3478.")]
 Turn = Annotated[str | None, option("--turn", "A TURN server, as in turn:turn.example.org:3478.")]

@@ -4,11 +4,11 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from call import console, options, quality
+from call import console, line, options, quality
 from call.ends import Ends, load_ends, make_sender
 from call.errors import CallError
 from call.meter import Cost, Meter
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from receiver.stats import ReceiverStats
     from sender.sender import Sender, SenderStats
     from transport.peer import WireStats
+    from transport.relay import Relay
 
 WATCH_PERIOD_S = 0.1
+# A lost packet of the meeting is repeated after up to 3 s, and the repetition may be lost as well.
+MEETING_LIMIT_S = 30.0
 # A demo does not wait for longer than this for a face to come before its camera.
 NOBODY_S = 20.0
 # A source picture lasts a call, and a call lasts minutes (MEASURES.md, 'Picture quality'): the bench counts so too.
@@ -31,13 +34,15 @@ SOURCE_SPREAD_S = 300.0
 class Held:
     """A call that was held: what each side and the wire counted, over `seconds` of wall time.
 
-    `setup_bytes` went forward on the wire before the first motion: the meeting and the source picture.
+    `setup_bytes` went forward on the wire before the first motion: the meeting and the source picture. `relay` has
+    the counts of the bad line, if there was one.
     """
 
     watch: Watch
     sent: "SenderStats"
     received: "ReceiverStats"
     wire: "WireStats"
+    relay: "Relay | None"
     setup_bytes: int
     seconds: float
     cost: Cost
@@ -47,8 +52,11 @@ class Held:
 def run(wanted: options.Loopback, *, as_json: bool) -> None:
     """Hold the call, compare the pictures, print the figures."""
     spare_input(wanted.input.spec, wanted.output)
+    if wanted.line is not None:
+        line.check(wanted.line)
     ends = load_ends(wanted.engine)
-    pairs = Pairs() if wanted.quality else None
+    as_it_is = wanted.view == options.View()
+    pairs = Pairs() if wanted.quality and as_it_is else None
     held = asyncio.run(hold(wanted, ends, pairs))
     if held.interrupted:  # who presses Ctrl-C does not want to wait for the judges
         pictures = quality.not_measured("the call was interrupted")
@@ -88,6 +96,7 @@ async def hold(
     from codec.hello import make_hello
     from receiver.output import open_output
     from receiver.receiver import Receiver
+    from runtime.view import View
     from sender.capture import open_input
     from transport.meet import connect_in_process
     from transport.peer import Peer
@@ -111,6 +120,7 @@ async def hold(
             output=open_output(wanted.output),
             on_shown=watch.on_shown,
             on_source=watch.on_source,
+            view=View(**asdict(wanted.view)),
         )
         sender = make_sender(ends, opened, wanted.input, hello=hello, on_frame=on_frame)
         receiving_peer = Peer(
@@ -119,10 +129,11 @@ async def hold(
         sending_peer = Peer(
             on_motion=lambda data: None, on_control=sender.on_control, on_closed=sender.on_closed
         )
+        relay = None if wanted.line is None else line.make_relay(wanted.line)
         meter, began_s = Meter(), time.monotonic()
         follower = asyncio.create_task(_follow(watch, sender, limit_s, nobody_s))
         try:
-            await connect_in_process(sending_peer, receiving_peer)
+            await connect_in_process(sending_peer, receiving_peer, relay=relay, timeout_s=MEETING_LIMIT_S)
             await both(sender.run(sending_peer), receiver.run(receiving_peer))
         except asyncio.CancelledError:
             interrupted = True
@@ -133,11 +144,14 @@ async def hold(
             await asyncio.gather(
                 follower, sending_peer.close(), receiving_peer.close(), return_exceptions=True
             )
+            if relay is not None:
+                relay.close()
     return Held(
         watch=watch,
         sent=sender.stats,
         received=receiver.stats(),
         wire=sending_peer.stats(),
+        relay=relay,
         setup_bytes=setup_bytes,
         seconds=seconds,
         cost=cost,
@@ -179,9 +193,9 @@ async def _follow(watch: Watch, sender: "Sender", limit_s: float | None, nobody_
         )
 
     began_s = time.monotonic()
-    with console.LiveLine(describe) as line:
+    with console.LiveLine(describe) as live_line:
         while True:
-            line.refresh()
+            live_line.refresh()
             over = limit_s is not None and watch.age_s() >= limit_s
             nobody = nobody_s is not None and not watch.began and time.monotonic() - began_s >= nobody_s
             if over or nobody:
@@ -195,8 +209,9 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
     `payload_bytes_per_frame` and `motion_kbps` are motion packets with their headers; `payload_kbps` counts the source
     picture (`source_bytes`) too, spread over five minutes. Wire rates are all IP-level bytes of the call over its
     whole time, meeting and source picture included; `setup_bytes` says how many of the forward ones came before the
-    first motion. As fast as it goes, a frame's time is the clip's: rates of motion and payload are what they are when
-    it plays, there is no latency, and `fresh_fps` is how fast pictures were drawn.
+    first motion; `lost_share_...` are of each direction's packets on an impaired line. As fast as it goes, a frame's
+    time is the clip's: rates of motion and payload are what they are when it plays, there is no latency, and
+    `fresh_fps` is how fast pictures were drawn.
     """
     watch, sent, received = held.watch, held.sent, held.received
     talked_s = watch.seconds
@@ -226,6 +241,8 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
         "wire_kbps_forward": held.wire.sent_bytes * 8 / held.seconds / 1000,
         "wire_kbps_back": held.wire.received_bytes * 8 / held.seconds / 1000,
         "setup_bytes": held.setup_bytes,
+        "lost_share_forward": None if held.relay is None else held.relay.forward.lost_share,
+        "lost_share_back": None if held.relay is None else held.relay.back.lost_share,
         "latency_ms_p50": watch.latency_ms("median"),
         "latency_ms_p95": watch.latency_ms("p95"),
         "cpu_cores": held.cost.cpu_cores,
@@ -233,7 +250,7 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
         "seconds": held.seconds,
         "engine": ends.talker.graphs.engine,
         "profile": ends.profile.name,
-        "mode": "static" if wanted.input.rounding else "static, not rounded",
+        "mode": sent.mode,
         "output": None if wanted.output == "none" else wanted.output,
     }
     no_latency = "the clip was sent as fast as it goes" if wanted.input.fast else "no frame was shown"
@@ -244,8 +261,11 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
         "payload_bytes_per_frame": "no frame was sent",
         "motion_kbps": "fewer than two frames were sent",
         "payload_kbps": "fewer than two frames were sent",
+        "lost_share_forward": "the line was not impaired",
+        "lost_share_back": "the line was not impaired",
         "latency_ms_p50": no_latency,
         "latency_ms_p95": no_latency,
+        "mode": "the call ended before the peers had met",
         "output": "none was to be written",
     }
     return figures | {"why": {key: why for key, why in reasons.items() if figures[key] is None}}
@@ -259,7 +279,7 @@ def all_figures(call: Mapping[str, Any], pictures: Mapping[str, Any]) -> dict[st
 def picture_figures(watch: Watch, pairs: Pairs | None) -> dict[str, Any]:
     """Return how far the redrawn pictures, and the frozen source, are from the originals."""
     if pairs is None:
-        return quality.not_measured("--no-quality")
+        return quality.not_measured("it was not asked for, or the head is seen otherwise than it is")
     if watch.source is None:
         return quality.not_measured("no picture was shown")
     with tempfile.TemporaryDirectory(prefix="visavis-") as folder:

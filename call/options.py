@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 Crop = Literal["follow", "full"]
+Mode = Literal["auto", "static", "predictive"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Input:
     `spec` is a video file, a folder of pictures, an RTSP address or a camera; `crop` is 'full' or 'follow';
     `source` is 'first', 'chosen' or a picture's file; `repeat_s` plays the input over and over for so long;
     `fast` sends every frame of a clip, in order and as fast as it goes, instead of in real time;
-    `keypoints` sends the first so many of the profile's; `rounding` rounds motion to visible steps.
+    `keypoints` sends the first so many of the profile's; `rounding` rounds motion to visible steps;
+    `mode` is how motion is coded, 'auto' being predictive where both ends can; `bundle` motions share a packet then.
     """
 
     spec: str
@@ -45,16 +47,51 @@ class Input:
     fast: bool = False
     keypoints: int | None = None
     rounding: bool = True
+    mode: Mode = "auto"
+    bundle: int = 1
+
+
+@dataclass(frozen=True)
+class View:
+    """How the other's head is seen: turned by `yaw` and `pitch` degrees, level where `frontal`; `relative` moves the
+    source picture's own head by what the other's has moved since the start."""
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    frontal: bool = False
+    relative: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a bad line does to each direction's datagrams (`transport.impairment` says it in full).
+
+    `loss` is a share, `burst` the mean length of a run of losses in packets, `delay_s` one way, `jitter_s` at most
+    so much more, `rate_bps` at the IP layer, `outage_s` from when to when nothing passes, in seconds since the peers
+    began to meet.
+    """
+
+    loss: float = 0.0
+    burst: float = 1.0
+    delay_s: float = 0.0
+    jitter_s: float = 0.0
+    rate_bps: float | None = None
+    outage_s: tuple[float, float] | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
 class Loopback:
-    """A call with itself. `output` is a file, a folder ending in '/', or 'none'; `quality` compares pictures."""
+    """A call with itself. `output` is a file, a folder ending in '/', or 'none'; `quality` compares pictures;
+    without a `line` the peers' datagrams go straight to each other. Pictures are compared only where the head is
+    seen as it is."""
 
     input: Input
     engine: Engine
     output: str = "none"
     quality: bool = True
+    line: Line | None = None
+    view: View = View()
 
 
 @dataclass(frozen=True)
@@ -79,6 +116,7 @@ class Receive:
     token: str | None
     output: str | None
     wait_s: float | None
+    view: View = View()
 
 
 @dataclass(frozen=True)

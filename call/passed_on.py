@@ -35,6 +35,14 @@ def models_quantise(context: typer.Context) -> None:
     hand_over("models.quantise", context.args)
 
 
+def models_half(context: typer.Context) -> None:
+    """Make the half-precision form of a profile's frame graph, which TensorRT runs.
+
+    Example: visavis models half laptop-256
+    """
+    hand_over("models.half", context.args)
+
+
 def bench(context: typer.Context) -> None:
     """Measure: `visavis bench quality`, `visavis bench rate`.
 

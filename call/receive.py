@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from call import console, options
@@ -45,6 +45,7 @@ async def _receive(wanted: options.Receive, ends: Ends) -> Received:
     from receiver.output import open_output, unnamed_output
     from receiver.receiver import Receiver
     from receiver.session import make_hello, receive
+    from runtime.view import View
 
     asked, began_s, interrupted = parse_address(wanted.listen), time.monotonic(), False
     output = unnamed_output() if wanted.output is None else wanted.output
@@ -54,6 +55,7 @@ async def _receive(wanted: options.Receive, ends: Ends) -> Received:
         hello=make_hello(ends.profile, ends.motion_format),
         output=open_output(output),
         on_notice=console.say,
+        view=View(**asdict(wanted.view)),
     )
     wires: list[WireStats] = []
     follower = asyncio.create_task(_follow(receiver))

@@ -15,6 +15,7 @@ from codec.picture import Picture
 from receiver.in_order import InOrder
 from receiver.playout import Playout, PlayoutCounts, Shown
 from runtime.talker import Source, Talker
+from runtime.view import Pose, View
 
 # How long the end of a call waits for motions not due yet: the longest playout delay and some drawing.
 FINISH_S = 0.4
@@ -53,6 +54,8 @@ class Drawing:
         shown, the picture (SxSx3 RGB uint8), and when its drawing began and it was handed on (monotonic seconds).
     on_error
         Called on a drawing thread with the exception that ended the drawing.
+    view
+        How the head is seen.
     """
 
     def __init__(
@@ -61,8 +64,11 @@ class Drawing:
         *,
         on_picture: Callable[[Shown, Picture, float, float], None],
         on_error: Callable[[Exception], None],
+        view: View,
     ) -> None:
         self._talker = talker
+        self._view = view
+        self._reference: Pose | None = None  # the first motion's, from which relative motion is measured
         self._on_picture = on_picture
         self._on_error = on_error
         self._playout: Buffer = Playout()
@@ -129,8 +135,7 @@ class Drawing:
             while (item := self._wait()) is not None:
                 number, shown, source = item
                 began_s = time.monotonic()
-                motion = shown.motion
-                picture = self._talker.draw(source, motion.rotation, motion.translation, motion.expression)
+                picture = self._talker.draw(source, *self._seen(shown.motion, source))
                 if not self._wait_for_turn(number):
                     return
                 self._on_picture(shown, picture, began_s, time.monotonic())
@@ -159,6 +164,12 @@ class Drawing:
                 times_s = [time_s for time_s in (due_s, self._end_s) if time_s is not None]
                 self._changed.wait(max(min(times_s) - now_s, 0.0) if times_s else None)
             return None
+
+    def _seen(self, motion: Motion, source: Source) -> Pose:
+        pose = Pose(motion.rotation, motion.translation, motion.expression)
+        with self._changed:
+            self._reference = reference = self._reference or pose
+        return self._view.of(pose, reference, Pose(source.rotation, source.translation, source.expression))
 
     def _wait_for_turn(self, number: int) -> bool:
         """Sleep until the pictures before this one are handed on; False if one of them failed."""

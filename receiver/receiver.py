@@ -36,6 +36,7 @@ from receiver.stats import ReceiverStats, ShowMeter
 from receiver.timeline import Timeline
 from receiver.writer import Writer
 from runtime.talker import Source, Talker
+from runtime.view import View
 
 FEEDBACK_S = 0.25
 ORDERED_FEEDBACK_S = 0.05  # a sender in order waits for it: a window in this time is 600 frames a second
@@ -67,6 +68,8 @@ class Receiver:
         Called on the event loop with each source picture that can be drawn from: its slot and the picture.
     on_notice
         Called on the event loop with a sentence for the person who watches.
+    view
+        How the head is seen: as it is, if not given.
     """
 
     def __init__(
@@ -79,8 +82,12 @@ class Receiver:
         on_shown: Callable[[Shown, Picture, float], None] | None = None,
         on_source: Callable[[int, Picture], None] | None = None,
         on_notice: Callable[[str], None] | None = None,
+        view: View | None = None,
     ) -> None:
-        self._hello = replace(hello, capabilities=hello.capabilities | Capability.DRAWS_IN_ORDER)
+        able = Capability.DRAWS_IN_ORDER
+        if motion_format.prediction is not None:
+            able |= Capability.DECODES_PREDICTIVE
+        self._hello = replace(hello, capabilities=hello.capabilities | able)
         self._output = output
         self._on_shown = on_shown
         self._on_source = on_source
@@ -101,7 +108,9 @@ class Receiver:
         self._meter = ShowMeter()
         self._timeline = Timeline()
         self._writer: Writer | None = None
-        self._drawing = Drawing(talker, on_picture=self._picture, on_error=self._fail_from_thread)
+        self._drawing = Drawing(
+            talker, on_picture=self._picture, on_error=self._fail_from_thread, view=view or View()
+        )
         self._gallery = Gallery(
             talker,
             picture_size=hello.picture_size,

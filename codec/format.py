@@ -16,14 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.errors import BitstreamError
-from codec.motion import Floats
+from codec.motion import POSE_NUMBERS, Floats
+from codec.prediction import PredictionFormat
 from codec.ranges import FREQUENCY_SUM, SYMBOLS, ByteTables, Frequencies
 
 MAX_KEYPOINTS = 31  # the packet header counts the offsets left out in five bits
-POSE_NUMBERS = 6
 MAX_FILE_BYTES = 4 << 20
 
 _FIELDS = ("rotation_step", "translation_step", "expression_steps", "tables", "exact_tables")
+_PREDICTION_FIELDS = ("basis", "steps", "origin", "rates", "contexts", "tables")
+_PREDICTION = "prediction_"
 
 
 def positions(keypoints: int) -> int:
@@ -50,6 +52,8 @@ class MotionFormat:
     tables, exact_tables
         [12 + 6K, 256] uint16 frequencies from 1 on, each row with the sum 2**16: for the bytes of rounded
         numbers and for those of numbers as they are (the paper's scheme).
+    prediction
+        What predictive packets are coded with, for 6 + 3K numbers; None in a format that has only static ones.
 
     Raises
     ------
@@ -63,6 +67,7 @@ class MotionFormat:
     expression_steps: Floats
     tables: Frequencies
     exact_tables: Frequencies
+    prediction: PredictionFormat | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.keypoints <= MAX_KEYPOINTS:
@@ -73,6 +78,8 @@ class MotionFormat:
         for step in (self.rotation_step, self.translation_step, *steps.reshape(-1)):
             if not _is_step(float(step)):
                 raise ValueError(f"a step must be a power of two from 2**-14 to 16, not {step}")
+        if self.prediction is not None and len(self.prediction.steps) != POSE_NUMBERS + 3 * self.keypoints:
+            raise ValueError(f"the prediction must be one for {self.keypoints} keypoints")
         steps.flags.writeable = False
         object.__setattr__(self, "expression_steps", steps)
         object.__setattr__(self, "tables", _checked(self.tables, self.keypoints))
@@ -97,15 +104,21 @@ class MotionFormat:
     @cached_property
     def hash(self) -> bytes:
         """SHA-256 over all content (32 bytes), the same on every machine."""
-        digest = hashlib.sha256(b"visavis motion format 1")
+        digest = hashlib.sha256(b"visavis motion format 2")
         digest.update(struct.pack(">Bdd", self.keypoints, self.rotation_step, self.translation_step))
         digest.update(self.expression_steps.astype(">f4").tobytes())
         digest.update(self.tables.astype(">u2").tobytes())
         digest.update(self.exact_tables.astype(">u2").tobytes())
+        if self.prediction is not None:
+            digest.update(self.prediction.content())
         return digest.digest()
 
     def save(self, path: Path | str) -> None:
         """Write the format as a compressed .npz; equal formats give equal files."""
+        prediction = {}
+        if self.prediction is not None:
+            for name in _PREDICTION_FIELDS:
+                prediction[_PREDICTION + name] = getattr(self.prediction, name)
         with open(path, "wb") as file:
             np.savez_compressed(
                 file,
@@ -114,6 +127,7 @@ class MotionFormat:
                 expression_steps=self.expression_steps,
                 tables=self.tables,
                 exact_tables=self.exact_tables,
+                **prediction,
             )
 
     @staticmethod
@@ -130,7 +144,14 @@ class MotionFormat:
                 file.seek(0)
                 with np.load(file, allow_pickle=False) as arrays:
                     rotation, translation, steps, tables, exact = (arrays[name] for name in _FIELDS)
-            return MotionFormat(len(steps), float(rotation), float(translation), steps, tables, exact)
+                    prediction = None
+                    if any(name.startswith(_PREDICTION) for name in arrays.files):
+                        prediction = PredictionFormat(
+                            *(arrays[_PREDICTION + name] for name in _PREDICTION_FIELDS)
+                        )
+            return MotionFormat(
+                len(steps), float(rotation), float(translation), steps, tables, exact, prediction
+            )
         except (KeyError, TypeError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
             raise BitstreamError(f"the motion format {path} is damaged: {error}") from error
         except (zipfile.BadZipFile, zlib.error, struct.error, MemoryError, OverflowError) as error:

@@ -11,7 +11,7 @@ from typing import Protocol
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 HASH_BYTES = 32
 SECRET_BYTES = 16
 MAX_PROFILE_BYTES = 64
@@ -28,6 +28,7 @@ class Capability(IntFlag):
 
     DRAWS_IN_ORDER = 1
     SENDS_IN_ORDER = 2
+    DECODES_PREDICTIVE = 4
 
 
 class HelloMismatch(BitstreamError):

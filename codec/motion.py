@@ -10,6 +10,19 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
+POSE_NUMBERS = 6
+# What a packet may hold; beyond it a number is cut by the encoder, so that no packet can drive the drawing into
+# overflow (the scale is e**-tz).
+MAX_DEGREES = 360.0
+MAX_OFFSET = 32.0
+
+
+def limits(count: int) -> Floats:
+    """Return what each of `count` numbers is cut to, pose first, then offsets; float32."""
+    limit = np.full(count, MAX_OFFSET, dtype=np.float32)
+    limit[:3] = MAX_DEGREES
+    return limit
+
 
 def _frozen(values: npt.ArrayLike, name: str, shape: tuple[int, ...]) -> Floats:
     array = np.array(values, dtype=np.float32)  # a copy: nobody else holds a writable view of a motion

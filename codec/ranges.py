@@ -1,12 +1,13 @@
-"""Range coding of a few bytes by a row of fixed frequency tables: constriction, handed integers only.
+"""Range coding of a few symbols by fixed frequency tables: constriction, handed integers only.
 
-Does not know what the bytes mean. The models are exact: constriction computes in 24-bit fixed point and gives
+Does not know what the symbols mean. The models are exact: constriction computes in 24-bit fixed point and gives
 symbol i the share `floor(scale * cumulative) + 1`; with weights `256 * frequency - 1`, whose sum is 2**24 -
 256, its scale is exactly 1 and every number is an integer that float64 holds exactly. So both sides' models
 are equal to the bit on every machine (a test compares them at each boundary).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import constriction
 import numpy as np
@@ -23,15 +24,16 @@ _WORD_BITS = 32
 _STATE_BITS = 64  # of constriction's range coder; the decoder reads so far ahead
 
 Frequencies = npt.NDArray[np.uint16]
+Model = Any  # constriction.stream.model.Categorical, which has no types
 
 
-class ByteTables:
-    """One prebuilt model for each byte position; codes up to that many bytes.
+class Models:
+    """Prebuilt models of N frequency tables of one alphabet, made once.
 
     Parameters
     ----------
     frequencies
-        [N, 256] integers from 1 on, each row with the sum 2**16.
+        [N, symbols] integers from 1 on, each row with the sum 2**16.
     """
 
     def __init__(self, frequencies: Frequencies) -> None:
@@ -42,25 +44,64 @@ class ByteTables:
     def __len__(self) -> int:
         return len(self._models)
 
+    def __getitem__(self, index: int) -> Model:
+        return self._models[index]
+
+
+class RangeWriter:
+    """Codes symbols, each by a model of its own."""
+
+    def __init__(self) -> None:
+        self._encoder = constriction.stream.queue.RangeEncoder()
+
+    def put(self, symbol: int, model: Model) -> None:
+        """Code a symbol of the model's alphabet."""
+        self._encoder.encode(symbol, model)
+
+    def finish(self) -> bytes:
+        """Return the shortest code that decodes."""
+        return _shortest(self._encoder)
+
+
+class RangeReader:
+    """Decodes what a RangeWriter wrote, model by model; goes on for ever, in zeros, behind the code's end."""
+
+    def __init__(self, code: bytes) -> None:
+        padding = -len(code) % (_WORD_BITS // 8) + _STATE_BITS // 8  # what was trimmed reads as zeros
+        words = np.frombuffer(code + bytes(padding), dtype=">u4").astype(np.uint32)
+        self._decoder = constriction.stream.queue.RangeDecoder(words)
+
+    def get(self, model: Model) -> int:
+        """Return the next symbol; raises BitstreamError for a code outside of every symbol's range."""
+        try:
+            return int(self._decoder.decode(model))
+        except AssertionError as error:
+            raise BitstreamError("the range code lies outside of its tables") from error
+
+
+class ByteTables(Models):
+    """One prebuilt model for each byte position; codes up to that many bytes.
+
+    Parameters
+    ----------
+    frequencies
+        [N, 256] integers from 1 on, each row with the sum 2**16.
+    """
+
     def encode(self, symbols: Sequence[int]) -> bytes:
         """Code bytes 0..255, at most as many as there are tables; return the shortest code that decodes."""
-        encoder = constriction.stream.queue.RangeEncoder()
+        writer = RangeWriter()
         for symbol, model in zip(symbols, self._models, strict=False):
-            encoder.encode(symbol, model)
-        return _shortest(encoder)
+            writer.put(symbol, model)
+        return writer.finish()
 
     def decode(self, code: bytes, count: int) -> bytes:
         """Decode `count` bytes, at most as many as there are tables.
 
         Raises BitstreamError for a code outside of every symbol's range.
         """
-        padding = -len(code) % (_WORD_BITS // 8) + _STATE_BITS // 8  # what was trimmed reads as zeros
-        words = np.frombuffer(code + bytes(padding), dtype=">u4").astype(np.uint32)
-        decoder = constriction.stream.queue.RangeDecoder(words)
-        try:
-            return bytes([decoder.decode(model) for model in self._models[:count]])
-        except AssertionError as error:
-            raise BitstreamError("the range code lies outside of its tables") from error
+        reader = RangeReader(code)
+        return bytes([reader.get(model) for model in self._models[:count]])
 
 
 def _shortest(encoder: constriction.stream.queue.RangeEncoder) -> bytes:

@@ -30,13 +30,15 @@ class Unwrapper:
     def __init__(self) -> None:
         self._newest: int | None = None
 
-    def unwrap(self, ticks: int) -> int:
-        """Return the continuous count of `ticks`, 0..4095; the first one stands for itself."""
+    def peek(self, ticks: int) -> int:
+        """Return the continuous count of `ticks`, 0..4095, without taking note of it."""
         if self._newest is None:
-            self._newest = ticks
             return ticks
         half = TICK_CYCLE // 2
-        step = (ticks - self._newest + half) % TICK_CYCLE - half
-        count = self._newest + step
-        self._newest = max(self._newest, count)
+        return self._newest + (ticks - self._newest + half) % TICK_CYCLE - half
+
+    def unwrap(self, ticks: int) -> int:
+        """Return the continuous count of `ticks`, 0..4095; the first one stands for itself."""
+        count = self.peek(ticks)
+        self._newest = count if self._newest is None else max(self._newest, count)
         return count

@@ -39,12 +39,13 @@ class WireCounters(Protocol):
 class Delivery(Protocol):
     """What `Live` and `InOrder` have in common, and what they count."""
 
-    sent: int
-    refused: int
+    sent: int  # packets
+    frames: int  # in them
+    refused: int  # frames
     payload_bytes: int
 
-    def put(self, packet: bytes) -> None:
-        """Send a packet; from the motion thread."""
+    def put(self, packet: bytes, *, frames: int = 1) -> None:
+        """Send a packet of so many frames; from the motion thread."""
 
     async def finish(self) -> None:
         """Wait until the last packet is where it should be."""
@@ -60,24 +61,25 @@ class Live:
     """Over the unreliable channel; a packet that the line cannot take is lost and counted as refused."""
 
     def __init__(self, peer: Wire, loop: asyncio.AbstractEventLoop) -> None:
-        self.sent = self.refused = self.payload_bytes = 0
+        self.sent = self.frames = self.refused = self.payload_bytes = 0
         self._peer = peer
         self._loop = loop
         self._stopped = False
 
-    def put(self, packet: bytes) -> None:
+    def put(self, packet: bytes, *, frames: int = 1) -> None:
         """Send a packet without waiting for anything."""
-        self._loop.call_soon_threadsafe(self._post, packet)
+        self._loop.call_soon_threadsafe(self._post, packet, frames)
 
-    def _post(self, packet: bytes) -> None:
+    def _post(self, packet: bytes, frames: int) -> None:
         if self._stopped:
             return
         # False means that one packet was lost on this side: this one or an older one that waited.
         if self._peer.send_motion(packet):
             self.sent += 1
+            self.frames += frames
             self.payload_bytes += len(packet)
         else:
-            self.refused += 1
+            self.refused += frames
 
     async def finish(self) -> None:
         """Wait until the peer has handed every motion to the line, for a moment at most."""
@@ -99,23 +101,24 @@ class InOrder:
     """Over the reliable channel, at most `ORDERED_WINDOW` motions ahead of what the receiver has shown."""
 
     def __init__(self, peer: Wire, loop: asyncio.AbstractEventLoop) -> None:
-        self.sent = self.refused = self.payload_bytes = 0
+        self.sent = self.frames = self.refused = self.payload_bytes = 0
         self._peer = peer
         self._loop = loop
-        self._shown = 0  # of those sent
+        self._shown = 0  # frames, of those sent
         self._changed = asyncio.Event()
         self._stopped = False
 
-    def put(self, packet: bytes) -> None:
+    def put(self, packet: bytes, *, frames: int = 1) -> None:
         """Send a packet once the receiver has room for it. Raises SenderError where it draws no more."""
-        asyncio.run_coroutine_threadsafe(self._post(packet), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._post(packet, frames), self._loop).result()
 
-    async def _post(self, packet: bytes) -> None:
-        await self._ahead_at_most(ORDERED_WINDOW - 1)
+    async def _post(self, packet: bytes, frames: int) -> None:
+        await self._ahead_at_most(ORDERED_WINDOW - frames)
         if self._stopped:
             return
         self._peer.send_control(encode_control(OrderedMotion(packet)))
         self.sent += 1
+        self.frames += frames
         self.payload_bytes += len(packet)
 
     async def finish(self) -> None:
@@ -123,7 +126,7 @@ class InOrder:
         await self._ahead_at_most(0)
 
     async def _ahead_at_most(self, most: int) -> None:
-        while self.sent - self._shown > most and not self._stopped:
+        while self.frames - self._shown > most and not self._stopped:
             self._changed.clear()
             try:
                 async with asyncio.timeout(STALL_LIMIT_S):
@@ -136,7 +139,7 @@ class InOrder:
     def take(self, feedback: Feedback) -> None:
         """Believe what was shown, but for more than was sent."""
         newly = (feedback.shown - self._shown) % SHOWN_CYCLE
-        if 0 < newly <= self.sent - self._shown:
+        if 0 < newly <= self.frames - self._shown:
             self._shown += newly
             self._changed.set()
 

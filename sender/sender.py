@@ -24,18 +24,19 @@ from codec.control import (
     decode_control,
     encode_control,
 )
-from codec.encoder import MotionEncoder
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
 from codec.hello import Capability, Hello, HelloMismatch, compare
 from codec.motion import Motion
+from codec.time import TICK_CYCLE
 from runtime.talker import Talker
 from sender.capture import Frame, Input
+from sender.coding import Coder, Mode, Packet, make_coder
 from sender.crop import Crop, CropFollower, WholeCrop
 from sender.delivery import Delivery, InOrder, Live, Wire
 from sender.errors import SenderError
 from sender.observe import Observer
-from sender.present import SLOT, Presentation
+from sender.present import Presentation
 from sender.reader import STOP_LIMIT_S, Reader
 from sender.source import SEARCH_S, SourcePicture, find_picture, make_source, picture_of_file
 from sender.stamps import Stamps
@@ -45,12 +46,15 @@ HELLO_LIMIT_S = 10.0
 
 @dataclass(frozen=True)
 class SenderSettings:
-    """What is sent. source: chosen in the first second, the first, or a file. keypoints: K' or all."""
+    """What is sent. source: chosen in the first second, the first, or a file. keypoints: K', or as many as show.
+    mode: how motion is coded; bundle: motions in a predictive packet, 1 to 4."""
 
     crop: Literal["follow", "full"] = "follow"
     source: Literal["chosen", "first"] | Path = "chosen"
     rounding: bool = True
     keypoints: int | None = None
+    mode: Mode = "auto"
+    bundle: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class SenderStats:
     frames_in were captured; of these frames_sent went to the wire, frames_dropped gave way to newer ones
     (here or in the peer), and no_face_frames showed no face. payload_bytes are motion packets with their
     headers, source_bytes the source picture's code as often as it was sent. packets_bad are control messages
-    that did not decode.
+    that did not decode. mode is how motion is coded, None before that is known.
     """
 
     frames_in: int
@@ -71,6 +75,7 @@ class SenderStats:
     source_bytes: int
     packets_bad: int
     feedback: Feedback | None
+    mode: str | None
 
 
 OnFrame = Callable[[int, int, float, np.ndarray], None]
@@ -126,6 +131,8 @@ class Sender:
         self._failure: Exception | None = None
         self._before = (0, 0)  # frames in and dropped before the call proper
         self._delivery: Delivery | None = None  # once motions may go
+        self._coder: Coder | None = None  # from the same time on
+        self._decodes_predictive = False  # the other side
         self._too_soon = self._no_face = self._bad = 0
         self._feedback: Feedback | None = None
 
@@ -139,7 +146,7 @@ class Sender:
         """The counters as they are now; from any thread."""
         sent, refused, payload_bytes = 0, 0, 0
         if (delivery := self._delivery) is not None:
-            sent, refused, payload_bytes = delivery.sent, delivery.refused, delivery.payload_bytes
+            sent, refused, payload_bytes = delivery.frames, delivery.refused, delivery.payload_bytes
         return SenderStats(
             frames_in=self._reader.frames_in - self._before[0],
             frames_sent=sent,
@@ -149,6 +156,7 @@ class Sender:
             source_bytes=self._presentation.sent_bytes,
             packets_bad=self._bad,
             feedback=self._feedback,
+            mode=None if self._coder is None else self._coder.mode,
         )
 
     def on_control(self, data: bytes) -> None:
@@ -165,6 +173,7 @@ class Sender:
             except (HelloMismatch, SenderError) as unfit:
                 self._end(unfit)
             else:
+                self._decodes_predictive = bool(message.capabilities & Capability.DECODES_PREDICTIVE)
                 self._greeted.set()
         elif isinstance(message, PictureReady | PictureRefused):
             self._presentation.take(message)
@@ -265,10 +274,20 @@ class Sender:
             ) from None
         if self._source is None:
             return  # the input was ended before anybody was to be seen
+        self._coder = make_coder(
+            self._format,
+            mode=self._settings.mode,
+            bundle=self._settings.bundle,
+            rounding=self._settings.rounding,
+            keypoints=self._settings.keypoints,
+            decodes_predictive=self._decodes_predictive,
+        )
         await self._presentation.send(self._source.data, peer)
         loop = asyncio.get_running_loop()
         self._delivery = (InOrder if self._input.keeps_all else Live)(peer, loop)
-        await loop.run_in_executor(self._motion_thread, self._send_motions, self._source, self._delivery)
+        await loop.run_in_executor(
+            self._motion_thread, self._send_motions, self._source, self._coder, self._delivery
+        )
         await self._delivery.finish()
 
     def _make_crop(self) -> Crop:
@@ -310,26 +329,30 @@ class Sender:
                 return
             yield frame
 
-    def _send_motions(self, source: SourcePicture, delivery: Delivery) -> None:
-        """Turn every frame into a packet and hand it over; on the motion thread."""
+    def _send_motions(self, source: SourcePicture, coder: Coder, delivery: Delivery) -> None:
+        """Turn the frames into packets and hand them over; on the motion thread."""
         self._before = (self._reader.frames_in, self._reader.dropped)
         self._reader.start()
-        encoder = MotionEncoder(self._format, rounding=self._settings.rounding)
         stamps = Stamps()
         for frame in self._until_stopped(self._captured()):
             view = self._observer.observe(frame.picture, at_s=frame.captured_s, source=source.prepared)
             if view is None:
                 self._no_face += 1
+                self._put(coder.flush(), delivery)  # what waits for company may wait long
                 continue
             stamp = stamps.next(frame.captured_s)
             if stamp is None:
                 self._too_soon += 1
                 continue
-            packet = encoder.encode(
-                Motion(view.rotation, view.translation, view.expression),
-                captured_s=stamp.captured_s,
-                source=SLOT,
-                keypoints=self._settings.keypoints,
-            )
+            if (feedback := self._feedback) is not None and feedback.newest_ticks is not None:
+                coder.acknowledge(feedback.newest_ticks)
+            motion = Motion(view.rotation, view.translation, view.expression)
             self._on_frame(frame.index, stamp.ticks, frame.captured_s, view.picture)
-            delivery.put(packet)
+            self._put(coder.put(motion, stamp.captured_s), delivery)
+            if self._input.keeps_all:  # nothing is lost, and what follows is decoded after it
+                coder.acknowledge(stamp.ticks % TICK_CYCLE)
+        self._put(coder.flush(), delivery)
+
+    def _put(self, packets: list[Packet], delivery: Delivery) -> None:
+        for packet in packets:
+            delivery.put(packet.data, frames=packet.frames)

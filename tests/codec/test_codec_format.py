@@ -28,8 +28,52 @@ def test_every_part_of_a_format_changes_its_hash(motion_format):
         replace(motion_format, expression_steps=motion_format.expression_steps * 2),
         replace(motion_format, tables=motion_format.exact_tables),
         replace(motion_format, exact_tables=motion_format.tables),
+        replace(motion_format, prediction=None),
+        *(
+            replace(motion_format, prediction=replace(motion_format.prediction, **{name: changed}))
+            for name, changed in changed_parts(motion_format.prediction).items()
+        ),
     ]
-    assert len({other.hash for other in [motion_format, *others]}) == 6
+    assert len({other.hash for other in [motion_format, *others]}) == 13
+
+
+def changed_parts(prediction):
+    tables = prediction.tables.astype(int)
+    tables[3, :2] += [1, -1] if tables[3, 1] > 1 else [-1, 1]
+    return {
+        "basis": -prediction.basis,
+        "steps": prediction.steps + 1,
+        "origin": prediction.origin + 1,
+        "rates": prediction.rates % 1000 + 1,
+        "contexts": 63 - prediction.contexts,
+        "tables": tables,
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"basis": np.zeros((60, 59), dtype=int)},
+        {"basis": np.full((60, 60), 20000)},
+        {"basis": np.zeros((60, 60))},
+        {"steps": np.zeros(66, dtype=int)},
+        {"steps": np.ones(65, dtype=int)},
+        {"origin": np.full(66, 1 << 21)},
+        {"rates": np.zeros((9, 66), dtype=int)},
+        {"contexts": np.full((66, 9, 4, 6), 64)},
+        {"tables": np.full((64, 64), 1023)},
+    ],
+)
+def test_a_prediction_that_cannot_code_is_refused(motion_format, change):
+    with pytest.raises(ValueError, match="prediction"):
+        replace(motion_format.prediction, **change)
+
+
+def test_a_prediction_for_other_keypoints_is_refused(motion_format):
+    with pytest.raises(ValueError, match="keypoints"):
+        MotionFormat(
+            0, 0.25, 2**-8, np.zeros((0, 3)), *([np.full((12, 256), 256)] * 2), motion_format.prediction
+        )
 
 
 @pytest.mark.parametrize(

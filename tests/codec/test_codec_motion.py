@@ -131,14 +131,14 @@ def test_a_refused_packet_leaves_the_decoders_time_alone(motion_format, motions)
     st.sampled_from(Kind), st.integers(0, 3), st.integers(0, 31), st.integers(0, 4095), st.binary(max_size=9)
 )
 def test_a_header_takes_three_bytes_and_comes_back(kind, source, left_out, ticks, code):
-    header = Header(kind, source, left_out, ticks)
+    header = Header(kind, source, 0 if kind is Kind.PREDICTIVE else left_out, ticks)
     packet = write_header(header) + code
     assert len(packet) == HEADER_BYTES + len(code)
     assert read_header(packet) == (header, code)
 
 
 @pytest.mark.parametrize(
-    "packet", [b"", b"\0\0", bytes(1101), b"\x40\0\0", b"\x80\0\0", b"\xe0\0\0", b"\x02\0\0"]
+    "packet", [b"", b"\0\0", bytes(1101), b"\x60\0\0", b"\x80\0\0\0", b"\xe0\0\0", b"\x02\0\0", b"\x41\xf0\0"]
 )
 def test_short_long_unknown_and_bundled_packets_are_refused(packet):
     with pytest.raises(BitstreamError):

@@ -20,12 +20,16 @@ from codec.control import (
     PictureRefused,
     encode_control,
 )
+from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.format import MotionFormat
 from codec.hello import Hello
 from codec.motion import Motion
 from codec.picture import encode_picture
-from codec.tables import fit_tables
+from codec.prediction import ALPHABET, CONTEXTS, DISTANCES, TABLES, PredictionFormat
+from codec.predictive import CODED
+from codec.predictive_encoder import Capture, PredictiveEncoder
+from codec.tables import fit_tables, frequencies_of
 
 FOLDER = Path(__file__).parent
 KEYPOINTS = 20
@@ -62,7 +66,36 @@ def golden_format() -> MotionFormat:
     steps = np.full((KEYPOINTS, 3), 2.0**-7)
     steps[8:14] = 2.0**-8
     steps[:, 2] *= 4
-    return fit_tables(golden_motions(300, seed=1), expression_steps=steps)
+    fitted = fit_tables(golden_motions(300, seed=1), expression_steps=steps)
+    return replace(fitted, prediction=golden_prediction())
+
+
+def golden_prediction() -> PredictionFormat:
+    """Make up what predictive coding needs, in integers: a basis of small turns, tables that fall off ever faster."""
+    offsets = 3 * KEYPOINTS
+    count = 6 + offsets
+    basis = np.zeros((offsets, offsets), dtype=np.int64)
+    for pair in range(offsets // 2):  # 3/5 and 4/5 of 2**14
+        one, other = pair, offsets - 1 - pair
+        basis[2 * pair, [one, other]] = 9830, 13107
+        basis[2 * pair + 1, [one, other]] = -13107, 9830
+    numbers, classes = np.arange(count), np.indices(CONTEXTS)
+    liveliness = classes[0] * 2 + classes[1] * 4 + classes[2] * 4
+    contexts = np.clip(20 - numbers[:, None, None, None] // 4 + liveliness, 0, TABLES - 1)
+    counts = np.zeros((TABLES, ALPHABET), dtype=np.int64)
+    for table in range(TABLES):
+        count_now = 1 << 30
+        for size in range(CODED + 1):
+            counts[table, [CODED - size, CODED + size]] = count_now
+            count_now = count_now * (3 + table) // (5 + table)
+    return PredictionFormat(
+        basis=basis,
+        steps=np.where(numbers % 5, 256, 384),
+        origin=numbers % 7 - 3,
+        rates=400 // (1 + np.arange(DISTANCES)[:, None]) + 3 * numbers[None],
+        contexts=contexts,
+        tables=frequencies_of(counts),
+    )
 
 
 def golden_picture() -> np.ndarray:
@@ -98,12 +131,72 @@ def golden_packets(motion_format: MotionFormat) -> list[dict[str, object]]:
     return packets
 
 
+def golden_bundles(motion_format: MotionFormat) -> list[dict[str, object]]:
+    """Code 21 motions in bundles: alone, against acknowledged ones near and far, repeated, with fewer keypoints, with
+    an acknowledgement, with a difference that takes an escape, and after a silence."""
+    encoder, decoder = PredictiveEncoder(motion_format), MotionDecoder(motion_format)
+    motions = iter(golden_motions(21, seed=9))
+    ticks, vectors = 4080, []
+    for frames, learned, repeated, keypoints, acknowledged, silence in (
+        (1, None, 0, None, None, 0),
+        (2, 4082, 0, None, 7, 0),
+        (4, None, 0, None, None, 0),
+        (1, 4087, 2, None, None, 0),
+        (2, None, 1, None, 4095, 0),
+        (1, 5, 0, 8, None, 0),
+        (3, None, 0, None, None, 35),
+        (1, None, 3, None, None, 0),
+        (4, None, 1, 0, None, 100),
+        (2, 160, 0, None, None, 0),
+    ):
+        ticks += silence
+        captures = []
+        for _ in range(frames):
+            ticks += 2 + len(vectors) % 2
+            motion = next(motions)
+            if len(vectors) == 4:
+                motion = replace(motion, rotation=motion.rotation * 40)
+            captures.append(Capture(motion, ticks / 60))
+        if learned is not None:
+            encoder.acknowledge(learned)
+        packet = encoder.encode(
+            captures,
+            source=len(vectors) % 4,
+            keypoints=keypoints,
+            repeated=repeated,
+            acknowledged=acknowledged,
+        )
+        decoded = decoder.decode(packet)
+        vectors.append(
+            {
+                "learned": learned,
+                "captured_s": [capture.captured_s for capture in captures],
+                "sent": [numbers_of(capture.motion) for capture in captures],
+                "source": len(vectors) % 4,
+                "keypoints": keypoints,
+                "repeated": repeated,
+                "acknowledged": acknowledged,
+                "packet": packet.hex(),
+                "ticks": [one.ticks for one in decoded],
+                "decoded": [numbers_of(one.motion) for one in decoded],
+            }
+        )
+    return vectors
+
+
+def numbers_of(motion: Motion) -> list[float]:
+    """Return a motion's numbers, pose first."""
+    return [float(x) for x in (*motion.rotation, *motion.translation, *motion.expression.reshape(-1))]
+
+
 def main() -> None:
     motion_format = golden_format()
     motion_format.save(FOLDER / "codec_format.npz")
     motion = {"format_hash": motion_format.hash.hex(), "packets": golden_packets(motion_format)}
+    bundles = {"format_hash": motion_format.hash.hex(), "packets": golden_bundles(motion_format)}
     control = {name: encode_control(message).hex() for name, message in MESSAGES.items()}
     (FOLDER / "codec_motion.json").write_text(json.dumps(motion, indent=1) + "\n")
+    (FOLDER / "codec_bundles.json").write_text(json.dumps(bundles) + "\n")
     (FOLDER / "codec_control.json").write_text(json.dumps(control, indent=1) + "\n")
     (FOLDER / "codec_picture.avif").write_bytes(encode_picture(golden_picture(), quality=80))
 

@@ -13,9 +13,11 @@ from codec.encoder import MotionEncoder
 from codec.format import MotionFormat
 from codec.motion import Motion
 from codec.picture import decode_picture
+from codec.predictive_encoder import Capture, PredictiveEncoder
 
 FOLDER = Path(__file__).parent
 MOTION = json.loads((FOLDER / "codec_motion.json").read_text())
+BUNDLES = json.loads((FOLDER / "codec_bundles.json").read_text())
 CONTROL = json.loads((FOLDER / "codec_control.json").read_text())
 
 
@@ -46,6 +48,30 @@ def test_golden_packets_are_decoded_to_the_same_numbers(motion_format, vector):
     assert numbers == vector["decoded"]
     assert decoded.source == vector["source"]
     assert decoded.ticks == vector["captured_s"] * 60 % 4096
+
+
+def test_motions_are_bundled_to_the_golden_bytes(motion_format):
+    encoder = PredictiveEncoder(motion_format)
+    for vector in BUNDLES["packets"]:
+        if vector["learned"] is not None:
+            encoder.acknowledge(vector["learned"])
+        captures = [
+            Capture(Motion(numbers[:3], numbers[3:6], np.reshape(numbers[6:], (-1, 3))), captured_s)
+            for numbers, captured_s in zip(vector["sent"], vector["captured_s"], strict=True)
+        ]
+        fields = {name: vector[name] for name in ("source", "keypoints", "repeated", "acknowledged")}
+        assert encoder.encode(captures, **fields).hex() == vector["packet"]
+
+
+def test_golden_bundles_are_decoded_to_the_same_numbers(motion_format):
+    decoder = MotionDecoder(motion_format)
+    for vector in BUNDLES["packets"]:
+        decoded = decoder.decode(bytes.fromhex(vector["packet"]))
+        assert [one.ticks for one in decoded] == vector["ticks"]
+        assert [make_codec.numbers_of(one.motion) for one in decoded] == vector["decoded"]
+        assert {one.source for one in decoded} == {vector["source"]}
+        if vector["acknowledged"] is not None:
+            assert decoder.acknowledged == vector["acknowledged"]
 
 
 @pytest.mark.parametrize("name", CONTROL)

@@ -14,8 +14,8 @@ from codec.ranges import ByteTables
 
 __all__ = ["MAX_DEGREES", "MAX_OFFSET", "decode", "encode", "pack", "quantise", "visible_keypoints"]
 
-# How far from zero, in steps, an offset may be and still be left out: at this, LPIPS over the face rises by less than
-# 0.002 with what rounding costs (`visavis bench rate`).
+# How far from zero, in steps, an offset may be and still be left out: at this LPIPS over the face rises by some 0.002,
+# a third of it from rounding (`visavis bench rate --lpips`).
 VISIBLE_STEPS = 2.5
 
 # A range code is at most 17 bits for each byte where every table is at its worst.

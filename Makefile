@@ -50,8 +50,15 @@ $(installed)-dev: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(installed)-demo
 	@$(BIN)/visavis demo $(if $(VIDEO),"$(VIDEO)") $(ARGS)
 
+# Training's libraries and a call's each bring runtimes of their own (OpenMP, TBB, FFmpeg): they are tested in two
+# processes, as they are used; in one, a run of the whole suite has crashed.
 test: lint
+ifeq ($(ARGS),)
+	$(BIN)/python -m pytest --ignore=tests/models
+	$(BIN)/python -m pytest tests/models
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 lint: $(installed)-dev
 	$(BIN)/ruff check .

@@ -87,5 +87,6 @@ def hand_over(module: str, arguments: list[str]) -> None:
         if error.name is None or error.name.partition(".")[0] in HOUSE:
             raise
         raise CallError(
-            f"{error.name} is not installed, which a call does not need: make install-dev."
+            f"{error.name} is not installed, which a call does not need: pip install 'visavis[train,dev]', "
+            "or make install-dev in a clone."
         ) from error

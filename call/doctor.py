@@ -217,7 +217,10 @@ def codecs() -> list[Finding]:
 def data() -> list[Finding]:
     """Look for the folder of clips that training, benches and some tests use."""
     named = os.environ.get("VISAVIS_DATA")
-    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    checkout = Path(__file__).parents[1]
+    if named is None and not (checkout / "pyproject.toml").is_file():
+        return []  # an installed program has neither tests nor training
+    folder = Path(named) if named else checkout.parent / "shared" / "data"
     if (folder / "index.csv").is_file():
         return [Finding("data", "good", str(folder))]
     advice = "A call needs none. For benches and training: set VISAVIS_DATA to the folder of clips."

@@ -160,22 +160,25 @@ async def hold(
 
 
 async def both(*ends: Coroutine[Any, Any, Any]) -> None:
-    """Run both ends until each has ended; raises what failed first, once the other has ended too.
+    """Run both ends until each has ended; raises what failed, rather the cause than its echo on the other side.
 
     An end that fails says goodbye, so the other one ends by itself.
     """
+    import receiver.errors
+    import sender.errors
+
+    echoes = (sender.errors.OtherSideError, receiver.errors.OtherSideError)
     tasks = [asyncio.ensure_future(end) for end in ends]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        failures = [error for task in done if (error := task.exception()) is not None]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
     except asyncio.CancelledError:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+    failures = [result for result in ended if isinstance(result, BaseException)]
     if failures:
-        raise failures[0]
+        raise min(failures, key=lambda failure: isinstance(failure, echoes))
 
 
 async def _follow(watch: Watch, sender: "Sender", limit_s: float | None, nobody_s: float | None) -> None:

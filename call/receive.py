@@ -1,7 +1,6 @@
 """`visavis receive`: one direction, this end receiving: it waits for one sender and writes what is seen."""
 
 import asyncio
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +18,14 @@ WATCH_PERIOD_S = 0.1
 
 @dataclass(frozen=True)
 class Received:
-    """A call that was received, and whether Ctrl-C ended it; `output` is where its pictures are."""
+    """A call that was received, and whether Ctrl-C ended it or something went wrong after the first picture; `output`
+    is where its pictures are."""
 
     stats: "ReceiverStats"
     wire: "WireStats"
-    seconds: float
     output: str
     interrupted: bool
+    failure: Exception | None
 
 
 def run(wanted: options.Receive, *, as_json: bool) -> None:
@@ -37,17 +37,20 @@ def run(wanted: options.Receive, *, as_json: bool) -> None:
         console.print_json(figures)
     elif received.stats.frames_fresh or not received.interrupted:
         console.print_figures("Received", figures)
+    if received.failure is not None:
+        raise received.failure
     if received.interrupted:
         raise KeyboardInterrupt
 
 
 async def _receive(wanted: options.Receive, ends: Ends) -> Received:
+    from receiver.errors import OtherSideError
     from receiver.output import open_output, unnamed_output
     from receiver.receiver import Receiver
     from receiver.session import make_hello, receive
     from runtime.view import View
 
-    asked, began_s, interrupted = parse_address(wanted.listen), time.monotonic(), False
+    asked, interrupted, failure = parse_address(wanted.listen), False, None
     output = unnamed_output() if wanted.output is None else wanted.output
     receiver = Receiver(
         ends.talker,
@@ -72,10 +75,15 @@ async def _receive(wanted: options.Receive, ends: Ends) -> Received:
         )
     except asyncio.CancelledError:
         interrupted = True  # Ctrl-C: both sides have been told, and what was seen is written
+    except OtherSideError as error:
+        if not receiver.stats().frames_fresh:
+            raise
+        failure = error  # what came until then is worth its figures
     finally:
         follower.cancel()
         await asyncio.gather(follower, return_exceptions=True)
-    return Received(receiver.stats(), wires[-1], time.monotonic() - began_s, output, interrupted)
+    stats = receiver.stats()
+    return Received(stats, wires[-1], output, interrupted, failure)
 
 
 def _invite(asked: Address, bound: Address, token: str) -> None:
@@ -113,7 +121,7 @@ def _figures(received: Received) -> dict[str, Any]:
         "playout_delay_ms": stats.playout_delay_ms,
         "wire_bytes_forward": wire.received_bytes,
         "wire_bytes_back": wire.sent_bytes,
-        "seconds": received.seconds,
+        "seconds": shown_s,
         "output": None if received.output == "none" or not stats.frames_fresh else received.output,
         "ended": stats.ended,
     }

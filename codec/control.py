@@ -126,9 +126,11 @@ class Feedback:
 
 @dataclass(frozen=True)
 class Goodbye:
-    """The last message of a side; `reason` is printable, at most 200 bytes, and may be empty."""
+    """The last message of a side; `reason` is printable, at most 200 bytes, and may be empty. `failed` where the call
+    ends because something went wrong there."""
 
     reason: str
+    failed: bool = False
 
     def __post_init__(self) -> None:
         _check_reason(self.reason)
@@ -163,8 +165,8 @@ def encode_control(message: Message) -> bytes:
             newest = _NO_TICKS if newest is None else newest
             source = 0xFF if source is None else source
             return bytes([_Type.FEEDBACK]) + _FEEDBACK_FIELDS.pack(newest, bitmap, delay, shown, source)
-        case Goodbye(reason):
-            return bytes([_Type.GOODBYE]) + reason.encode()
+        case Goodbye(reason, failed):
+            return bytes([_Type.GOODBYE, failed]) + reason.encode()
         case OrderedMotion(packet):
             return bytes([_Type.ORDERED_MOTION]) + packet
 
@@ -195,7 +197,7 @@ def decode_control(data: bytes) -> Message:
                 newest = None if newest == _NO_TICKS else newest
                 return Feedback(newest, bitmap, delay, shown, None if source == 0xFF else source)
             case _Type.GOODBYE:
-                return Goodbye(body.decode())
+                return _decode_goodbye(body)
             case _Type.ORDERED_MOTION:
                 return OrderedMotion(body)
     except (struct.error, ValueError) as error:
@@ -225,6 +227,12 @@ def _decode_hello(body: bytes) -> Hello:
         raise BitstreamError(f"a hello of version {version} has {end + 1} bytes, not {len(body) + 1}")
     name = body[_HELLO_FIELDS.size : end].decode()
     return Hello(version, name, graphs, tables, size, rate / 100, capabilities, secret)
+
+
+def _decode_goodbye(body: bytes) -> Goodbye:
+    if not body or body[0] > 1:
+        raise BitstreamError("a goodbye says with 0 or 1 whether something failed")
+    return Goodbye(body[1:].decode(), failed=bool(body[0]))
 
 
 def _within(name: str, value: int, most: int) -> None:

@@ -6,6 +6,7 @@ A profile's `tables.npz` fills it. Does not know how tables are fitted (codec.ta
 import hashlib
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -154,7 +155,14 @@ class MotionFormat:
             )
         except (KeyError, TypeError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
             raise BitstreamError(f"the motion format {path} is damaged: {error}") from error
-        except (zipfile.BadZipFile, zlib.error, struct.error, MemoryError, OverflowError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            struct.error,
+            MemoryError,
+            OverflowError,
+            tokenize.TokenError,
+        ) as error:
             raise BitstreamError(f"the motion format {path} is damaged: {error}") from error
 
 

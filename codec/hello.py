@@ -11,7 +11,7 @@ from typing import Protocol
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 HASH_BYTES = 32
 SECRET_BYTES = 16
 MAX_PROFILE_BYTES = 64

@@ -98,10 +98,10 @@ def main() -> int:
             if receiver.stats().ended is not None:
                 _print(receiver.stats(), wires, as_json=options.json)
     except SENTENCES as error:
-        _say(str(error))
+        _say(f"visavis: {error}")
         return 1
     except OSError as error:
-        _say(f"{error.filename or 'The system'}: {error.strerror or error}.")
+        _say(f"visavis: {error.filename or 'The system'}: {error.strerror or error}.")
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED  # a call that was under way has ended cleanly all the same

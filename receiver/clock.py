@@ -34,7 +34,7 @@ MAX_WAIT_TICKS = 15
 COUNTED_EVERY = 8
 # The delay grows fast (by this much for each motion: at once would hold the picture still for so long) and shrinks
 # slowly (by this share of the way), as in RFC 3550's estimators: one burst of jitter is usually followed by another.
-GROWTH_S = 0.02
+GROWTH_S = 0.015
 SHRINK = 0.02
 START_INTERVAL_TICKS = 2.4  # 25 frames a second, until the motions themselves say otherwise
 INTERVAL_WINDOW = 32

@@ -45,4 +45,4 @@ def relax(motion: Motion, rest: Motion, progress: float) -> Motion:
 def _short_way(degrees: np.ndarray) -> np.ndarray:
     """Wrap angles into [-180, 180)."""
     wrapped: np.ndarray = (degrees + np.float32(180)) % np.float32(360) - np.float32(180)
-    return wrapped
+    return np.where(wrapped < 180, wrapped, np.float32(-180))  # a remainder may be rounded up to the divisor

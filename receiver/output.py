@@ -61,6 +61,8 @@ def open_output(spec: str) -> Output:
     """
     if spec == "none":
         return Nothing()
+    if not spec:
+        raise OutputError("The output has no name: name a .mp4 or .mkv file, a folder ending in /, or none.")
     path = Path(spec)
     if spec.endswith(("/", os.sep)) or path.is_dir():
         return PictureFolder(path)

@@ -27,7 +27,7 @@ from codec.hello import Capability, Hello, HelloMismatch, compare
 from codec.picture import Picture
 from codec.time import TICKS_PER_SECOND
 from receiver.drawing import Drawing
-from receiver.errors import OutputError, ReceiverError
+from receiver.errors import OtherSideError, OutputError, ReceiverError
 from receiver.gallery import Gallery
 from receiver.output import Output
 from receiver.playout import Shown
@@ -125,8 +125,8 @@ class Receiver:
         Cancelling ends it cleanly too: the output is completed and the other side told. The line stays
         open for the caller to close.
 
-        Raises ReceiverError (another profile on the other side, an output that fails, a line that broke before a
-        picture was shown) with a sentence, and whatever the talker raises.
+        Raises ReceiverError (another profile on the other side, an output that fails, the other side that fails, a
+        line that broke) with a sentence, and whatever the talker raises; the output is completed all the same.
         """
         self._loop, self._line = asyncio.get_running_loop(), line
         self._writer = Writer(self._output, on_error=self._fail_from_thread)
@@ -142,7 +142,7 @@ class Receiver:
             feedback.cancel()
             await self._gallery.close()
             # The other side is told first: a long recording takes its time to be completed.
-            self._send(Goodbye(_reason(self._error)))
+            self._send(_goodbye(self._error))
             await line.drain()
             await asyncio.to_thread(self._complete)
         if self._error is not None:
@@ -151,9 +151,8 @@ class Receiver:
         if self._lost is not None:
             if not stats.frames_fresh:
                 because = self._lost[:1].lower() + self._lost[1:]
-                raise ReceiverError(f"The call ended before a picture was shown: {because}")
-            if self._on_notice is not None:
-                self._on_notice(self._lost)
+                raise OtherSideError(f"The call ended before a picture was shown: {because}")
+            raise OtherSideError(self._lost)
         return stats
 
     def stop(self) -> None:
@@ -220,9 +219,12 @@ class Receiver:
                 self.on_motion(packet)
             case PicturePiece() if self._agreed:
                 self._gallery.add(message)
-            case Goodbye(reason):
+            case Goodbye(reason, failed):
                 because = f": {reason.rstrip('.')}" if reason else ""
-                self._finish(f"The other side has ended the call{because}.")
+                sentence = f"The other side has ended the call{because}."
+                if failed:
+                    self._fail(OtherSideError(sentence))
+                self._finish(sentence)
             case _:
                 pass  # what only a receiver sends, or a picture before the hello
 
@@ -301,9 +303,13 @@ class Receiver:
             self._loop.call_soon_threadsafe(self._fail, error)
 
 
-def _reason(error: Exception | None) -> str:
-    """Cut an error's sentence to what a goodbye carries."""
-    if not isinstance(error, ReceiverError) or isinstance(error, OutputError):
-        return ""  # what fails on this machine is nobody else's business
+def _goodbye(error: Exception | None) -> Goodbye:
+    """Tell the other side why this one ends, as far as that is its business."""
+    if error is None or isinstance(error, OtherSideError):
+        return Goodbye("")
+    if isinstance(error, OutputError):
+        return Goodbye("it cannot write its output", failed=True)  # and no word of its folders
+    if not isinstance(error, ReceiverError):
+        return Goodbye("it failed", failed=True)
     printable = "".join(character for character in str(error) if character.isprintable())
-    return printable.encode()[:200].decode(errors="ignore")
+    return Goodbye(printable.encode()[:200].decode(errors="ignore"), failed=True)

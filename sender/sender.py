@@ -34,7 +34,7 @@ from sender.capture import Frame, Input
 from sender.coding import Coder, Mode, Packet, make_coder
 from sender.crop import Crop, CropFollower, WholeCrop
 from sender.delivery import Delivery, InOrder, Live, Wire
-from sender.errors import SenderError
+from sender.errors import OtherSideError, SenderError
 from sender.observe import Observer
 from sender.present import Presentation
 from sender.reader import STOP_LIMIT_S, Reader
@@ -182,7 +182,7 @@ class Sender:
             if self._delivery is not None:
                 self._delivery.take(message)
         elif isinstance(message, Goodbye):
-            self._take_leave(message.reason)
+            self._take_leave(message)
 
     def on_closed(self, reason: str) -> None:
         """Take the end of the connection, with the peer's sentence."""
@@ -211,7 +211,7 @@ class Sender:
         """
         course = asyncio.create_task(self._course(peer))
         over = asyncio.create_task(self._over.wait())
-        reason = "the sender was stopped"
+        reason, failed = "the sender was stopped", False
         try:
             await asyncio.wait({course, over}, return_when=asyncio.FIRST_COMPLETED)
             if self._over.is_set():
@@ -221,7 +221,7 @@ class Sender:
                 course.result()
                 reason = "the input has ended"
         except Exception:
-            reason = "the sender failed"
+            reason, failed = "the sender failed", True
             raise
         finally:
             self._stopping.set()
@@ -235,7 +235,7 @@ class Sender:
             idle = asyncio.get_running_loop().run_in_executor(self._motion_thread, _nothing)
             await asyncio.wait({idle}, timeout=STOP_LIMIT_S)
             self._motion_thread.shutdown(wait=False, cancel_futures=True)
-            peer.send_control(encode_control(Goodbye(reason)))
+            peer.send_control(encode_control(Goodbye(reason, failed=failed)))
             await peer.drain()
 
     def _check_order(self, theirs: Hello) -> None:
@@ -245,12 +245,14 @@ class Sender:
                 "or send in real time."
             )
 
-    def _take_leave(self, reason: str) -> None:
+    def _take_leave(self, goodbye: Goodbye) -> None:
         """End with the other side: an ordinary end once motion has been sent, a failure before."""
         if self._stopping.is_set():
             return  # it answers our own goodbye
-        why = f": {reason}" if reason else "."
-        if self._delivery is not None and self._delivery.sent:
+        why = f": {goodbye.reason}" if goodbye.reason else "."
+        if goodbye.failed:
+            self._end(OtherSideError(f"The other side has ended the call{why}"))
+        elif self._delivery is not None and self._delivery.sent:
             self._on_notice(f"The other side has ended the call{why}")
             self._end(None)
         else:

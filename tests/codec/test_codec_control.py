@@ -56,7 +56,7 @@ MESSAGES = st.one_of(
     FEEDBACKS,
     st.builds(PictureReady, st.integers(0, 65535), st.integers(0, 3)),
     st.builds(PictureRefused, st.integers(0, 65535), PRINTABLE),
-    st.builds(Goodbye, PRINTABLE),
+    st.builds(Goodbye, PRINTABLE, st.booleans()),
     st.builds(OrderedMotion, st.binary(min_size=3, max_size=1099)),
 )
 

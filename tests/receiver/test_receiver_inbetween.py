@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from receiver_fakes import motion
 
@@ -16,6 +16,7 @@ def apart(first: float, second: float) -> float:
 
 
 @given(angles, angles, st.floats(0, 1))
+@example(-180.0, -180.00001525878906, 1.0)  # just below where the angles begin anew
 def test_a_head_turns_the_short_way_round(first: float, second: float, weight: float) -> None:
     between = interpolate(motion(first), motion(second), weight).rotation[0]
     assert -180 <= between < 180

@@ -27,7 +27,7 @@ from codec.control import (
 from codec.encoder import MotionEncoder
 from codec.hello import Capability, Hello
 from codec.picture import Picture, cut_picture, encode_picture
-from receiver.errors import OutputError, ReceiverError
+from receiver.errors import OtherSideError, OutputError, ReceiverError
 from receiver.output import Nothing, Output, open_output
 from receiver.playout import Shown
 from receiver.receiver import Receiver
@@ -145,14 +145,27 @@ async def test_a_call_that_is_interrupted_completes_its_recording_and_says_goodb
     assert call.receiver.stats().ended == "This side has ended the call."
 
 
-async def test_a_line_lost_after_a_picture_ends_the_call_with_a_notice() -> None:
-    async with calling() as call:
+async def test_a_line_lost_after_a_picture_is_an_error_and_keeps_what_came(tmp_path: Path) -> None:
+    target = tmp_path / "call.mp4"
+    async with calling(open_output(str(target))) as call:
         await begin(call)
         await play(call, frames=3)
         call.receiver.on_closed("The line to the other side is lost.")
-        stats = await call.task
-    assert stats.ended == "The line to the other side is lost."
-    assert call.notices == ["The line to the other side is lost."]
+        with pytest.raises(OtherSideError, match="The line to the other side is lost"):
+            await call.task
+    assert call.receiver.stats().ended == "The line to the other side is lost."
+    with av.open(str(target)) as video:
+        assert len(list(video.decode(video=0))) == len(call.shown) >= 1
+
+
+async def test_a_sender_that_fails_is_an_error_here_too() -> None:
+    async with calling() as call:
+        await begin(call)
+        await play(call, frames=3)
+        call.tell(Goodbye("the sender failed", failed=True))
+        with pytest.raises(OtherSideError, match="The other side has ended the call: the sender failed"):
+            await call.task
+    assert call.line.sent[-1] == Goodbye("")
 
 
 async def test_a_line_lost_before_a_picture_is_an_error() -> None:
@@ -177,7 +190,7 @@ async def test_another_profile_on_the_other_side_is_one_sentence_for_both() -> N
         call.tell(hello(profile="paper-512"))
         with pytest.raises(ReceiverError, match=r"'paper-512'.*'fake-64'.*--profile") as raised:
             await call.task
-    assert call.line.of(Goodbye) == [Goodbye(str(raised.value))]
+    assert call.line.of(Goodbye) == [Goodbye(str(raised.value), failed=True)]
 
 
 async def test_broken_packets_and_messages_are_counted_and_harm_nothing() -> None:
@@ -320,7 +333,7 @@ async def test_an_output_that_fails_ends_the_call_with_its_sentence() -> None:
         call.send_motion(1.0, captured_s=0.0)
         with pytest.raises(OutputError, match="No space left"):
             await call.task
-    assert call.line.of(Goodbye) == [Goodbye("")]
+    assert call.line.of(Goodbye) == [Goodbye("it cannot write its output", failed=True)]
 
 
 @pytest.mark.parametrize("method", ["prepare", "draw"])

@@ -28,7 +28,7 @@ from codec.motion import Motion
 from codec.tables import fit_tables
 from sender.capture import ClipInput, Frame
 from sender.crop import NO_FACE
-from sender.errors import InputError, SenderError
+from sender.errors import InputError, OtherSideError, SenderError
 from sender.sender import Sender, SenderSettings
 from tests.sender.sender_fakes import SIZE, FakePeer, FakeTalker, K, draw_frame, shown
 
@@ -332,9 +332,18 @@ async def test_a_search_for_a_face_can_be_broken_off(motion_format, hello) -> No
 async def test_the_other_side_may_end_the_call(motion_format, hello) -> None:
     call = Call(clip([FACE] * 25, realtime=True, rate=0.11), motion_format, hello)
     loop = asyncio.get_running_loop()
-    call.peer.on_motion = lambda data: bool(loop.call_soon(call.sender.on_control, b"\x06enough"))
+    call.peer.on_motion = lambda data: bool(loop.call_soon(call.sender.on_control, b"\x06\x00enough"))
     await call.run()
     assert call.notices == ["The other side has ended the call: enough"]
+
+
+async def test_an_other_side_that_fails_is_an_error(motion_format, hello) -> None:
+    call = Call(clip([FACE] * 25, realtime=True, rate=0.11), motion_format, hello)
+    loop = asyncio.get_running_loop()
+    broken = encode_control(Goodbye("it cannot write its output", failed=True))
+    call.peer.on_motion = lambda data: bool(loop.call_soon(call.sender.on_control, broken))
+    with pytest.raises(OtherSideError, match="it cannot write its output"):
+        await call.run()
 
 
 async def test_a_line_that_breaks_is_told(motion_format, hello) -> None:

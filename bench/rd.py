@@ -1,0 +1,187 @@
+"""The rate-distortion bench over a set: every clip at every size sent to workers, and what came back put together. It
+knows clips and sizes; how a clip is measured and what a set's figures are stands elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.clips import VIDEO_SUFFIXES, Clip, list_clips
+from bench.cluster import gather
+from bench.errors import BenchError
+from bench.rd_measure import measure
+from bench.rd_report import film_clips, film_path
+from bench.rd_rows import QUICK_CLIPS, QUICK_FRAMES, choose_rows
+from bench.rd_scene import METHOD, Job, Skipped
+from bench.rd_strips import Film, write_comparison
+from bench.rd_summary import summarise_size
+from bench.rd_tables import clips_of
+from bench.sheet import pick_strangers
+
+# What is drawn where the size has no profile of its own.
+FALLBACK_PROFILE = "laptop-256"
+# Divisible by what every codec's blocks and our networks want.
+SIZE_STEP = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured, and with what. `profile`: by name or folder, None for the size's own laptop profile."""
+
+    clips: tuple[Clip, ...]
+    sizes: tuple[int, ...]
+    quick: bool
+    frames: int
+    profile: str | None
+    engine: str
+    backbones: Path
+    store: Path
+    strips: bool
+    scheduler: str | None
+    workers: int
+
+    def jobs(self) -> list[Job]:
+        """Return a job a clip and size, the small sizes first."""
+        clips, frames = self.clips, self.frames
+        if self.quick:
+            clips, frames = tuple(pick_strangers(clips, QUICK_CLIPS)), min(frames, QUICK_FRAMES)
+        local = 1 if self.scheduler else min(self.workers, len(clips) * len(self.sizes))
+        return [
+            Job(
+                clip=clip,
+                size=size,
+                rows=choose_rows(quick=self.quick),
+                frames=frames,
+                profile=self.profile or profile_for(size),
+                engine=self.engine,
+                backbones=self.backbones,
+                store=self.store,
+                strips=self.strips,
+                threads=max(1, (os.cpu_count() or 1) // local),
+            )
+            for size in self.sizes
+            for clip in clips
+        ]
+
+
+def run_rd(
+    plan: Plan, *, on_clip: Callable[[str], None], on_trouble: Callable[[str], None]
+) -> dict[str, Any]:
+    """Return the bench's JSON: what was run, `results` (a codec and size each) and `clips` (a clip and size each).
+
+    `on_clip` hears how far it is, `on_trouble` which clips were left out. Raises BenchError where nothing could be
+    measured.
+    """
+    jobs = plan.jobs()
+    measured: dict[tuple[int, str], dict[str, Any]] = {}
+    skipped: list[dict[str, Any]] = []
+    on_clip("")
+    for job, result, error in gather(measure, jobs, scheduler=plan.scheduler, workers=plan.workers):
+        if error is None:
+            measured[job.size, job.clip.name] = result
+        else:
+            why = _sentence(error)
+            skipped.append({"clip": job.clip.name, "size": job.size, "why": why})
+            if not isinstance(error, Skipped):
+                on_trouble(f"{job.clip.name} at {job.size}: {why}")
+        on_clip(f"{job.clip.name} at {job.size}")
+    if not measured:
+        why = skipped[0]["why"] if skipped else "there are none"
+        raise BenchError(f"No clip could be measured: {why}.")
+    order = [(job.size, job.clip.name) for job in jobs if (job.size, job.clip.name) in measured]
+    clips = [measured[place] for place in order]
+    rows = choose_rows(quick=plan.quick)
+    results = [
+        entry
+        for size in plan.sizes
+        for entry in summarise_size(rows, [clip for clip in clips if clip["size"] == size], size=size)
+    ]
+    return {
+        "method": METHOD,
+        "quick": plan.quick,
+        "sizes": list(plan.sizes),
+        "frames_judged": jobs[0].frames,
+        "engine": plan.engine,
+        "profiles": {str(clip["size"]): f"{clip['profile']} at {clip['profile_size']}" for clip in clips},
+        "skipped": sorted(skipped, key=lambda row: (row["size"], row["clip"])),
+        "results": results,
+        "clips": clips,
+    }
+
+
+def write_films(
+    plan: Plan,
+    films: Sequence[Film],
+    *,
+    on_clip: Callable[[str], None],
+    on_trouble: Callable[[str], None],
+) -> None:
+    """Write films; `on_clip` hears how far it is, `on_trouble` what could not be written."""
+    on_clip("")
+    for film, _, error in gather(write_comparison, films, scheduler=plan.scheduler, workers=plan.workers):
+        if error is not None:
+            on_trouble(f"{film.path}: {_sentence(error)}")
+        on_clip(film.path.name)
+
+
+def list_films(plan: Plan, result: dict[str, Any], folder: Path) -> list[Film]:
+    """Return the films of the clips that the report names."""
+    jobs = {(job.size, job.clip.name): job for job in plan.jobs()}
+    return [
+        Film(jobs[size, name], clip["points"], (folder / film_path(name, size)).resolve())
+        for size in plan.sizes
+        for name in film_clips(result, size)
+        for clip in clips_of(result, size)
+        if clip["clip"] == name
+    ]
+
+
+def find_clips(paths: Sequence[Path]) -> tuple[Clip, ...]:
+    """Return the clips that `paths` name: videos, folders of videos, data folders with clips/ and landmarks/.
+
+    Raises BenchError where there are none, or where two have the same name.
+    """
+    found: dict[str, Clip] = {}
+    for path in paths:
+        if path.is_dir():
+            clips = list_clips(path)
+        elif path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
+            landmarks = path.parent.parent / "landmarks" / f"{path.stem}.npz"
+            clips = [Clip(path.stem, path, landmarks if landmarks.is_file() else None)]
+        else:
+            raise BenchError(f"{path} is no video and no folder of videos.")
+        for clip in clips:
+            before = found.setdefault(clip.name, clip)
+            if before.path.resolve() != clip.path.resolve():
+                raise BenchError(f"{before.path} and {clip.path} have the same name: rename one.")
+    return tuple(found.values())
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """Read sizes with commas between; raise BenchError for what is none."""
+    try:
+        sizes = tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        raise BenchError(f"--sizes is numbers with commas between, as in 256,512, not {text!r}.") from None
+    if any(size < SIZE_STEP or size % SIZE_STEP for size in sizes):
+        raise BenchError(f"--sizes are multiples of {SIZE_STEP}, not {text}.")
+    return sizes
+
+
+def profile_for(size: int) -> str:
+    """Return the laptop profile of a size where it is built, else the one whose pictures are enlarged."""
+    from runtime.profile import list_built_profiles
+
+    own = f"laptop-{size}"
+    return own if own in list_built_profiles() else FALLBACK_PROFILE
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, BenchError):
+        return str(error).rstrip(".")
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {error}"

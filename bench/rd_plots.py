@@ -1,0 +1,126 @@
+"""The plots of the rate-distortion bench, as SVG: quality over rate as in the paper's figure 16, and the rate ratios
+clip by clip. It knows the result's keys; it measures nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from bench.rd_rows import ANCHORS, FROZEN
+from bench.rd_tables import NAMES, entries_of
+
+# The bench's rows in colours that stay apart for the colour-blind (Okabe and Ito, 2008).
+COLOURS = {
+    "h264": "#0072B2",
+    "h264_veryslow": "#56B4E9",
+    "h265": "#D55E00",
+    "h265_veryslow": "#E69F00",
+    "vp9": "#009E73",
+    "av1": "#CC79A7",
+}
+OURS = "#000000"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# What stands on a plot's axes: rate, quality, headings.
+PANELS = (
+    ("bpp", "lpips", "payload, bits a pixel", "LPIPS (lower is better)"),
+    ("bpp", "face_lpips", "payload, bits a pixel", "face LPIPS"),
+    ("bpp", "mouth_expression", "payload, bits a pixel", "mouth expression error, %"),
+    ("wire_kbps", "lpips", "on the wire, kbit/s", "LPIPS"),
+)
+PANEL_INCHES = (5.2, 4.2)
+
+
+def curves_svg(result: Mapping[str, Any], size: int) -> str:
+    """Return quality over rate at a size, a panel a judge: curves for codecs, markers for ours, a line for frozen."""
+    figure, axes = _figure(2, 2)
+    for place, (rate, quality, rate_name, quality_name) in zip(axes.flat, PANELS, strict=True):
+        _curves(place, result, size, rate, quality)
+        place.set(xscale="log", xlabel=rate_name, ylabel=quality_name)
+        _label_decades(place)
+        place.set_ylim(bottom=0)
+        place.grid(True, which="both", linewidth=0.3, color="#cccccc")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    figure.suptitle(f"{size} x {size}: means over the clips", fontsize=11)
+    return _svg(figure)
+
+
+def ratios_svg(result: Mapping[str, Any], size: int) -> str:
+    """Return the clips' rate ratios in order, for payload and wire; clips outside the codec's curve are left out."""
+    figure, axes = _figure(1, 1)
+    place = axes.flat[0]
+    entry = next((entry for entry in entries_of(result, size) if entry["ours"]), None)
+    for anchor in ANCHORS:
+        for suffix, name, line in (("", "payload", "-"), ("_wire", "wire", ":")):
+            by_clip = {} if entry is None else entry["by_clip"][f"rate_ratio_{anchor}{suffix}"]
+            ratios = sorted(value for value in by_clip.values() if value is not None)
+            shares = [(index + 0.5) / len(ratios) for index in range(len(ratios))]
+            label = f"{NAMES[anchor]}, {name}"
+            place.plot(ratios, shares, line, marker=".", color=COLOURS[anchor], label=label)
+    place.axvline(1, color="grey", linewidth=1)
+    place.set(
+        xscale="log", xlabel="rate over ours at our LPIPS (right is better)", ylabel="share of the clips"
+    )
+    _label_decades(place)
+    place.legend(fontsize=8)
+    figure.suptitle(f"{size} x {size}: rate ratios, clip by clip", fontsize=11)
+    return _svg(figure)
+
+
+def _curves(place: Any, result: Mapping[str, Any], size: int, rate: str, quality: str) -> None:
+    markers = iter(MARKERS)
+    for entry in entries_of(result, size):
+        points = [point for point in entry["points"] if point.get(quality) is not None]
+        rates, values = [point[rate] for point in points], [point[quality] for point in points]
+        name = entry["heading"]
+        if entry["codec"] == FROZEN and points:
+            place.axhline(values[0], color="grey", linestyle="--", linewidth=1, label=name)
+        elif entry["ours"]:
+            style = {"color": OURS, "fillstyle": "none", "markersize": 6, "linewidth": 0.8}
+            place.plot(rates, values, marker=next(markers), label=name, **style)
+        elif entry["codec"] in COLOURS:
+            lines = "none" if entry["codec"].endswith("veryslow") else "-"
+            place.plot(rates, values, lines, marker=".", color=COLOURS[entry["codec"]], label=name)
+        elif rate == "bpp":  # a paper's message size: bits without a picture
+            place.axvline(entry["points"][0]["bpp"], color="grey", linestyle=":", linewidth=1)
+            place.annotate(
+                name.split(",")[0] + (", adaptive" if "adaptive" in name else ""),
+                (entry["points"][0]["bpp"], 0.98),
+                xycoords=("data", "axes fraction"),
+                rotation=90,
+                fontsize=5.5,
+                va="top",
+                ha="right",
+                color="grey",
+            )
+
+
+def _label_decades(place: Any) -> None:
+    """Label 1, 2 and 5 of each decade, and nothing between."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    place.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    place.xaxis.set_major_formatter("{x:g}")
+    place.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _figure(rows: int, columns: int) -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    width, height = PANEL_INCHES
+    size = (width * columns, height * rows + (0.9 if rows > 1 else 0))
+    return pyplot.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+
+
+def _svg(figure: Any) -> str:
+    from matplotlib import pyplot
+
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    pyplot.close(figure)
+    whole = text.getvalue()
+    return whole[whole.index("<svg") :]

@@ -1,0 +1,162 @@
+"""A clip as the rate-distortion bench measures it: its pictures as a call's camera would give them, the frames that are
+judged, and what the judge knows of them. It loads what measures, once a process; it measures no codec."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from bench.clips import Clip, Footage, Picture, read_footage
+from bench.errors import BenchError
+from bench.judge import Judge, Subject
+from bench.quality import sampled
+from bench.rd_ours import Talk
+from bench.rd_rows import Row
+from bench.rd_store import file_hash, key_of
+from bench.talk import Setup, load_setup
+
+# Raised when the same inputs would give other figures, so that finished points are measured again.
+METHOD = 1
+# A call's camera gives no more; faster clips are thinned, for every codec alike.
+FASTEST = 31.0
+# Of the judged frames, each so manieth is compared with its neighbour for flicker.
+FLICKER_EVERY = 4
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip and a size to measure at; it travels to the worker. `strips`: also draw the report's pictures."""
+
+    clip: Clip
+    size: int
+    rows: tuple[Row, ...]
+    frames: int  # judged
+    profile: str
+    engine: str
+    backbones: Path
+    store: Path
+    strips: bool
+    threads: int
+
+
+class Skipped(BenchError):
+    """A clip that says nothing at a size; the message says why."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A clip, its pictures at the job's size, the judged frames, and what judges and draws them."""
+
+    job: Job
+    digest: str
+    footage: Footage
+    judged: list[int]
+    judge: Judge
+    setup: Setup
+
+    @functools.cached_property
+    def subject(self) -> Subject:
+        """What the judge sees in the judged frames."""
+        boxes = self.footage.boxes
+        chosen = None if boxes is None else [boxes[index] for index in self.judged]
+        return self.judge.subject(self.pictures(self.judged), chosen)
+
+    @functools.cached_property
+    def talk(self) -> Talk:
+        """The clip as our sender sees it, at the profile's own size."""
+        size = self.setup.picture_size
+        return Talk(
+            self.setup, self.footage if size == self.job.size else read_as_called(self.job.clip, size)
+        )
+
+    @property
+    def earlier(self) -> list[int]:
+        """Frames that are compared with the one after them."""
+        return [index for index in self.judged[::FLICKER_EVERY] if index + 1 < len(self.footage.pictures)]
+
+    @property
+    def wanted(self) -> set[int]:
+        """Frames that are looked at."""
+        return {*self.judged, *(index + 1 for index in self.earlier)}
+
+    def pictures(self, indices: list[int]) -> list[Picture]:
+        """Return original pictures."""
+        return [self.footage.pictures[index] for index in indices]
+
+    def key(self, what: str, **inputs: Any) -> str:
+        """Return the key under which a result of this clip is kept; `inputs` is what else it was made from."""
+        common = {"method": METHOD, "clip": self.digest, "size": self.job.size, "frames": self.job.frames}
+        return key_of(common | {"what": what, "av": av.__version__} | inputs)
+
+
+def open_scene(job: Job) -> Scene:
+    """Read a clip and load what measures it.
+
+    Raises Skipped where the clip is smaller than the size, and BenchError where it cannot be read.
+    """
+    cv2.setNumThreads(job.threads)
+    width, height = picture_size(job.clip)
+    if min(width, height) < job.size:
+        raise Skipped(f"its pictures are {width} x {height}: at {job.size} they would be enlarged")
+    footage = read_as_called(job.clip, job.size)
+    digest = file_hash(job.clip.path)
+    if job.clip.landmarks is not None:
+        digest += file_hash(job.clip.landmarks)
+    every = max(1, len(footage.pictures) // job.frames)
+    judged = sampled(len(footage.pictures), every)[: job.frames]
+    judge = load_judge(job.backbones, job.threads)
+    return Scene(job, digest, footage, judged, judge, load_profile_setup(job.profile, job.engine))
+
+
+def picture_size(clip: Clip) -> tuple[int, int]:
+    """Return width and height of a clip's pictures; raise BenchError where it has none."""
+    try:
+        with av.open(str(clip.path)) as container:
+            for stream in container.streams.video:
+                return stream.width, stream.height
+    except av.FFmpegError as error:
+        raise BenchError(f"{clip.path} cannot be read as a video: {error}") from error
+    raise BenchError(f"{clip.path} has no pictures in it.")
+
+
+def read_as_called(clip: Clip, size: int) -> Footage:
+    """Return a clip as a call's camera would give it, at most some 30 frames a second."""
+    footage = read_footage(clip, size=size)
+    step = int(np.ceil(footage.rate / FASTEST))
+    boxes = None if footage.boxes is None else footage.boxes[::step]
+    return Footage(footage.name, footage.pictures[::step], footage.rate / step, boxes)
+
+
+@functools.cache
+def load_judge(backbones: Path, threads: int) -> Judge:
+    """Load the metric networks, once a process."""
+    import torch
+
+    judge = Judge(backbones)
+    torch.set_num_threads(threads)
+    return judge
+
+
+@functools.cache
+def load_profile_setup(profile: str, engine: str) -> Setup:
+    """Load a profile's networks, once a process."""
+    return load_setup(profile, engine=engine)
+
+
+@functools.cache
+def profile_hash(profile: str, engine: str) -> str:
+    """Return a hash of everything that draws: the graphs in every form, the tables, the engine."""
+    from runtime.profile import load_profile, outline_profile
+
+    found = load_profile(profile)
+    outline = outline_profile(found.folder)
+    forms = sorted([*outline.int8_hashes.values(), *outline.half_hashes.values()])
+    parts = [found.graphs_hash.hex(), *forms, file_hash(found.format_path), engine]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()

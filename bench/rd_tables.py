@@ -1,0 +1,215 @@
+"""The tables of the rate-distortion bench, as cells: the terminal and the report show the same. It knows the result's
+keys; it measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from bench.rd_rows import ANCHORS
+from bench.report import number, table_of
+
+# Heading, key, digits. Rates first, then what each judge says.
+POINT: Sequence[tuple[str, str, int]] = (
+    ("bpp", "bpp", 5),
+    ("kbit/s", "payload_kbps", 1),
+    ("wire", "wire_kbps", 1),
+    ("LPIPS", "lpips", 3),
+    ("face LPIPS", "face_lpips", 3),
+    ("PSNR", "psnr", 1),
+    ("SSIM", "ssim", 3),
+    ("MS-SSIM", "ms_ssim", 3),
+    ("mouth AKD", "mouth_akd", 1),
+    ("eye AKD", "eye_akd", 1),
+    ("mouth expr.", "mouth_expression", 2),
+    ("eye expr.", "eye_expression", 2),
+    ("identity", "identity_distance", 3),
+    ("kept", "identity_kept", 2),
+    ("flicker", "flicker", 2),
+)
+# What a terminal has room for; the report and the JSON have all.
+NARROW = (
+    "payload_kbps",
+    "wire_kbps",
+    "lpips",
+    "face_lpips",
+    "ms_ssim",
+    "mouth_expression",
+    "identity_distance",
+)
+RATIOS: Sequence[tuple[str, str]] = (
+    ("payload", ""),
+    ("payload, all in the clip", "_clip"),
+    ("payload, all over 5 min", "_call"),
+    ("wire", "_wire"),
+    ("wire, all over 5 min", "_wire_call"),
+    ("payload, at equal face LPIPS", "_face"),
+    ("wire, at equal face LPIPS", "_face_wire"),
+    ("payload, at equal mouth expr.", "_mouth"),
+    ("payload, at equal MS-SSIM", "_ms_ssim"),
+)
+BD: Sequence[tuple[str, str]] = (
+    ("LPIPS, payload", ""),
+    ("face LPIPS, payload", "_face"),
+    ("LPIPS, wire", "_wire"),
+    ("face LPIPS, wire", "_face_wire"),
+)
+NAMES = {"h264": "H.264", "h265": "H.265"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: its title, its columns, its rows of cells, and a sentence below it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    note: str = ""
+
+
+def rd_tables(result: Mapping[str, Any]) -> list[Table]:
+    """Return the tables for the terminal: points and comparisons, size by size."""
+    tables = []
+    for size in result["sizes"]:
+        narrow = points_grid(result, size, keys=NARROW)
+        for grid in (narrow, ratios_grid(result, size), bd_grid(result, size)):
+            if grid.rows:
+                table = table_of(grid.title, grid.columns)
+                table.columns[0].no_wrap = True
+                table.caption, table.caption_justify = grid.note, "left"
+                for row in grid.rows:
+                    table.add_row(*row)
+                tables.append(table)
+    return tables
+
+
+def entries_of(result: Mapping[str, Any], size: int) -> list[Mapping[str, Any]]:
+    """Return the codecs' entries of a size."""
+    return [entry for entry in result["results"] if entry["size"] == size]
+
+
+def clips_of(result: Mapping[str, Any], size: int) -> list[Mapping[str, Any]]:
+    """Return the clips measured at a size."""
+    return [clip for clip in result["clips"] if clip["size"] == size]
+
+
+def points_grid(result: Mapping[str, Any], size: int, *, keys: Collection[str] | None = None) -> Grid:
+    """Return every codec's points, means over the clips: all figures, or only those of `keys`."""
+    rows = []
+    columns = [column for column in POINT if keys is None or column[1] in keys]
+    for entry in entries_of(result, size):
+        for point in entry["points"]:
+            cells = (number(point.get(key), digits) for _, key, digits in columns)
+            rows.append((f"{entry['heading']}{setting_text(entry, point)}", *cells))
+    profile = result["profiles"].get(str(size), "")
+    enlarged = "" if profile.endswith(f"at {size}") else ", enlarged"
+    title = f"{size} x {size}, {len(clips_of(result, size))} clips: means. Ours: {profile}{enlarged}"
+    note = (
+        "bpp and kbit/s: payload, our source picture spread over 5 minutes. wire: kbit/s at the IP layer, both ways. "
+        "LPIPS and face LPIPS: SqueezeNet, which our training saw; the other judges it did not."
+    )
+    return Grid(title, ("", *(heading for heading, _, _ in columns)), rows, note)
+
+
+def ratios_grid(result: Mapping[str, Any], size: int) -> Grid:
+    """Return how many times our rate H.264 and H.265 need for our quality: medians over the clips."""
+    ours = [entry for entry in entries_of(result, size) if entry["ours"]]
+    rows = [
+        (
+            f"{NAMES[anchor]}: {heading}",
+            *(_interval(entry, f"rate_ratio_{anchor}{suffix}", 1) for entry in ours),
+        )
+        for anchor in ANCHORS
+        for heading, suffix in RATIOS
+    ]
+    title = f"{size} x {size}: rate over ours for the same quality, median over clips (95 % interval)"
+    note = (
+        "At equal LPIPS where nothing else is said. 'payload' is the benchmark's own row: our source picture spread "
+        "over 5 minutes, a codec's key frame within the clip. The rows with 'all' treat both alike. 'off': in the "
+        "middle clip ours is better than the codec's finest point, or worse than its coarsest."
+    )
+    columns = ("", *(entry["heading"].removeprefix("ours, ") for entry in ours))
+    return Grid(title, columns, rows if ours else [], note)
+
+
+def bd_grid(result: Mapping[str, Any], size: int) -> Grid:
+    """Return BD-rates against H.264 and H.265: medians over the clips whose curves overlap."""
+    rows = []
+    for entry in entries_of(result, size):
+        keys = [f"bd_rate_vs_{anchor}{suffix}" for anchor in ANCHORS for _, suffix in BD]
+        if any(entry.get(key) is not None for key in keys):
+            rows.append((entry["heading"], *(_interval(entry, key, 0) for key in keys)))
+    columns = ("", *(f"{NAMES[anchor]}: {heading}" for anchor in ANCHORS for heading, _ in BD))
+    title = f"{size} x {size}: BD-rate in percent, median over clips (95 % interval); below 0 saves bits"
+    return Grid(
+        title, columns, rows, "A codec of one point has no curve, and stands in the table above alone."
+    )
+
+
+def clips_grid(result: Mapping[str, Any], size: int) -> Grid:
+    """Return a row a clip, the one where we save least first."""
+    entry = next((entry for entry in entries_of(result, size) if entry["ours"]), None)
+    if entry is None:
+        return Grid("", (), [])
+    ratios = {anchor: entry["by_clip"][f"rate_ratio_{anchor}"] for anchor in ANCHORS}
+    rows = []
+    for clip in clips_of(result, size):
+        ours = next(point for point in clip["points"] if point["codec"] == entry["codec"])
+        cells = [number(ours[key], 3) for key in ("lpips", "lpips_frozen", "face_lpips", "face_lpips_frozen")]
+        cells += [number(ours["mouth_expression_ratio"], 2), number(ours["identity_distance"], 3)]
+        cells += [number(ours["payload_kbps"], 1), number(ours["wire_kbps"], 1)]
+        compared = []
+        for anchor in ANCHORS:
+            value = ratios[anchor].get(clip["clip"])
+            compared.append(outside(clip, anchor, ours) if value is None else number(value, 1))
+        rows.append((_order(ratios["h264"].get(clip["clip"])), (clip["clip"], *cells, *compared)))
+    rows.sort(key=lambda row: row[0])
+    columns = (
+        "clip",
+        "LPIPS",
+        "frozen",
+        "face LPIPS",
+        "frozen",
+        "mouth expr. / frozen",
+        "identity",
+        "kbit/s",
+        "wire",
+    )
+    names = tuple(f"{NAMES[anchor]} over ours" for anchor in ANCHORS)
+    title = f"{size} x {size}, clip by clip: {entry['heading']}, where it saves least first"
+    return Grid(title, (*columns, *names), [cells for _, cells in rows])
+
+
+def outside(clip: Mapping[str, Any], anchor: str, ours: Mapping[str, Any]) -> str:
+    """Say on which side of a codec's curve our LPIPS lies."""
+    errors = [point["lpips"] for point in clip["points"] if point["codec"] == anchor]
+    if not errors:
+        return "–"
+    return "worse than its coarsest" if ours["lpips"] > max(errors) else "better than its finest"
+
+
+def setting_text(entry: Mapping[str, Any], point: Mapping[str, Any]) -> str:
+    """Return what tells a codec's points apart."""
+    if point["setting"] is None:
+        return ""
+    return f", K' = {point['setting']}" if entry["ours"] else f", CRF {point['setting']}"
+
+
+def _order(value: float | None) -> float:
+    return -1.0 if value is None else value
+
+
+def _interval(entry: Mapping[str, Any], key: str, digits: int) -> str:
+    value, low, high = (entry.get(f"{key}{end}") for end in ("", "_low", "_high"))
+    if value is None:
+        # More than half of the clips lie on one side of the curve.
+        above, below = entry.get(f"{key}_above", 0), entry.get(f"{key}_below", 0)
+        return "–" if above == below else "off: better" if above > below else "off: worse"
+    if low == high:  # one clip has no interval
+        return f"{value:.{digits}f}"
+    # An end that lies outside the curves is open.
+    ends = f"{number(low, digits) if low is not None else '?'} to {number(high, digits) if high is not None else '?'}"
+    return f"{value:.{digits}f} ({ends})"

@@ -1,0 +1,51 @@
+"""What streams cost, payload and wire."""
+
+import pytest
+
+from bench.rd_wire import (
+    ACKNOWLEDGEMENT_BYTES,
+    RTP_PACKET_BYTES,
+    conventional_cost,
+    our_cost,
+    rates,
+    rtp_bytes,
+)
+from sender.rate import PACKET_BYTES
+
+
+def test_a_frame_over_rtp_takes_as_many_headers_as_packets() -> None:
+    assert RTP_PACKET_BYTES == 40 + 8 + 12 + 10
+    assert rtp_bytes(100) == 170
+    assert rtp_bytes(1200) == 1270
+    assert rtp_bytes(1201) == 1201 + 2 * 70
+
+
+def test_a_codecs_rate_is_its_stream_and_its_key_frame_can_be_spread_like_our_picture() -> None:
+    figures = rates(conventional_cost([3000] + [100] * 49, seconds=2.0), size=100)
+    assert figures["payload_kbps"] == figures["payload_kbps_clip"] == pytest.approx(8 * 7900 / 2 / 1000)
+    assert figures["payload_kbps_call"] == pytest.approx(8 * (5000 / 2 + 3000 / 300) / 1000)
+    assert figures["bpp"] == pytest.approx(8 * 7900 / (50 * 100 * 100))
+
+
+def test_our_rate_counts_the_picture_over_five_minutes_and_over_the_clip() -> None:
+    figures = rates(our_cost([20] * 50, source_bytes=3000, frames=50, seconds=2.0), size=100)
+    assert figures["payload_kbps"] == figures["payload_kbps_call"]
+    assert figures["payload_kbps"] == pytest.approx(8 * (1000 / 2 + 10) / 1000)
+    assert figures["payload_kbps_clip"] == pytest.approx(8 * (1000 + 3000) / 2 / 1000)
+
+
+def test_our_wire_pays_for_headers_and_acknowledgements_of_every_packet() -> None:
+    alone, bundled = (
+        rates(our_cost(sizes, source_bytes=3000, frames=50, seconds=2.0), size=100)
+        for sizes in ([20] * 50, [40] * 25)
+    )
+    saved = 25 * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES / 2) / 2
+    assert alone["wire_kbps"] - bundled["wire_kbps"] == pytest.approx(8 * saved / 1000)
+    assert alone["payload_kbps"] == bundled["payload_kbps"]
+
+
+def test_a_frozen_picture_costs_its_picture_alone() -> None:
+    figures = rates(our_cost([], source_bytes=3000, frames=50, seconds=2.0), size=100)
+    assert figures["payload_kbps"] == pytest.approx(8 * 3000 / 300 / 1000)
+    pieces = 3 * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES)
+    assert figures["wire_kbps_clip"] == pytest.approx(8 * (3000 + pieces) / 2 / 1000)

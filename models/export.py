@@ -26,6 +26,7 @@ from models.motion_field import Head
 from models.networks import Networks
 from models.paper.export import GraphPlan, graph_plans
 from models.paper.networks import PaperNetworks
+from models.residual import CELL, CODE_CHANNELS, Residual, ResidualDecodeGraph, ResidualEncodeGraph
 from models.warp import warp_volume_planes
 from runtime.profile import GRAPHS
 
@@ -143,22 +144,8 @@ def export_graphs(networks: Networks | PaperNetworks, folder: Path) -> dict[str,
     native = networks.talker.volume_warp if isinstance(networks, Networks) else None
     for name in GRAPHS:
         wrap, inputs, input_names, output_names = graphs[name]
-        path = folder / f"{name}.onnx"
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            partial = Path(scratch) / path.name
-            torch.onnx.export(
-                wrap(networks).eval(),
-                tuple(inputs),
-                str(partial),
-                input_names=input_names,
-                output_names=output_names,
-                opset_version=OPSET,
-                dynamo=False,
-            )
-            shuffle_whole_pixels(partial)
-            onnx.checker.check_model(str(partial))
-            os.replace(partial, path)
-        hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        module = wrap(networks).eval()
+        hashes[name] = write_graph(folder / f"{name}.onnx", module, inputs, input_names, output_names)
     if isinstance(networks, Networks) and native is not None:
         networks.talker.volume_warp = native
     write_table(folder / "profile.toml", "graphs", "SHA-256 of each", hashes)
@@ -169,6 +156,48 @@ def export_graphs(networks: Networks | PaperNetworks, folder: Path) -> dict[str,
         for suffix in ("int8.xml", "int8.bin", "fp16.onnx"):
             (folder / f"{name}.{suffix}").unlink(missing_ok=True)
     return hashes
+
+
+def export_residual(residual: Residual, folder: Path, *, size: int) -> dict[str, str]:
+    """Write the two graphs of a residual network for pictures of a size into a folder; returns their hashes."""
+    side = size // CELL
+    signs, kept = torch.ones(1, CODE_CHANNELS, side, side), torch.ones(1, 1, side, side)
+    encode, decode = ResidualEncodeGraph(residual).eval(), ResidualDecodeGraph(residual).eval()
+    plans: dict[str, tuple[ResidualEncodeGraph | ResidualDecodeGraph, list[Tensor]]] = {
+        "residual_encode": (encode, [torch.rand(1, 3, size, size)]),
+        "residual_decode": (decode, [signs, kept]),
+    }
+    return {
+        name: write_graph(
+            folder / f"{name}.onnx",
+            graph,
+            inputs,
+            input_names=list(graph.inputs),
+            output_names=list(graph.outputs),
+        )
+        for name, (graph, inputs) in plans.items()
+    }
+
+
+def write_graph(
+    path: Path, module: nn.Module, inputs: Sequence[Tensor], input_names: list[str], output_names: list[str]
+) -> str:
+    """Export a module as the graph of a path, which is replaced whole; returns its SHA-256."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        partial = Path(scratch) / path.name
+        torch.onnx.export(
+            module,
+            tuple(inputs),
+            str(partial),
+            input_names=input_names,
+            output_names=output_names,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        shuffle_whole_pixels(partial)
+        onnx.checker.check_model(str(partial))
+        os.replace(partial, path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def shuffle_whole_pixels(path: Path) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional
 CODE_CHANNELS, DECODER_CHANNELS = 32, 128  # supplement C.3
 CELL = 8  # pixels of a code's cell: three steps down
 THRESHOLD = 0.5  # of significance
-SENT = 2.0  # logit of significance before training
+GAIN = 8.0  # of the residual, so that the code's values are about one, where the sign's gradient passes
 
 
 class Code(NamedTuple):
@@ -51,18 +51,19 @@ class ResidualEncoder(nn.Module):
         )
         self.code = nn.Conv2d(CODE_CHANNELS, CODE_CHANNELS, 3, stride=2, padding=1)
         self.significance = nn.Conv2d(CODE_CHANNELS, 1, 3, stride=2, padding=1)
-        # Everything is sent at first; the count of bits takes it back.
-        self.significance.bias = nn.Parameter(torch.tensor([SENT]))
+        # With biases of chance a small residual would have the same signs wherever it is, and never learn others.
+        for layer in (self.body[0], self.body[2], self.code):
+            assert isinstance(layer, nn.Conv2d)
+            layer.bias = nn.Parameter(torch.zeros(CODE_CHANNELS))
 
     def values(self, residual: Tensor) -> tuple[Tensor, Tensor]:
         """Return the code before its signs are taken, and its significance."""
-        features = self.body(residual)
+        features = self.body(residual * GAIN)
         return self.code(features), torch.sigmoid(self.significance(features).float())
 
-    def forward(self, residual: Tensor, *, explored: float = 0.0) -> Code:
+    def forward(self, residual: Tensor, *, whole: float = 0.0) -> Code:
         values, significance = self.values(residual)
-        kept = keep(significance)
-        return Code(Sign.apply(values), significance, explore(kept, explored) if explored else kept)
+        return Code(Sign.apply(values), significance, sent_cells(significance, whole=whole))
 
 
 class ResidualDecoder(nn.Module):
@@ -98,13 +99,13 @@ class Residual(nn.Module):
         self.encoder = ResidualEncoder()
         self.decoder = ResidualDecoder()
 
-    def forward(self, picture: Tensor, redrawn: Tensor, *, explored: float = 0.0) -> tuple[Tensor, Code]:
+    def forward(self, picture: Tensor, redrawn: Tensor, *, whole: float = 0.0) -> tuple[Tensor, Code]:
         """Repair a redrawn picture [B, 3, S, S]; returns the repaired picture and its code.
 
-        Training sends a share `explored` of the cells whatever their significance. The repaired picture may leave
-        [0, 1] a little: clamped in training, a colour that overshoots never comes back.
+        Training sends a share `whole` of the pictures whatever their cells' significance. The repaired picture may
+        leave [0, 1] a little: clamped in training, a colour that overshoots never comes back.
         """
-        code = self.encoder(picture - redrawn, explored=explored)
+        code = self.encoder(picture - redrawn, whole=whole)
         return redrawn + self.decoder(code.signs, code.kept), code
 
 
@@ -136,23 +137,12 @@ class ResidualDecodeGraph(nn.Module):
         return self.decoder(signs, kept)
 
 
-def keep(significance: Tensor) -> Tensor:
-    """Return 1 where a code is sent and 0 elsewhere; the gradient is the significance's own (straight-through)."""
-    hard = (significance > THRESHOLD).to(significance.dtype)
-    return hard + significance - significance.detach()
+def sent_cells(significance: Tensor, *, whole: float = 0.0) -> Tensor:
+    """Return 1 where a code is sent and 0 elsewhere: what is significant, and all of a share `whole` of the pictures.
 
-
-def explore(kept: Tensor, share: float) -> Tensor:
-    """Send a share of the other cells too: what is never sent can never be learned to be worth it.
-
-    Only what is sent has a gradient, for only there it is known what the bits bring; counted everywhere, their cost
-    would win long before the decoder can read them.
+    There is no gradient: whether a cell is worth its bits is seen when it is sent (`models.training.residual`).
     """
-    sent = (kept > THRESHOLD) | (torch.rand_like(kept) < share)
-    return sent.to(kept.dtype) * (1 + kept - kept.detach())
-
-
-def code_bits(kept: Tensor) -> Tensor:
-    """Return the bits of each code before entropy coding [B], the map's own one bit a cell included; differentiable."""
-    sent = kept.flatten(1)
-    return sent.sum(1) * CODE_CHANNELS + sent.shape[1]
+    sent = significance > THRESHOLD
+    if whole:
+        sent = sent | (torch.rand_like(significance[:, :1, :1, :1]) < whole)
+    return sent.to(significance.dtype)

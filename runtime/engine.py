@@ -86,7 +86,25 @@ class OpenVinoGraph:
             self._idle.put(request)
 
 
+def compile_openvino(profile: Profile, graph: str) -> Graph:
+    """Compile one graph of a profile for the CPU, in float32; raises EngineError where it does not compile."""
+    with _one_sentence(profile, graph):
+        return _compiled(_openvino_core(), profile.graph_path(graph), streams=1)
+
+
 def _load_openvino(profile: Profile, *, int8: bool) -> Graphs:
+    core = _openvino_core()
+    # Elsewhere OpenVINO would emulate the 8 bits in float32, more slowly than it runs the float graph.
+    int8 = int8 and "INT8" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    compiled: dict[str, Graph] = {}
+    for graph in GRAPHS:
+        with _one_sentence(profile, graph):
+            path = profile.int8_path(graph) if int8 and graph in profile.int8 else profile.graph_path(graph)
+            compiled[graph] = _compiled(core, path, streams=STREAMS.get(graph, 1))
+    return Graphs("openvino" if int8 else "openvino-f32", **compiled)
+
+
+def _openvino_core() -> Any:
     import openvino
 
     core = openvino.Core()
@@ -96,20 +114,18 @@ def _load_openvino(profile: Profile, *, int8: bool) -> Graphs:
         core.set_property({"CACHE_DIR": str(cache)})
     except OSError:
         pass  # without a cache the graphs compile anew each time, in a second or two
+    return core
+
+
+def _compiled(core: Any, path: Path, *, streams: int) -> OpenVinoGraph:
     # Flow and heatmap coordinates need all of float32's bits: in half precision they err by a quarter of a pixel.
     # Threads that are bound to cores would crowd on the first ones when several graphs run at once.
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
-    # Elsewhere OpenVINO would emulate the 8 bits in float32, more slowly than it runs the float graph.
-    int8 = int8 and "INT8" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    compiled: dict[str, Graph] = {}
-    for graph in GRAPHS:
-        with _one_sentence(profile, graph):
-            path = profile.int8_path(graph) if int8 and graph in profile.int8 else profile.graph_path(graph)
-            streams = STREAMS.get(graph, 1)
-            compiled[graph] = OpenVinoGraph(
-                core.compile_model(path, "CPU", settings | {"NUM_STREAMS": streams}), streams=streams
-            )
-    return Graphs("openvino" if int8 else "openvino-f32", **compiled)
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,
+        "NUM_STREAMS": streams,
+    }
+    return OpenVinoGraph(core.compile_model(path, "CPU", settings), streams=streams)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GRAPHS = ("locate", "source", "motion", "frame")
+# What residual codes take, where a profile has them: two graphs, and the chances by which codes are coded.
+RESIDUAL_FILES = ("residual_encode.onnx", "residual_decode.onnx", "residual.npz")
 
 
 class ProfileError(Exception):
@@ -21,14 +23,20 @@ class Profile:
     folder: Path
     picture_size: int  # S, pixels
     keypoints: int  # K
-    graphs_hash: bytes  # SHA-256 over the graphs
+    graphs_hash: bytes  # SHA-256 over the graphs, and over what residual codes take
     int8: frozenset[str]  # graphs that also come in 8 bits, for OpenVINO
     half: frozenset[str]  # graphs that also come in half precision, for TensorRT
+    residual: bool = False  # whether it has residual codes
 
     @property
     def format_path(self) -> Path:
         """Return where the motion format's tables lie."""
         return self.folder / "tables.npz"
+
+    @property
+    def residual_path(self) -> Path:
+        """Return where the chances of residual codes lie."""
+        return self.folder / "residual.npz"
 
     def graph_path(self, graph: str) -> Path:
         """Return where an exported graph lies."""
@@ -63,6 +71,7 @@ class Outline:
     hashes: dict[str, str]  # SHA-256 of each graph
     int8_hashes: dict[str, str]  # SHA-256 of each graph that also comes in 8 bits
     half_hashes: dict[str, str]  # and of each that also comes in half precision
+    residual_hashes: dict[str, str]  # of RESIDUAL_FILES, by their stems; may be empty
     cost: Cost | None
     quality: dict[str, float]  # measured, ratios to the frozen picture; empty where nobody has
 
@@ -113,6 +122,7 @@ def outline_profile(folder: Path) -> Outline:
             {graph: str(graphs[graph]) for graph in GRAPHS if graph in graphs},
             {graph: str(digest) for graph, digest in table.get("int8", {}).items() if graph in GRAPHS},
             {graph: str(digest) for graph, digest in table.get("half", {}).items() if graph in GRAPHS},
+            {name: str(digest) for name, digest in table.get("residual", {}).items()},
             None if cost is None else Cost(**cost),
             {name: float(value) for name, value in table.get("quality", {}).items()},
         )
@@ -155,6 +165,8 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
                 f"The graph {file} is damaged or of another version: its SHA-256 is not the one in profile.toml."
             )
         total.update(bytes.fromhex(digest))
+    if outline.residual_hashes:
+        total.update(_residual_digest(outline, folder))
     for graph, expected in outline.int8_hashes.items():
         file = folder / f"{graph}.int8.xml"
         if int8_digest(file) != expected:
@@ -179,7 +191,23 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
         total.digest(),
         frozenset(outline.int8_hashes),
         frozenset(outline.half_hashes),
+        bool(outline.residual_hashes),
     )
+
+
+def _residual_digest(outline: Outline, folder: Path) -> bytes:
+    """Return the SHA-256s of what residual codes take; raises ProfileError where it is not what the toml says."""
+    digests = b""
+    for name in RESIDUAL_FILES:
+        file = folder / name
+        digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+        if digest != outline.residual_hashes.get(file.stem):
+            raise ProfileError(
+                f"{file} is missing, damaged or of another version; install visavis again, or make it with "
+                f"`visavis models residual {outline.name}`."
+            )
+        digests += bytes.fromhex(digest)
+    return digests
 
 
 def int8_digest(path: Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.engine import Graphs, as_input, as_picture
-from runtime.geometry import Floats, head_linear, keypoints
+from runtime.geometry import Floats, head_linear, keypoints, rotation_matrix
 
 Picture = NDArray[np.uint8]
 LOCATE_SIZE = 128
@@ -49,6 +49,7 @@ class Talker:
         self.picture_size = picture_size
         level = self._estimate(np.zeros((picture_size, picture_size, 3), np.uint8), None)
         self._level_canonical = level["level"][0]
+        self._absolute = "placed" not in level  # the graph gives the expression itself
 
     def prepare(self, picture: Picture) -> Source:
         """Extract what is drawn from of a source picture, uint8 [S, S, 3]."""
@@ -111,6 +112,17 @@ class Talker:
         x, y = (float(value + 1) * LOCATE_SIZE / 2 for value in out["centre"].reshape(-1)[:2])
         size = float(out["size"].reshape(-1)[0]) * LOCATE_SIZE / 2
         return Face((x - left) / scale, (y - top) / scale, size / scale, score)
+
+    def rebase(self, rotation: Floats, expression: Floats, *, of: Source, to: Source) -> Floats:
+        """Return the expression [K, 3] with which `to` has its keypoints where `of` has them with this motion.
+
+        An expression is relative to the neutral geometry of the source that is drawn from, and two pictures of one
+        person give two estimates of it; the paper's delta is the same for every source.
+        """
+        if self._absolute:
+            return expression
+        turned = (of.canonical - to.canonical) @ rotation_matrix(rotation).T
+        return np.asarray(expression + turned, np.float32)
 
     def keypoints_of(
         self, source: Source | None, rotation: Floats, translation: Floats, expression: Floats

@@ -15,7 +15,7 @@ from models.training.locate import locate_stage
 from models.training.loop import TrainingError
 from models.training.losses import backbone_file
 from models.training.picture import Estimate, load_filmed, picture_stage
-from models.training.residual import residual_stage
+from models.training.residual import redraw_as, residual_stage
 from models.training.stage import Stage
 from models.training.student import student_stage
 from models.training.unsupervised import unsupervised_stage
@@ -56,8 +56,8 @@ def set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], mat
 
 
 def needs(settings: dict[str, Any], stages: list[dict[str, Any]]) -> list[str]:
-    """Return the stages whose weights a stage needs: what it starts from, what it repairs, whose heads it draws."""
-    found = [settings[key] for key in ("start", "repairs") if key in settings]
+    """Return the stages whose weights a stage needs: what it starts from, whose heads it draws."""
+    found = [settings["start"]] if "start" in settings else []
     return found + ([student_of(stages)] if settings.get("heads") == "student" else [])
 
 
@@ -93,10 +93,10 @@ def _set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], ma
     )
     if kind == "residual":
         return residual_stage(
-            profile,
             clips=clips,
             level=level,
-            generator=material.weights(settings["repairs"]),
+            redraw=redraw_as(settings["repairs"], size=size, device=device),
+            cache=cache,
             settings=settings,
             perceptual=perceptual,
             device=device,

@@ -1,35 +1,46 @@
 """The residual network: binary codes that train, corrections only where a code was sent; its stage and its graphs."""
 
+import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from models_fakes import SIDE, backbone, clips, filmed, level_face, tiny_profile  # noqa: E402
+from models_fakes import SIDE, backbone, clips, filmed, level_face  # noqa: E402
 
-from models.large import talking_head  # noqa: E402
+from codec.residual import ResidualFormat, decode_residual, encode_residual  # noqa: E402
+from models.repair import build_residual, remove_residual  # noqa: E402
 from models.residual import (  # noqa: E402
-    CODE_CHANNELS,
     Residual,
     ResidualDecodeGraph,
     ResidualEncodeGraph,
+    ResidualEncoder,
     Sign,
-    code_bits,
-    explore,
-    keep,
+    sent_cells,
 )
 from models.training.loop import TrainingError  # noqa: E402
+from models.training.losses import PictureLoss  # noqa: E402
 from models.training.occluders import paste_object  # noqa: E402
-from models.training.residual import FaultBatches, fault_map, residual_stage  # noqa: E402
+from models.training.residual import (  # noqa: E402
+    WEIGHTS,
+    FaultBatches,
+    draw_pairs,
+    fault_map,
+    faults_of,
+    redraw_as,
+    residual_losses,
+    residual_stage,
+)
 from models.training.stage import Stage  # noqa: E402
+from runtime.profile import load_profile  # noqa: E402
+from runtime.repairer import load_repairer  # noqa: E402
 
 SETTINGS = {
-    "name": "residual", "size": SIDE, "batch": 2, "pixels": 4.0, "perceptual": 1.0, "bits": 0.5, "bits_rise": 100,
+    "name": "residual", "repairs": "laptop-256", "pairs": 24, "piece": SIDE // 2, "batch": 4, "seed": 1,
+    "pixels": 4.0, "perceptual": 1.0, "bits": 0.5, "worth": 0.3, "whole": 100,
 }  # fmt: skip
 
 
@@ -68,24 +79,37 @@ def test_nothing_is_corrected_where_nothing_was_sent() -> None:
     assert not correction.any()
 
 
-def test_bits_are_counted_for_what_is_sent_and_can_be_saved_by_training() -> None:
-    significance = torch.tensor([0.9, 0.2, 0.6, 0.1]).view(1, 1, 2, 2).requires_grad_()
-    bits = code_bits(keep(significance))
-    assert bits.tolist() == [2 * CODE_CHANNELS + 4]
-    bits.sum().backward()
-    assert (significance.grad == CODE_CHANNELS).all()
-    assert keep(significance).flatten().tolist() == [1, 0, 1, 0]
-
-
-def test_some_of_what_is_not_worth_sending_is_tried_and_only_what_is_sent_learns() -> None:
+def test_what_is_significant_is_sent_and_some_pictures_whole() -> None:
     torch.manual_seed(2)
-    significance = torch.full((1, 1, 40, 40), 0.2).index_fill(2, torch.arange(10), 0.8).requires_grad_()
-    kept = explore(keep(significance), 0.25)
-    assert (kept[..., :10, :] == 1).all()
-    assert set(kept.unique().tolist()) == {0.0, 1.0}
-    assert kept[..., 10:, :].mean().item() == pytest.approx(0.25, abs=0.05)
-    code_bits(kept).sum().backward()
-    assert torch.equal(significance.grad, kept.detach() * CODE_CHANNELS)
+    significance = torch.full((200, 1, 4, 4), 0.2).index_fill(2, torch.arange(1), 0.8)
+    assert sent_cells(significance).flatten(1).sum(1).unique().tolist() == [4]
+    cells = sent_cells(significance, whole=0.25).flatten(1).sum(1)
+    assert cells.unique().tolist() == [4, 16]
+    assert (cells == 16).float().mean().item() == pytest.approx(0.25, abs=0.1)
+
+
+def test_a_code_tells_even_small_residuals_apart_before_any_training() -> None:
+    torch.manual_seed(4)
+    encoder = ResidualEncoder()
+    faint = torch.rand(1, 3, 64, 64) * 0.02 - 0.01
+    assert 0.2 < (encoder(faint).signs == encoder(-faint).signs).float().mean() < 0.6
+    values, _ = encoder.values(torch.rand(1, 3, 64, 64) * 0.6 - 0.3)
+    assert 0.05 < values.abs().mean() < 1
+
+
+def test_significance_learns_which_cells_are_worth_their_bits(tmp_path: Path) -> None:
+    """Two networks that correct alike, one of which would send everything: it has the greater doubt."""
+    torch.manual_seed(5)
+    loss = PictureLoss(backbone(tmp_path / "squeezenet.pth"), scales=1)
+    truth = torch.rand(2, 3, 64, 64)
+    weights = {name: float(SETTINGS[name]) for name in WEIGHTS}
+    network = Residual()
+    doubts = []
+    for logit in (-6.0, 6.0):
+        network.encoder.significance.bias.data.fill_(logit)
+        losses = residual_losses(network, truth, truth, perceptual=loss, weights=weights, step=0)
+        doubts.append(losses["worth"].item())
+    assert doubts[0] < 0.01 * doubts[1]
 
 
 def test_a_hand_is_drawn_back_after_a_few_steps() -> None:
@@ -97,14 +121,15 @@ def test_a_hand_is_drawn_back_after_a_few_steps() -> None:
     optimiser = torch.optim.Adam(residual.parameters(), lr=1e-3)
     losses = []
     for _ in range(40):
-        repaired, _ = residual(picture, redrawn)
+        repaired, _ = residual(picture, redrawn, whole=1.0)
         loss = (repaired - picture).abs()[..., 8:24, 8:24].mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 2
-    assert all(p.grad is not None for p in residual.parameters())
+    unmoved = [name for name, weight in residual.named_parameters() if weight.grad is None]
+    assert all("significance" in name for name in unmoved)
 
 
 def test_the_graphs_say_what_the_network_says_when_exported(tmp_path: Path) -> None:
@@ -168,33 +193,35 @@ def test_only_the_driving_picture_is_covered_and_its_head_stays() -> None:
     assert batch["driving_keypoints"].shape == (24, 20, 3)
 
 
-def a_stage(folder: Path, **changes: Any) -> Stage:
-    """The stage on footage that nobody filmed, over a generator that nobody trained."""
+def frozen(source: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Redraw nothing: the source stays what it is."""
+    return source
+
+
+def a_stage(folder: Path) -> Stage:
+    """The stage on footage that nobody filmed, over a generator that only ever shows its source."""
     torch.manual_seed(0)
-    profile = tiny_profile()
-    generator = talking_head(replace(profile, **changes)).state_dict()
     return residual_stage(
-        profile,
         clips=filmed(clips()),
         level=level_face(),
-        generator=generator,
+        redraw=frozen,
+        cache=folder,
         settings=SETTINGS,
         perceptual=backbone(folder / "squeezenet.pth"),
         device=torch.device("cpu"),
     )
 
 
-def test_the_stage_repairs_the_generators_faults_and_leaves_the_generator_alone(tmp_path: Path) -> None:
+def test_the_stage_learns_to_repair_what_was_redrawn(tmp_path: Path) -> None:
     stage = a_stage(tmp_path)
     assert isinstance(stage.network, Residual)
     optimiser = torch.optim.Adam(stage.network.parameters(), lr=2e-3)
     batch = stage.batches(np.random.default_rng(3))
+    assert batch["truth"].shape == batch["drawn"].shape == (4, SIDE // 2, SIDE // 2, 3)
     totals, pixels = [], []
-    assert stage.losses(batch, 0)["rate"] == 0
-    assert stage.losses(batch, 100)["rate"] == stage.losses(batch, 1000)["rate"] > 0
     for step in range(25):
         losses = stage.losses(batch, step)
-        assert set(losses) == {"pixels", "perceptual", "rate"}
+        assert set(losses) == {"pixels", "perceptual", "worth"}
         total = torch.stack(list(losses.values())).sum()
         optimiser.zero_grad()
         total.backward()
@@ -207,6 +234,52 @@ def test_the_stage_repairs_the_generators_faults_and_leaves_the_generator_alone(
     assert stage.sheet(stage.network.state_dict()).shape == (6 * SIDE, 5 * SIDE, 3)
 
 
-def test_another_profiles_generator_is_refused(tmp_path: Path) -> None:
+def test_pairs_are_the_same_every_time_and_hold_what_was_redrawn() -> None:
+    faults = faults_of(filmed(clips()), level_face(), size=SIDE)
+    triples = draw_pairs(faults, frozen, count=11, seed=5)
+    assert triples.shape == (11, 3, SIDE, SIDE, 3)
+    np.testing.assert_array_equal(triples, draw_pairs(faults, frozen, count=11, seed=5))
+    np.testing.assert_array_equal(triples[:, 0], triples[:, 2])
+    assert (triples[:, 0] != triples[:, 1]).any((1, 2, 3)).mean() > 0.7
+
+
+def test_a_profile_that_is_not_built_or_of_another_size_has_nothing_to_repair(profile_folder: Path) -> None:
     with pytest.raises(TrainingError, match="no generator to repair"):
-        a_stage(tmp_path, generator_width=24)
+        redraw_as("paper-256", size=256, device=torch.device("cpu"))
+    with pytest.raises(TrainingError, match="draws 256 pixels a side, and the stage wants 512"):
+        redraw_as(str(profile_folder), size=512, device=torch.device("cpu"))
+
+
+def test_a_profile_takes_residual_codes_that_its_call_can_run_and_loses_them_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile_folder: Path
+) -> None:
+    """The network is one that nobody trained: what matters is that graphs, chances and hashes belong together."""
+    folder = tmp_path / "laptop-256"
+    shutil.copytree(profile_folder, folder)
+    remove_residual(folder)
+    bare = load_profile(str(folder))
+    assert not bare.residual
+    side = 256
+    triples = np.random.default_rng(2).integers(0, 256, (3, 3, side, side, 3)).astype(np.uint8)
+    monkeypatch.setattr("models.repair.draw_pairs", lambda *_, **__: triples)
+    monkeypatch.setattr("models.repair.load_level_face", lambda _: level_face())
+    monkeypatch.setattr("models.repair.load_clips", lambda *_, **__: clips())
+    torch.manual_seed(3)
+    network = Residual().eval()
+    assert build_residual(folder, network.state_dict(), data=tmp_path, cache=tmp_path) == 3
+    profile = load_profile(str(folder))
+    repairer, chances = load_repairer(profile), ResidualFormat.load(profile.residual_path)
+    codes = repairer.residual_encode(triples[0, 1], triples[0, 2]).codes()
+    code = encode_residual(codes, chances)
+    np.testing.assert_array_equal(decode_residual(code, chances, side=32), codes)
+    repaired = repairer.repair(triples[0, 2], codes)
+    with torch.no_grad():
+        pictures = torch.from_numpy(triples[0, 1:]).permute(0, 3, 1, 2).float() / 255
+        expected = network.half().float()(pictures[:1], pictures[1:])[0][0].permute(1, 2, 0).clamp(0, 1)
+    # A sign may fall on either side of nothing in another engine.
+    assert np.median(np.abs(expected.numpy() * 255 - repaired)) < 1
+    with pytest.raises(TrainingError, match="no residual network's"):
+        build_residual(folder, {}, data=tmp_path, cache=tmp_path)
+    remove_residual(folder)
+    assert load_profile(str(folder)).graphs_hash == bare.graphs_hash
+    assert not (folder / "residual.npz").exists()

@@ -155,3 +155,18 @@ def test_a_cost_that_makes_no_sense_is_damage(tmp_path: Path) -> None:
     (tmp_path / "profile.toml").write_text(text.replace("frame_gmac", "frame_gnat"))
     with pytest.raises(ProfileError, match="damaged"):
         outline_profile(tmp_path)
+
+
+def test_a_motion_for_one_source_places_another_one_where_it_would_have_been(
+    talker: Talker, face: np.ndarray
+) -> None:
+    darker = np.ascontiguousarray(np.roll(face, 6, axis=1) // 2)
+    one, other = talker.prepare(face), talker.prepare(darker)
+    motion = talker.estimate(face, one)
+    rebased = talker.rebase(motion[0], motion[2], of=one, to=other)
+    assert np.abs(one.canonical - other.canonical).max() > 1e-3  # two estimates of one face
+    np.testing.assert_allclose(
+        talker.keypoints_of(other, motion[0], motion[1], rebased),
+        talker.keypoints_of(one, *motion),
+        atol=1e-5,
+    )

@@ -1,5 +1,6 @@
 """Two peers and their two channels over WebRTC: how they meet, what they send, and what the wire carried.
 
 The folder moves bytes and does not know what they mean: messages are made and read by `codec`. Read
-`peer` first, then `meet` and `signalling` for how two peers find each other.
+`peer` first, then `meeting` for how two peers find each other: `signalling` where one listens, `rooms` and `serve`
+where they meet at a server, `meet` in one process. `safety` tells whether anybody sits between them.
 """

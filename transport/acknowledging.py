@@ -3,7 +3,7 @@ change).
 
 aiortc 1.16 answers every packet at once with a packet of its own, 93 bytes at the IP layer for each motion.
 RFC 9260 (section 6.2) asks for one at every second packet or after 200 ms, and lets it ride in a packet that goes
-back anyway (section 6.10); so it is done here for the motion stream. Reliable data, gaps and duplicates are still
+back anyway (section 6.10); so it is done here for what is sent once. Reliable data, gaps and duplicates are still
 answered at once: retransmission and congestion control live on that. An acknowledgement that waits makes the round
 trip look longer, so it is measured here as well. It does not know what the messages carry.
 """
@@ -11,7 +11,7 @@ trip look longer, so it is measured here as well. It does not know what the mess
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import aiortc
@@ -34,13 +34,13 @@ ROUND_TRIPS = 4
 class Acknowledging:
     """Takes over one association's acknowledgements; made before it is connected.
 
-    `lazy_stream` is the stream whose packets need no answer at once. With another version of aiortc than the one whose
+    `lazy_streams` are those whose packets need no answer at once. With another version of aiortc than the one whose
     private parts are known here, it leaves the association as it is and measures nothing.
     """
 
-    def __init__(self, sctp: RTCSctpTransport, *, lazy_stream: int) -> None:
+    def __init__(self, sctp: RTCSctpTransport, *, lazy_streams: Collection[int]) -> None:
         self._sctp = sctp
-        self._lazy_stream = lazy_stream
+        self._lazy_streams = frozenset(lazy_streams)
         self._waiting = 0  # packets that are not acknowledged yet
         self._urgent = False
         self._timer: asyncio.TimerHandle | None = None
@@ -66,7 +66,7 @@ class Acknowledging:
     async def _receive(self, chunk: Chunk) -> None:
         """Note what an incoming chunk asks for, before upstream takes it."""
         if isinstance(chunk, DataChunk):
-            self._urgent |= chunk.stream_id != self._lazy_stream
+            self._urgent |= chunk.stream_id not in self._lazy_streams
         elif isinstance(chunk, SackChunk):
             self._measure(chunk)
         await self._take_chunk(chunk)
@@ -83,7 +83,7 @@ class Acknowledging:
                 break
             if not chunk._acked and chunk._sent_count == 1:
                 sent_s = chunk._sent_time
-                count, reliable = count + 1, chunk.stream_id != self._lazy_stream
+                count, reliable = count + 1, chunk.stream_id not in self._lazy_streams
         if sent_s is not None and (reliable or count >= PACKETS):
             self._round_trips_s.append(time.time() - sent_s)  # upstream's clock
             self.round_trip_s = min(self._round_trips_s)

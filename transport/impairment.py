@@ -67,6 +67,7 @@ class LineCounts:
     """What became of one direction's packets. Bytes are at the IP layer."""
 
     packets: int = 0
+    offered_bytes: int = 0  # of all packets, whatever became of them
     lost: int = 0  # by chance or in the outage
     overflowed: int = 0  # the queue before the limited rate was full
     doubled: int = 0
@@ -99,6 +100,7 @@ class ImpairedLine:
         backwards.
         """
         self.counts.packets += 1
+        self.counts.offered_bytes += size
         # Always as many draws a packet, so that the nth packet's are the same whatever happened before.
         fate, *waits = (self._random.random() for _ in range(4))
         if self._loses(fate) or self._is_out(now_s):

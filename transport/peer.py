@@ -1,6 +1,6 @@
-"""One side of a connection: an aiortc peer connection with its two channels, `motion` and `control`.
+"""One side of a connection: an aiortc peer connection with its channels `motion`, `control` and `report`.
 
-Motion is unordered and never repeated; control is ordered and complete. Both channels are agreed upon
+Motion and reports are unordered and never repeated; control is ordered and complete. The channels are agreed upon
 beforehand (fixed stream numbers), so they are open as soon as the association stands, without a round trip
 of their own. A peer moves messages of bytes; what they mean, and how the two sides' descriptions reach
 each other, is not known here. Everything happens on the event loop in which the peer was made.
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from aiortc import (
+    RTCCertificate,
     RTCConfiguration,
     RTCDataChannel,
     RTCPeerConnection,
@@ -22,12 +23,14 @@ from aiortc import (
 from transport.acknowledging import Acknowledging
 from transport.description import Description, IceServer, rtc_ice_servers
 from transport.errors import TransportError
-from transport.pacing import TICK_S, WINDOW_PIECES, Pacer, QueueingDelay
+from transport.pacing import RATE_BPS, TICK_S, WINDOW_PIECES, Pacer, QueueingDelay
+from transport.sound import SoundLine
 from transport.stats import WireStats
-from transport.wire import Wire
+from transport.wire import Wire, use_certificate
 
 MOTION_STREAM = 0
 CONTROL_STREAM = 1
+REPORT_STREAM = 2
 MAX_MESSAGE_BYTES = 1_100  # one packet: larger ones would be cut by SCTP and stand in each other's way
 MOTION_BUFFER_BYTES = 256  # a few ordinary motions may wait for the line; behind them only the newest
 SMALL_BYTES = 256  # control messages up to this size are not paced
@@ -37,9 +40,16 @@ WATCH_S = 1.0
 MAX_UNFINISHED_BYTES = 256 * 1024  # a peer of ours never has more than a few packets under way
 CLOSE_LIMIT_S = 0.5
 
+Certificate = RTCCertificate
+
 # aiortc logs tracebacks of what a stranger can cause. Whoever wants them sets up logging.
 for _name in ("aiortc", "aioice"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
+
+
+def make_certificate() -> Certificate:
+    """Make a certificate and its key, good for thirty days, by which the other side knows a peer again."""
+    return RTCCertificate.generateCertificate()
 
 
 class Peer:
@@ -47,13 +57,17 @@ class Peer:
 
     `on_motion` and `on_control` are called with each message that arrives. `on_closed` is called once,
     with a sentence, when a connection that had been open ends otherwise than by `close`. All three
-    are called on the event loop. Raises `TransportError` for a malformed server in `ice_servers`.
+    are called on the event loop. With a `certificate` (`make_certificate`) it is the same side as an earlier
+    peer that had it; otherwise it makes one of its own. With `sound` it carries that as well, whether the other
+    side does or not. Raises `TransportError` for a malformed server in `ice_servers`.
     """
 
     def __init__(
         self,
         *,
         ice_servers: Sequence[IceServer] = (),
+        certificate: Certificate | None = None,
+        sound: SoundLine | None = None,
         on_motion: Callable[[bytes], None],
         on_control: Callable[[bytes], None],
         on_closed: Callable[[str], None],
@@ -61,13 +75,23 @@ class Peer:
         self._loop = asyncio.get_running_loop()
         self._on_closed = on_closed
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=rtc_ice_servers(ice_servers)))
+        if certificate is not None:
+            use_certificate(self._connection, certificate)
+        self._helpers = frozenset(server.url.partition(":")[0] for server in ice_servers)
         self._motion = self._connection.createDataChannel(
             "motion", ordered=False, maxRetransmits=0, negotiated=True, id=MOTION_STREAM
         )
         self._control = self._connection.createDataChannel("control", negotiated=True, id=CONTROL_STREAM)
+        self._report = self._connection.createDataChannel(
+            "report", ordered=False, maxRetransmits=0, negotiated=True, id=REPORT_STREAM
+        )
         association = _association(self._connection)
+        self._channels = (self._motion, self._control, self._report)
         self._wire = Wire(association)
-        self._acknowledging = Acknowledging(association, lazy_stream=MOTION_STREAM)
+        self.sound = sound
+        if sound is not None:
+            sound.attach(association.transport)
+        self._acknowledging = Acknowledging(association, lazy_streams=(MOTION_STREAM, REPORT_STREAM))
         self._pacer = Pacer()
         self._queueing = QueueingDelay()
         self._newest_motion: bytes | None = None
@@ -113,7 +137,17 @@ class Peer:
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent now."""
-        return self._end_reason is None and _is_open(self._motion) and _is_open(self._control)
+        return self._end_reason is None and all(map(_is_open, self._channels))
+
+    @property
+    def fingerprints(self) -> tuple[bytes, bytes]:
+        """The SHA-256 of both sides' certificates, mine and theirs, 32 bytes each.
+
+        Theirs is what the other side has proven to hold. Raises `TransportError` before the connection stands.
+        """
+        if not self._was_open:
+            raise TransportError("The other side's certificate is not known before the connection stands.")
+        return self._wire.fingerprints()
 
     def send_motion(self, data: bytes) -> bool:
         """Send one motion packet of 1 to `MAX_MESSAGE_BYTES` bytes (else `ValueError`).
@@ -150,6 +184,22 @@ class Peer:
         self._pacer.push(data)
         if self.is_open and self._feed not in self._timers:
             self._feed()
+
+    def send_report(self, data: bytes) -> None:
+        """Send a control message of 1 to `SMALL_BYTES` bytes that is worth nothing later (else `ValueError`).
+
+        It goes at once and once, and may be lost or overtaken. Where the line is full, or not open, it is dropped.
+        """
+        if not 0 < len(data) <= SMALL_BYTES:
+            raise ValueError(f"a report has 1 to {SMALL_BYTES} bytes, this one {len(data)}")
+        if self.is_open and not self._report.bufferedAmount:
+            self._report.send(data)
+
+    def pace(self, *, pieces_bps: float | None = None, limit_bps: float | None = None) -> None:
+        """Send what is queued of `send_control` at no more than `pieces_bps`, and with it and all else no more than
+        `limit_bps` at the IP layer; None: as the line takes it. What is not queued is the caller's to hold back."""
+        self._pacer.rate_bps = RATE_BPS if pieces_bps is None else pieces_bps
+        self._pacer.limit_bps = limit_bps
 
     async def drain(self, timeout_s: float = 0.3) -> None:
         """Wait until all control messages are acknowledged by the other side, at most `timeout_s`."""
@@ -205,8 +255,9 @@ class Peer:
 
         self._motion.on("message", motion)
         self._control.on("message", control)
+        self._report.on("message", control)
         self._motion.on("bufferedamountlow", self._put_newest_motion)
-        for channel in (self._motion, self._control):
+        for channel in self._channels:
             channel.on("open", self._channel_opened)
             channel.on("close", self._channel_closed)
         self._connection.on("connectionstatechange", self._state_changed)
@@ -254,8 +305,16 @@ class Peer:
         if self._connection.signalingState != "stable":
             return "The other side has not answered"
         if self._connection.iceConnectionState != "completed":
-            return "No network path to the other side was found; a STUN or TURN server may be needed"
+            return f"No network path to the other side was found; {self._missing()}"
         return "A path to the other side was found, but no secure connection came about"
+
+    def _missing(self) -> str:
+        """Say what two homes need that cannot reach each other, beyond the servers that were named."""
+        if self._helpers & {"turn", "turns"}:
+            return "the TURN server did not answer or did not pass the call on"
+        if self._helpers:
+            return "STUN alone is not enough here: both sides need a TURN server (--turn)"
+        return "between two homes both sides need a STUN server (--stun), or else a TURN server (--turn)"
 
     def _end(self, reason: str, *, told: bool = False) -> None:
         """Note the end once; `told` where the owner knows of it, as it asked for it."""
@@ -294,7 +353,9 @@ class Peer:
             and self._wire.pending_chunks(CONTROL_STREAM) < WINDOW_PIECES
         )
         queueing_s = self._queueing.update(now_s, self._acknowledging.round_trip_s)
-        for piece in self._pacer.take(now_s, idle=idle, queueing_s=queueing_s):
+        for piece in self._pacer.take(
+            now_s, idle=idle, queueing_s=queueing_s, sent_bytes=self._wire.sent_bytes
+        ):
             self._put_control(piece)
         if self._pacer.waiting_bytes:
             self._later(TICK_S, self._feed)

@@ -51,10 +51,17 @@ class Relay:
         Only one of the peer's addresses is kept, so that there is one way and it leads through here. Raises
         `TransportError` where the description names no address of this machine's own network.
         """
+        return Description(
+            type=description.type,
+            sdp=await self.lead_here(description.sdp, offers=description.type == "offer"),
+        )
+
+    async def lead_here(self, sdp: str, *, offers: bool) -> str:
+        """Do what `stand_in` does with the SDP text of one section of any kind; `offers` where it is an offer."""
         own, other = self._offerer, self._answerer
-        if description.type == "answer":
+        if not offers:
             own, other = other, own
-        candidates = list(_CANDIDATE.finditer(description.sdp))
+        candidates = list(_CANDIDATE.finditer(sdp))
         if not candidates:
             raise TransportError("The relay finds no host address in the session description.")
         # IPv4 where there is one: a local-link IPv6 address would need its interface's name.
@@ -63,12 +70,10 @@ class Relay:
         relay_port = await own.open(host, port, replies=other)
         line = chosen[0].replace(f"{host} {port}", f"{host} {relay_port}").rstrip("\r") + "\r\n"
         at = chosen.start() - sum(
-            len(match[0])
-            for match in _CANDIDATE_LINES.finditer(description.sdp)
-            if match.start() < chosen.start()
+            len(match[0]) for match in _CANDIDATE_LINES.finditer(sdp) if match.start() < chosen.start()
         )
-        rest = _CANDIDATE_LINES.sub("", description.sdp)
-        return Description(type=description.type, sdp=rest[:at] + line + rest[at:])
+        rest = _CANDIDATE_LINES.sub("", sdp)
+        return rest[:at] + line + rest[at:]
 
     def close(self) -> None:
         """Close both sockets; what is under way is lost."""

@@ -1,16 +1,18 @@
 """How two peers of different machines meet: the receiver listens on HTTP, the sender posts its offer.
 
 One request, `POST /offer` with a one-time token as bearer and the offer as JSON; the reply is the answer.
-The token keeps strangers out. HTTP is not encrypted: who can change it on its way can step between the
-two sides, so across an open network the exchange belongs into a tunnel. Nothing is known of what the peers
-say once they are connected.
+The token keeps strangers out. A caller that names a secret of its own with its first offer can come back with
+it, from any address, for another offer and answer; for everybody else the token is spent. HTTP is not
+encrypted: who can change it on its way can step between the two sides, so across an open network the exchange
+belongs into a tunnel. Nothing is known of what the peers say once they are connected.
 """
 
 import asyncio
-import errno
+import contextlib
 import hmac
 import json
-import secrets
+import logging
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -19,19 +21,32 @@ from aiohttp import web
 from transport.description import Description
 from transport.errors import TransportError
 from transport.peer import Peer
+from transport.pin import Pin
+from transport.reach import connect_reason, join_address, listen_sentence
+from transport.tokens import SECRET_BYTES, is_secret, make_token
 
 MAX_BODY_BYTES = 65_536
 BODY_TIMEOUT_S = 5.0  # an offer is one or two packets
 MAX_WRONG_TOKENS = 10  # a mistyped token now and then, not a search
 SHUTDOWN_S = 0.2
-# A token is typed from one screen into another machine: nothing that looks like something else. Of its 2^30
-# values a stranger may try ten.
-TOKEN_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-TOKEN_LENGTH = 6
+# How long a caller that comes back waits at the door: its host has to let go of the lost line first.
+RETURN_WAIT_S = 3.0
+TOKEN_LENGTH = 6  # 2^30 values, of which a stranger may try ten
+
+# aiohttp logs tracebacks of what a stranger can cause. Whoever wants them sets up logging.
+logging.getLogger("aiohttp").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True)
+class _Caller:
+    """Who was let in: the secret with which it may come back, if it named one, and its certificate."""
+
+    secret: str | None
+    pin: Pin
 
 
 class OfferServer:
-    """Listens for one caller at a time. `start` it, let `answer_one` use a peer, and `close` it."""
+    """Listens for one caller. `start` it, let `answer_one` use a peer, again for each return, and `close` it."""
 
     def __init__(self) -> None:
         self._token = ""
@@ -39,8 +54,11 @@ class OfferServer:
         self._runner: web.AppRunner | None = None
         self._peer: Peer | None = None
         self._answered: asyncio.Future[None] | None = None
+        self._peer_waits = asyncio.Event()
+        self._knocked = asyncio.Event()
+        self._caller: _Caller | None = None
         self._busy = False
-        self._used = False
+        self._newest = 0
         self._wrong_tokens = 0
 
     @property
@@ -50,7 +68,7 @@ class OfferServer:
 
     @property
     def token(self) -> str:
-        """The token that one caller may use once."""
+        """The token that lets one caller in."""
         return self._token
 
     async def start(self, host: str, *, port: int = 0, token: str | None = None) -> None:
@@ -60,7 +78,7 @@ class OfferServer:
         """
         if token is not None and not (token and token.isascii() and token.isprintable()):
             raise TransportError("The token must be plain printable characters.")
-        self._token = token or "".join(secrets.choice(TOKEN_LETTERS) for _ in range(TOKEN_LENGTH))
+        self._token = token or make_token(TOKEN_LENGTH)
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_post("/offer", self._receive_offer)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
@@ -69,9 +87,9 @@ class OfferServer:
             await web.TCPSite(runner, host, port).start()
         except (OSError, OverflowError) as error:
             await runner.cleanup()
-            raise TransportError(_listen_sentence(host, port, error)) from error
+            raise TransportError(listen_sentence(host, port, error)) from error
         self._runner = runner
-        self._address = _join_address(host, runner.addresses[0][1])
+        self._address = join_address(host, runner.addresses[0][1])
 
     async def answer_one(self, peer: Peer) -> None:
         """Wait until a caller with the token has posted an offer, and answer it with `peer`.
@@ -82,10 +100,17 @@ class OfferServer:
         """
         self._answered = asyncio.get_running_loop().create_future()
         self._peer = peer
+        self._knocked.clear()
+        self._peer_waits.set()
         try:
             await self._answered
         finally:
             self._peer = None
+            self._peer_waits.clear()
+
+    async def knocked(self) -> None:
+        """Wait until the caller that was let in comes back while no peer is there to answer it."""
+        await self._knocked.wait()
 
     async def close(self) -> None:
         """Stop listening, at once."""
@@ -94,40 +119,12 @@ class OfferServer:
             self._runner = None
 
     async def _receive_offer(self, request: web.Request) -> web.StreamResponse:
-        refusal = self._refusal(request.headers.get("Authorization", ""))
+        refusal = self._check_token(request.headers.get("Authorization", ""))
         if refusal is not None:
             return _error(*refusal)
-        self._busy = True
-        try:
-            return await self._answer(request)
-        finally:
-            self._busy = False
-
-    def _refusal(self, authorization: str) -> tuple[int, str] | None:
-        """Say why a request is not even read, as status and sentence; None where it is."""
-        if self._wrong_tokens >= MAX_WRONG_TOKENS:
-            return 429, "Too many wrong tokens were tried; ask for a new one."
-        expected = f"Bearer {self._token}".encode()
-        if not hmac.compare_digest(authorization.encode(errors="replace"), expected):
-            self._wrong_tokens += 1
-            if self._wrong_tokens >= MAX_WRONG_TOKENS:
-                self._settle(TransportError("Too many wrong tokens were tried; start again with a new one."))
-            return 403, "The token is wrong."
-        if self._used:
-            return 403, "The token has been used; ask for a new one."
-        if self._busy:
-            return 409, "Another caller is being answered."
-        if self._peer is None:
-            return 503, "Nobody is waiting for a call right now."
-        return None
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        """Read the offer, let the peer answer it, and send the answer."""
-        peer = self._peer
-        assert peer is not None
         try:
             body = await asyncio.wait_for(request.read(), BODY_TIMEOUT_S)
-            offer = Description.from_json(body)
+            offer, secret = Description.from_json(body), _read_secret(body)
         except TimeoutError:
             return _error(408, "The offer did not arrive in time.")
         except web.HTTPRequestEntityTooLarge:
@@ -136,16 +133,75 @@ class OfferServer:
             return _error(400, str(error))
         if offer.type != "offer":
             return _error(400, "An offer was expected, not an answer.")
+        refusal = self._check_caller(offer, secret) or await self._check_turn(request)
+        if refusal is not None:
+            return _error(*refusal)
+        self._busy = True
         try:
+            return await self._answer(request, offer, secret)
+        finally:
+            self._busy = False
+
+    def _check_token(self, authorization: str) -> tuple[int, str] | None:
+        """Say why a request is not even read, as status and sentence; None where it is."""
+        if self._caller is None and self._wrong_tokens >= MAX_WRONG_TOKENS:
+            return 429, "Too many wrong tokens were tried; ask for a new one."
+        expected = f"Bearer {self._token}".encode()
+        if hmac.compare_digest(authorization.encode(errors="replace"), expected):
+            return None
+        self._wrong_tokens += 1
+        # Once somebody is in, the token opens nothing without the caller's secret: guessing it does not matter.
+        if self._caller is None and self._wrong_tokens >= MAX_WRONG_TOKENS:
+            self._settle(TransportError("Too many wrong tokens were tried; start again with a new one."))
+        return 403, "The token is wrong."
+
+    def _check_caller(self, offer: Description, secret: str | None) -> tuple[int, str] | None:
+        """Say why this is not the caller that was let in; None where it is, or nobody was yet."""
+        if self._caller is None:
+            return None
+        if secret is None or not hmac.compare_digest(secret, self._caller.secret or ""):
+            return 403, "The token has been used; ask for a new one."
+        try:
+            self._caller.pin.check(offer)
+        except TransportError as error:
+            return 403, str(error)
+        return None
+
+    async def _check_turn(self, request: web.Request) -> tuple[int, str] | None:
+        """Say why no peer is there for this request; a caller that comes back waits a moment for one."""
+        self._newest += 1
+        number = self._newest
+        if self._peer is None and self._caller is not None:
+            self._knocked.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._peer_waits.wait(), RETURN_WAIT_S)
+            # An offer from an address that is no more would take the peer away from the one that lives.
+            if number != self._newest or request.transport is None:
+                return 409, "A newer offer has taken the place of this one."
+        if self._busy:
+            return 409, "Another caller is being answered."
+        if self._peer is None:
+            return 503, "Nobody is waiting for a call right now."
+        return None
+
+    async def _answer(
+        self, request: web.Request, offer: Description, secret: str | None
+    ) -> web.StreamResponse:
+        """Let the peer answer the offer, note who has been let in, and send the answer."""
+        peer = self._peer
+        assert peer is not None
+        caller = self._caller or _Caller(secret, Pin())
+        try:
+            caller.pin.check(offer)
             answer = await peer.accept(offer)
         except TransportError as error:
             self._settle(error)
             return _error(400, str(error))
+        self._caller = caller
         return await self._deliver(request, answer)
 
     async def _deliver(self, request: web.Request, answer: Description) -> web.StreamResponse:
         """Send the answer, and let `answer_one` return only then, as its caller may close the server."""
-        self._used = True
         response = web.Response(text=answer.to_json(), content_type="application/json")
         try:
             await response.prepare(request)
@@ -168,14 +224,24 @@ class OfferServer:
 async def offer(address: str, token: str, peer: Peer, *, timeout_s: float = 10.0) -> None:
     """Post `peer`'s offer to the server at `address` (host:port) and give `peer` the answer.
 
-    Raises `TransportError` with a sentence where nobody listens there, the token is refused or the reply is
-    not an answer. The connection itself is awaited with `peer.connected`.
+    Raises `TransportError` as `post_offer` does. The connection itself is awaited with `peer.connected`.
+    """
+    await peer.complete(await post_offer(address, token, await peer.create_offer(), timeout_s=timeout_s))
+
+
+async def post_offer(
+    address: str, token: str, offer: Description, *, secret: str | None = None, timeout_s: float = 10.0
+) -> Description:
+    """Post an offer to the server at `address` (host:port) and return the answer.
+
+    With a `secret` (`make_secret`) the caller can come back later. Raises `TransportError` with a sentence where
+    nobody listens there, the token is refused or the reply is not an answer.
     """
     host, port = _split_address(address)
     if not (token and token.isascii() and token.isprintable()):
         raise TransportError("The token must be plain printable characters.")
-    body = (await peer.create_offer()).to_json()
-    url = f"http://{_join_address(host, port)}/offer"
+    body = json.dumps({"type": offer.type, "sdp": offer.sdp} | ({} if secret is None else {"secret": secret}))
+    url = f"http://{join_address(host, port)}/offer"
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     try:
@@ -187,16 +253,17 @@ async def offer(address: str, token: str, peer: Peer, *, timeout_s: float = 10.0
     except TimeoutError:
         raise TransportError(f"{address} did not answer within {timeout_s:g} seconds.") from None
     except aiohttp.ClientConnectorError as error:
-        raise TransportError(f"Nobody answers at {address} ({error.strerror or error}).") from error
+        raise TransportError(f"Nobody answers at {address} ({connect_reason(error)}).") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise TransportError(f"What listens at {address} is no Visavis receiver ({error}).") from error
+        raise TransportError(
+            f"What listens at {address} is no Visavis that waits for a call ({error})."
+        ) from error
     if status != 200:
         raise TransportError(f"{address} refused the call: {_reason(status, reply)}")
     try:
-        answer = Description.from_json(reply)
+        return Description.from_json(reply)
     except TransportError as error:
         raise TransportError(f"The reply of {address} is no answer: {error}") from error
-    await peer.complete(answer)
 
 
 async def _read_capped(stream: aiohttp.StreamReader) -> bytes:
@@ -221,20 +288,19 @@ def _reason(status: int, reply: bytes) -> str:
     return "".join(character for character in sentence[:200] if character.isprintable())
 
 
+def _read_secret(body: bytes) -> str | None:
+    """Read what a caller wants to be known by, out of the JSON of its offer."""
+    secret = json.loads(body).get("secret")
+    if secret is not None and not is_secret(secret):
+        raise TransportError(f"A caller's secret has {2 * SECRET_BYTES} hexadecimal digits.")
+    return secret
+
+
 def _error(status: int, sentence: str) -> web.Response:
     # The rest of the body is not read, so the connection is of no more use.
     response = web.json_response({"error": sentence}, status=status)
     response.force_close()
     return response
-
-
-def _listen_sentence(host: str, port: int, error: Exception) -> str:
-    code = getattr(error, "errno", None)
-    if code == errno.EADDRINUSE:
-        return f"Port {port} of {host} is in use by another program; choose another port."
-    if code == errno.EACCES:
-        return f"Port {port} may not be used without special rights; choose one above 1023."
-    return f"This machine cannot listen on {host} port {port} ({error})."
 
 
 def _split_address(address: str) -> tuple[str, int]:
@@ -243,7 +309,3 @@ def _split_address(address: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise TransportError(f"{address!r} is not an address; write it as host:port.")
     return host, int(port)
-
-
-def _join_address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -12,7 +12,8 @@ from typing import Any, cast
 
 from aioice.candidate import Candidate
 from aioice.ice import StunProtocol
-from aiortc import RTCSctpTransport
+from aiortc import RTCCertificate, RTCPeerConnection, RTCSctpTransport
+from aiortc.rtcdtlstransport import certificate_digest
 
 IPV4_HEADERS = 20 + 8  # IP and UDP
 IPV6_HEADERS = 40 + 8
@@ -20,6 +21,11 @@ IPV6_HEADERS = 40 + 8
 LOOPBACK = "127.0.0.1"
 MAX_ADDRESSES = 16  # a machine with many container bridges names no more, so that descriptions stay small
 GATHER_TIMEOUT_S = 2  # a STUN server that has not answered by then is not waited for
+
+
+def use_certificate(connection: RTCPeerConnection, certificate: RTCCertificate) -> None:
+    """Let a connection that has no channel yet prove itself with this certificate instead of one of its own."""
+    connection._RTCPeerConnection__certificates = [certificate]  # type: ignore[attr-defined]
 
 
 class Wire:
@@ -49,6 +55,22 @@ class Wire:
         """Count a stream's chunks that have not been sent or not been acknowledged."""
         queues = (self._sctp._sent_queue, self._sctp._outbound_queue)
         return sum(chunk.stream_id == stream_id and not chunk._acked for queue in queues for chunk in queue)
+
+    def fingerprints(self) -> tuple[bytes, bytes]:
+        """Return the SHA-256 of the own certificate and of the one that the other side has proven to hold."""
+        dtls = self._sctp.transport
+        # The handshake demands a certificate, and this is asked after it.
+        assert dtls._ssl is not None
+        certificate = dtls._ssl.get_peer_certificate(as_cryptography=True)
+        assert certificate is not None
+        local = next(
+            one.value for one in dtls.getLocalParameters().fingerprints if one.algorithm == "sha-256"
+        )
+        mine, theirs = (
+            bytes.fromhex(text.replace(":", ""))
+            for text in (local, certificate_digest(certificate, "sha-256"))
+        )
+        return mine, theirs
 
     def adopt_receive_task(self) -> None:
         """See to it that an exception in the receive loop ends the connection without a traceback."""

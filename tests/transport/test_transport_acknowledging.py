@@ -112,7 +112,7 @@ async def test_an_association_of_another_version_is_left_as_it_is(monkeypatch: p
     connection.createDataChannel("motion")
     association = connection.sctp
     assert association is not None
-    Acknowledging(association, lazy_stream=MOTION_STREAM)
+    Acknowledging(association, lazy_streams=[MOTION_STREAM])
     assert "_send_sack" not in vars(association)
     await connection.close()
 

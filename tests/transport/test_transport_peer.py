@@ -9,7 +9,7 @@ from transport_sides import Pair, until
 from transport import peer as peer_module
 from transport.errors import TransportError
 from transport.meet import connect_in_process
-from transport.peer import MAX_MESSAGE_BYTES
+from transport.peer import MAX_MESSAGE_BYTES, SMALL_BYTES
 from transport.wire import LOOPBACK
 
 
@@ -195,3 +195,22 @@ async def test_an_answer_to_nothing_is_refused(apart: Pair) -> None:
         await right.peer.complete(answer)
     with pytest.raises(TransportError, match="where an offer was due"):
         await right.peer.accept(answer)
+
+
+async def test_a_report_comes_as_a_control_message_and_waits_for_nothing(pair: Pair) -> None:
+    left, right = pair
+    left.peer.send_report(b"report")
+    await until(lambda: right.controls == [b"report"])
+    with pytest.raises(ValueError, match="a report has"):
+        left.peer.send_report(bytes(SMALL_BYTES + 1))
+
+
+async def test_what_is_queued_keeps_to_a_limit_on_everything(pair: Pair) -> None:
+    left, right = pair
+    left.peer.pace(limit_bps=1_000.0)
+    left.peer.send_control(bytes(1000))
+    left.peer.send_control(b"small")
+    await until(lambda: b"small" in right.controls)
+    assert left.peer.stats().control_waiting_bytes == 1000  # the meeting has cost more than is allowed
+    left.peer.pace()
+    await until(lambda: len(right.controls) == 2)

@@ -3,18 +3,23 @@
 import asyncio
 from collections.abc import Callable
 
-from transport.peer import Peer
+from transport.peer import Certificate, Peer
 
 
 class Side:
     """A peer with lists of what its callbacks were given; `log` keeps motion and control in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Certificate | None = None) -> None:
         self.motions: list[bytes] = []
         self.controls: list[bytes] = []
         self.log: list[bytes] = []
         self.ends: list[str] = []
-        self.peer = Peer(on_motion=self.motion, on_control=self.control, on_closed=self.ends.append)
+        self.peer = Peer(
+            certificate=certificate,
+            on_motion=self.motion,
+            on_control=self.control,
+            on_closed=self.ends.append,
+        )
 
     def motion(self, data: bytes) -> None:
         self.motions.append(data)

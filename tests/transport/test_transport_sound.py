@@ -1,0 +1,239 @@
+"""Sound between two peers over real sockets, and the private parts of upstream that it stands on."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+from transport_sides import until
+
+from transport.description import MAX_SDP_BYTES, Description
+from transport.impairment import Impairment
+from transport.meet import connect_in_process
+from transport.peer import Peer
+from transport.relay import Relay
+from transport.sound import BLOCK_SAMPLES, SoundLine
+from transport.sound_activity import Activity, loudness_db
+from transport.sound_packet import SAMPLE_RATE, SOURCE
+
+HEADERS = 12 + 16 + 8 + 20  # RTP, SRTP's tag, UDP, IP
+Samples = npt.NDArray[np.int16]
+
+
+class Speaking:
+    """A peer with sound, and what is heard there."""
+
+    def __init__(self, line: SoundLine | None) -> None:
+        self.line = line
+        self.ends: list[str] = []
+        self.controls: list[bytes] = []
+        self.heard: list[Samples] = []
+        self.peer = Peer(
+            sound=line,
+            on_motion=self.controls.append,
+            on_control=self.controls.append,
+            on_closed=self.ends.append,
+        )
+
+
+async def speak(sides: tuple[Speaking, Speaking], spoken: Samples) -> Samples:
+    """Let the first side speak in real time; return what the second one hears."""
+    first, second = sides
+    assert first.line is not None
+    began_s = time.monotonic()
+    heard = []
+    for index in range(len(spoken) // BLOCK_SAMPLES):
+        await asyncio.sleep(max(began_s + 0.02 * index - time.monotonic(), 0.0))
+        first.line.send(spoken[BLOCK_SAMPLES * index : BLOCK_SAMPLES * (index + 1)], BLOCK_SAMPLES * index)
+        if second.line is not None:
+            heard.append(second.line.pull(began_s + 0.02 * index).samples)
+    return np.concatenate(heard) if heard else np.empty(0, np.int16)
+
+
+def tone(seconds: float, hz: float = 440.0) -> Samples:
+    return (8000 * np.sin(2 * np.pi * hz * np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE)).astype(
+        np.int16
+    )
+
+
+def loudness(heard: Samples) -> npt.NDArray[np.float64]:
+    blocks = heard.astype(float).reshape(-1, BLOCK_SAMPLES)
+    return np.sqrt(np.mean(blocks**2, 1))
+
+
+@pytest.fixture
+async def sides() -> AsyncIterator[tuple[Speaking, Speaking]]:
+    both = Speaking(SoundLine(rate_bps=16_000)), Speaking(SoundLine(rate_bps=16_000))
+    yield both
+    for side in both:
+        await side.peer.close()
+
+
+def test_upstream_sends_and_takes_rtp_where_sound_sits() -> None:
+    source = inspect.getsource(RTCDtlsTransport._recv_next)
+    assert "await self._handle_rtp_data(data, arrival_time_ms=arrival_time_ms)" in source
+    assert "await self._handle_rtcp_data(data)" in source
+    assert list(inspect.signature(RTCDtlsTransport._handle_rtp_data).parameters) == [
+        "self",
+        "data",
+        "arrival_time_ms",
+    ]
+    assert list(inspect.signature(RTCDtlsTransport._handle_rtcp_data).parameters) == ["self", "data"]
+    assert list(inspect.signature(RTCDtlsTransport._send_rtp).parameters) == ["self", "data"]
+
+
+async def test_a_tone_arrives_at_its_pitch_and_loudness_and_costs_what_it_may(
+    sides: tuple[Speaking, Speaking],
+) -> None:
+    first, second = sides
+    await connect_in_process(first.peer, second.peer)
+    before = first.peer.stats().sent_bytes
+    heard = await speak(sides, tone(2.0))
+    cost = first.peer.stats().sent_bytes - before
+    body = heard[-48_000:]
+    spectrum = np.abs(np.fft.rfft(body * np.hanning(len(body))))
+    assert int(np.argmax(spectrum)) == pytest.approx(440, abs=3)
+    assert np.median(loudness(body)) == pytest.approx(8000 / 2**0.5, rel=0.1)
+    assert first.line is not None
+    stats = first.line.stats()
+    assert stats.sent_packets == 100
+    # Everything twice, since nothing is known of the line yet, with headers; the variable rate may exceed its mean.
+    assert cost < 1.35 * (2 * 2 * 16_000 / 8) + 100 * (HEADERS + 5) + 1_000
+    assert stats.sent_bytes < 1.35 * (2 * 2 * 16_000 / 8) + 100 * 17
+
+
+async def test_long_packets_cost_a_third_of_the_headers(sides: tuple[Speaking, Speaking]) -> None:
+    first, second = sides
+    assert first.line is not None
+    await connect_in_process(first.peer, second.peer)
+    first.line.set_frame_ms(60)
+    first.line.set_rate(12_000)
+    heard = await speak(sides, tone(1.8))
+    assert first.line.stats().sent_packets == 30
+    assert first.line.stats().sent_bytes < 1.35 * (2 * 1.8 * 12_000 / 8) + 30 * 17
+    await until(lambda: second.line is not None and second.line.stats().received_packets == 30)
+    assert np.median(loudness(heard[-24_000:])) == pytest.approx(8000 / 2**0.5, rel=0.1)
+
+
+async def test_what_is_lost_comes_with_the_next_packet() -> None:
+    relay = Relay(Impairment(loss=0.1, delay_s=0.02), Impairment(), seed=5)
+    sides = Speaking(SoundLine(rate_bps=12_000, frame_ms=60)), Speaking(SoundLine())
+    try:
+        await connect_in_process(sides[0].peer, sides[1].peer, relay=relay)
+        heard = await speak(sides, tone(3.6))
+        assert sides[1].line is not None
+        stats = sides[1].line.stats()
+        assert stats.lost >= 2
+        # All but what was lost twice in a row came with the next packet.
+        assert stats.repeated >= 0.7 * stats.lost
+        assert np.median(loudness(heard[96_000:])) == pytest.approx(8000 / 2**0.5, rel=0.1)
+    finally:
+        for side in sides:
+            await side.peer.close()
+        relay.close()
+
+
+async def test_on_a_clean_line_nothing_is_repeated_for_long_and_after_a_loss_it_is(
+    sides: tuple[Speaking, Speaking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sides
+    await connect_in_process(first.peer, second.peer)
+    monkeypatch.setattr("transport.sound.CLEAN_S", 0.5)
+    monkeypatch.setattr("transport.sound.REPORT_S", 0.1)
+    await speak(sides, tone(1.0))
+    assert first.line is not None
+    assert not first.line.stats().repeating
+    first.line._sequence += 1  # what a lost packet is to the other side
+    await speak(sides, tone(0.4))
+    assert first.line.stats().repeating
+
+
+@pytest.mark.parametrize("noise", [0, 30])
+async def test_where_nobody_speaks_next_to_nothing_is_sent(
+    sides: tuple[Speaking, Speaking], noise: int
+) -> None:
+    first, second = sides
+    await connect_in_process(first.peer, second.peer)
+    assert first.line is not None
+    room = (noise * np.random.default_rng(1).standard_normal(2 * SAMPLE_RATE)).astype(np.int16)
+    heard = await speak(sides, room)
+    stats = first.line.stats()
+    assert 1 <= stats.sent_packets <= 10
+    assert stats.sent_bytes + stats.sent_packets * HEADERS < 2 * 300
+    assert loudness(heard[48_000:]).mean() == pytest.approx(noise, abs=noise / 2)
+
+
+async def test_a_side_without_sound_still_meets_one_that_has_it() -> None:
+    for first, second in ((Speaking(SoundLine()), Speaking(None)), (Speaking(None), Speaking(SoundLine()))):
+        try:
+            await connect_in_process(first.peer, second.peer)
+            if first.line is not None:
+                await speak((first, second), tone(0.3))
+            first.peer.send_control(b"still there")
+            await until(lambda second=second: second.controls == [b"still there"])  # type: ignore[misc]
+            assert not first.ends + second.ends
+        finally:
+            await first.peer.close()
+            await second.peer.close()
+
+
+async def test_descriptions_are_those_of_a_call_without_sound(sides: tuple[Speaking, Speaking]) -> None:
+    first, second = sides
+    offer = await first.peer.create_offer()
+    answer = await second.peer.accept(offer)
+    for description in (offer, answer):
+        assert description.sdp.count("m=") == 1
+        assert len(description.sdp) < MAX_SDP_BYTES / 4
+        assert Description.from_json(description.to_json()) == description
+    await first.peer.complete(answer)
+    await asyncio.gather(first.peer.connected(10.0), second.peer.connected(10.0))
+
+
+async def test_what_a_stranger_sends_as_sound_is_counted_and_ends_nothing(
+    sides: tuple[Speaking, Speaking],
+) -> None:
+    first, second = sides
+    await connect_in_process(first.peer, second.peer)
+    assert first.line is not None
+    assert first.line._port is not None
+    await speak(sides, tone(0.2))
+    ours = SOURCE.to_bytes(4, "big")
+    malformed = [
+        (b"\x80\x6f", ours, b"\xff" * 1_300),  # too long
+        (b"\x80\x3f", ours, b"\xff\xff"),  # a repetition that ends in its header
+        (b"\x80\x0d", ours, b"\xff"),  # a noise without a level
+        (b"\x80\x6f", ours, b"\x40"),  # 10 ms
+        (b"\x80\x6f", b"else", b"\x48" * 50),  # another's stream
+    ]
+    for index, (start, source, payload) in enumerate(malformed):
+        first.line._port.send(start + (100 + index).to_bytes(2, "big") + bytes(4) + source + payload)
+    first.line._port.send(b"\x81\xc9\x00\x01" + ours + ours)  # a report that ends too soon
+    await until(lambda: second.line is not None and second.line.stats().bad == 5)
+    assert not second.ends
+
+
+def test_rates_and_packets_out_of_range_are_refused() -> None:
+    for make in (
+        lambda: SoundLine(rate_bps=5_999),
+        lambda: SoundLine(rate_bps=64_001),
+        lambda: SoundLine(frame_ms=40),
+    ):
+        with pytest.raises(ValueError, match="not"):
+            make()
+
+
+def test_quiet_speech_above_a_noisy_room_is_told_apart_and_a_held_tone_passes() -> None:
+    chance = np.random.default_rng(1)
+    activity = Activity()
+    room = (60 * chance.standard_normal((150, BLOCK_SAMPLES))).astype(np.int16)
+    assert not any([activity.take(block) for block in room][20:])
+    assert activity.noise_db == pytest.approx(loudness_db(room), abs=2)
+    quiet = tone(0.02) // 25
+    assert activity.take(quiet + room[0])
+    assert activity.take(room[1])  # a word's end
+    held = tone(10.0).reshape(-1, BLOCK_SAMPLES)
+    assert all(activity.take(block) for block in held)

@@ -1,0 +1,126 @@
+"""How the two sides of a call find each other, and find each other again: what every way has in common, and the
+direct way, where one laptop listens and the other comes to it.
+
+A meeting joins peers and knows nothing of what they say. It outlives them: after a lost line both sides make a new
+peer each and meet again. Who comes back must know the first exchange's secret and have its certificate.
+"""
+
+import asyncio
+from typing import Protocol
+
+from transport.errors import TransportError
+from transport.peer import Peer
+from transport.pin import Pin
+from transport.reach import join_address, reachable_host
+from transport.signalling import OfferServer, post_offer
+from transport.tokens import make_secret
+
+# One try to come back: where the line is still cut, the next one should be ready when it returns.
+RETURN_TIMEOUT_S = 5.0
+
+
+class Meeting(Protocol):
+    """A way for two sides to meet, over and over for as long as the call lasts.
+
+    The owner makes each `Peer` with the same certificate, calls `meet`, then `peer.connected`. When the line is
+    lost, or `knocked` returns, it closes that peer and meets again with a new one, until that works.
+    """
+
+    async def open(self) -> None:
+        """Prepare: listen, or reach the server. Raises `TransportError` with a sentence for the user."""
+
+    async def meet(self, peer: Peer) -> None:
+        """Bring `peer` and the other side's peer together by offer and answer; to be called once for each peer.
+
+        The side that invites waits here for as long as it takes; the other one tries once. Raises
+        `TransportError` with a sentence where it cannot be done now; a later try with a new peer may succeed.
+        Cancelling is clean.
+        """
+
+    async def knocked(self) -> None:
+        """Wait until the other side wants to meet again while no `meet` is under way here.
+
+        It has noticed before us that the line is gone. Side by side with the call, and with `peer.connected`.
+        """
+
+    async def close(self) -> None:
+        """Leave for good."""
+
+
+class DirectHost:
+    """The side that listens, and lets one caller in who knows the code: a `Meeting` without a server.
+
+    `port` 0 takes any free one; a `code` is made where none is given.
+    """
+
+    def __init__(self, host: str, port: int, *, code: str | None = None) -> None:
+        self._host = host
+        self._port = port
+        self._chosen = code
+        self._server = OfferServer()
+
+    @property
+    def address(self) -> str:
+        """What the other side types, as host:port; after `open`."""
+        port = int(self._server.address.rpartition(":")[2])
+        return join_address(reachable_host(self._host), port)
+
+    @property
+    def code(self) -> str:
+        """What lets one caller in, once; after `open`."""
+        return self._server.token
+
+    async def open(self) -> None:
+        """Listen. Raises `TransportError` where the port is taken or the address is not this machine's."""
+        chosen = None if self._chosen is None else _as_typed(self._chosen)
+        await self._server.start(self._host, port=self._port, token=chosen)
+
+    async def meet(self, peer: Peer) -> None:
+        """Wait for the caller, and answer it with `peer`."""
+        await self._server.answer_one(peer)
+
+    async def knocked(self) -> None:
+        """Wait until the caller has come back while nothing was there to answer it."""
+        await self._server.knocked()
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._server.close()
+
+
+class DirectGuest:
+    """The side that comes to a listening one, at its address (host:port) with its code: a `Meeting`."""
+
+    def __init__(self, address: str, code: str) -> None:
+        self._address = address
+        self._code = _as_typed(code)
+        self._secret = make_secret()
+        self._pin = Pin()
+        self._has_met = False
+
+    async def open(self) -> None:
+        """Do nothing: the host is asked when there is something to say."""
+
+    async def meet(self, peer: Peer) -> None:
+        """Bring `peer`'s offer to the host, and the answer back."""
+        offer = await peer.create_offer()
+        limit = {"timeout_s": RETURN_TIMEOUT_S} if self._has_met else {}
+        answer = await post_offer(self._address, self._code, offer, secret=self._secret, **limit)
+        self._pin.check(answer)
+        await peer.complete(answer)
+        self._has_met = True
+
+    async def knocked(self) -> None:
+        """Wait for ever: a host does not know where its guest is, and waits for it instead."""
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        """Do nothing: nothing is held open."""
+
+
+def _as_typed(code: str) -> str:
+    """Read a code as people type it: in small letters, with a blank before or behind."""
+    code = code.strip().upper()
+    if not code or not code.isascii() or not code.isprintable():
+        raise TransportError("The code must be plain letters and digits, as the other side shows it.")
+    return code

@@ -1,0 +1,294 @@
+"""How the two sides of a call meet in a room of a signalling server (`visavis serve`): a `Meeting` by WebSocket.
+
+Who opens the room is given a token for the other side. The server sees both addresses and both certificates'
+fingerprints and nothing of the call; whether it is honest is told by the safety words.
+"""
+
+import asyncio
+import re
+from contextlib import suppress
+
+import aiohttp
+
+from transport.description import Description
+from transport.errors import TransportError
+from transport.peer import Peer
+from transport.pin import Pin
+from transport.reach import connect_reason
+from transport.room_messages import (
+    MAX_MESSAGE_BYTES,
+    Enter,
+    Entered,
+    Left,
+    Meet,
+    Message,
+    Refused,
+    Tell,
+    Turn,
+    Wanted,
+    check_room,
+    check_token,
+    read,
+    write,
+)
+from transport.tokens import make_secret
+
+REACH_LIMIT_S = 4.0  # a try; the line may be about to return
+EXCHANGE_LIMIT_S = 10.0  # both sides are there: offer and answer are a matter of seconds
+HEARTBEAT_S = 10.0
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 15.0
+CLOSE_LIMIT_S = 0.2  # the connection that is left behind may be dead
+MAX_WAITING = 32  # messages of a server that nobody has looked at
+
+_LEFT = "The other side has left the room."
+_SCHEMES = {"https": "wss", "http": "ws", "wss": "wss", "ws": "ws", "": "wss"}
+
+
+class RoomMeeting:
+    """A `Meeting` in a room: without a `token` this side opens the room, with one it comes to who has.
+
+    `server_url` is as `visavis serve` prints it, ws:// or wss:// with host and port.
+    """
+
+    def __init__(self, server_url: str, room: str, token: str | None = None) -> None:
+        self._url = _room_url(server_url)
+        self._server = server_url
+        self._room = check_room(room)
+        self._token = None if token is None else check_token(token.strip().upper())
+        self._secret = make_secret()
+        self._pin = Pin()
+        self._has_entered = self._has_met = self._is_fresh = False
+        self._session: aiohttp.ClientSession | None = None
+        self._line: _Line | None = None
+        self._entering = asyncio.Lock()
+
+    @property
+    def address(self) -> str:
+        """The server, as it was named."""
+        return self._server
+
+    @property
+    def room(self) -> str:
+        """The room's name."""
+        return self._room
+
+    @property
+    def code(self) -> str:
+        """The token that lets one other side in, once; after `open`."""
+        return self._token or ""
+
+    async def open(self) -> None:
+        """Enter the room. Raises `TransportError` where the server is not there or does not let this side in."""
+        self._session = aiohttp.ClientSession()
+        await self._enter()
+        self._is_fresh = True
+
+    async def meet(self, peer: Peer) -> None:
+        """Wait until the other side wants to meet, too; then bring the two peers together.
+
+        While nobody has come yet, a server that is lost is waited for. Later the try fails, so that the next one is
+        made with a peer that knows this machine's addresses of then.
+        """
+        if not self._is_fresh:
+            await self._enter()  # the old connection may be dead without a sign, or hold what is out of date
+        self._is_fresh = False
+        while (turn := await self._wait_for_turn()) is None:
+            if self._has_met:
+                raise _OutOfReach(f"The connection to the server {self._server} was lost.")
+            await self._come_in()
+        try:
+            async with asyncio.timeout(EXCHANGE_LIMIT_S):
+                await self._exchange(peer, turn)
+        except (ConnectionError, TimeoutError):
+            raise TransportError("The exchange with the other side was cut off in the middle.") from None
+        self._has_met = True
+
+    async def knocked(self) -> None:
+        """Wait until the other side wants to meet and this one has not asked for it; keeps in touch with the server."""
+        while True:
+            try:
+                await self._come_in()
+            except TransportError:  # a server that does not want us now; the call goes on without it
+                await asyncio.sleep(LONGEST_PAUSE_S)
+            if self._line is not None and await self._line.wanted():
+                return
+
+    async def close(self) -> None:
+        """Leave the room for good, and tell the other side."""
+        if self._line is not None:
+            with suppress(ConnectionError):
+                await self._line.say(Left())
+            await self._line.close()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _wait_for_turn(self) -> Turn | None:
+        """Say that this side wants to meet, and wait until both do; None where the connection ends before."""
+        line = self._line
+        assert line is not None
+        with suppress(ConnectionError):
+            await line.say(Meet())
+            while True:
+                match await line.hear():
+                    case Turn() as turn:
+                        return turn
+                    case Left():
+                        raise TransportError(_LEFT)
+                    case _:  # the other side comes and goes until it wants to meet
+                        continue
+        return None
+
+    async def _exchange(self, peer: Peer, turn: Turn) -> None:
+        line = self._line
+        assert line is not None
+        if turn.offers:
+            await line.say(_tell(await peer.create_offer()))
+        message = await line.hear()
+        if isinstance(message, Left):
+            raise TransportError(_LEFT)
+        if not isinstance(message, Tell):
+            raise TransportError("The other side was interrupted while the two met.")
+        theirs = Description(message.type, message.sdp)
+        self._pin.check(theirs)
+        if turn.offers:
+            await peer.complete(theirs)
+        else:
+            await line.say(_tell(await peer.accept(theirs)))
+
+    async def _come_in(self) -> None:
+        """Enter as soon as the server can be reached, unless this side is in; `TransportError` where it is refused."""
+        pause_s = PAUSE_S
+        while True:
+            try:
+                return await self._enter(anew=False)
+            except _OutOfReach:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _enter(self, *, anew: bool = True) -> None:
+        """Reach the server and go in, over a new connection even where there is one if it has to be `anew`."""
+        async with self._entering:
+            if self._line is not None:
+                if not anew and not self._line.is_closed:
+                    return
+                await self._line.close()
+            self._line = line = await self._reach()
+            try:
+                async with asyncio.timeout(REACH_LIMIT_S):
+                    await line.say(Enter(self._room, self._secret, self._token, self._has_entered))
+                    entered = await line.hear()
+            except (ConnectionError, TimeoutError):
+                raise _OutOfReach(f"The server {self._server} does not answer.") from None
+            if not isinstance(entered, Entered):
+                raise TransportError(f"What answers at {self._server} is no Visavis server.")
+            self._token = entered.token
+            self._has_entered = True
+
+    async def _reach(self) -> "_Line":
+        if self._session is None:
+            raise TransportError("The meeting has not been opened.")
+        try:
+            async with asyncio.timeout(REACH_LIMIT_S):
+                socket = await self._session.ws_connect(
+                    self._url, heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES, compress=0
+                )
+        except TimeoutError:
+            raise _OutOfReach(
+                f"The server {self._server} did not answer within {REACH_LIMIT_S:g} seconds."
+            ) from None
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
+            raise TransportError(f"The connection to {self._server} is not secure ({error}).") from error
+        except aiohttp.WSServerHandshakeError as error:
+            raise _refused_at_the_door(self._server, error.status) from error
+        except aiohttp.ClientConnectorError as error:
+            raise _OutOfReach(f"Nobody answers at {self._server} ({connect_reason(error)}).") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _OutOfReach(f"The server {self._server} cannot be used ({error}).") from error
+        return _Line(socket)
+
+
+class _OutOfReach(TransportError):
+    """The server could not be reached now; later it may be."""
+
+
+class _Line:
+    """One connection to the server: a task reads it, so that it lives while nobody waits for a message."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._inbox: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._stirred = asyncio.Event()  # the other side wants to meet, or this connection has ended
+        self._is_wanted = False
+        self._reader = asyncio.create_task(self._read())
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more will come."""
+        return self._reader.done()
+
+    async def say(self, message: Message) -> None:
+        """Send a message; raises `ConnectionError` where the connection has ended."""
+        await self._socket.send_str(write(message))
+
+    async def hear(self) -> Message:
+        """Return the next message; raises `ConnectionError` at the end, `TransportError` where the server refuses."""
+        message = await self._inbox.get()
+        if message is None:
+            self._inbox.put_nowait(None)
+            raise ConnectionError
+        if isinstance(message, Turn):
+            self._is_wanted = False  # what was wanted is what now begins
+            if not self.is_closed:
+                self._stirred.clear()
+        if isinstance(message, Refused):
+            raise TransportError(message.why)
+        return message
+
+    async def wanted(self) -> bool:
+        """Wait until the other side wants to meet; False where the connection has ended before."""
+        await self._stirred.wait()
+        return self._is_wanted
+
+    async def close(self) -> None:
+        """End the connection and its task."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._socket.close(), CLOSE_LIMIT_S)
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
+
+    async def _read(self) -> None:
+        try:
+            async for received in self._socket:
+                if received.type is not aiohttp.WSMsgType.TEXT or self._inbox.qsize() >= MAX_WAITING:
+                    break
+                message = read(received.data)
+                self._inbox.put_nowait(message)
+                if isinstance(message, Wanted):
+                    self._is_wanted = True
+                    self._stirred.set()
+        except TransportError:
+            pass  # what speaks like this is no server of ours
+        finally:
+            self._inbox.put_nowait(None)
+            self._stirred.set()
+
+
+def _tell(description: Description) -> Tell:
+    return Tell(description.type, description.sdp)
+
+
+def _refused_at_the_door(server: str, status: int) -> TransportError:
+    if status == 429:
+        return _OutOfReach(f"The server {server} has had too many calls from here; try again in a minute.")
+    return TransportError(f"What answers at {server} is no Visavis server (HTTP status {status}).")
+
+
+def _room_url(server_url: str) -> str:
+    """Return the address of the server's rooms; raises `TransportError` for what is none."""
+    found = re.fullmatch(
+        r"(?:(\w+)://)?(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(:\d{1,5})?((?:/[^\s?#]*)?)", server_url.strip()
+    )
+    scheme = _SCHEMES.get((found[1] or "").lower()) if found else None
+    if found is None or scheme is None or (found[3] and not 0 < int(found[3][1:]) < 65_536):
+        raise TransportError(f"{server_url!r} is not a server; write it as wss://host:port.")
+    return f"{scheme}://{found[2]}{found[3] or ''}{found[4].rstrip('/')}/room"

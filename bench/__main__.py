@@ -10,13 +10,20 @@ from typing import Annotated
 import typer
 
 from bench import report
+from bench.blind_commands import blind, blind_count
 from bench.clips import Clip, backbones_folder, large_crops, read_picture, read_sequence, write_picture
+from bench.cross_command import cross
+from bench.fuzz_command import fuzz
+from bench.mirror_commands import gallery, mirror, repair
+from bench.net_command import net
 from bench.options import RANKED, Clips, Data, Engine, Every, Json, Profile, Source, Strangers, choose_clips
+from bench.rd_command import rd
+from bench.serve_command import serve
 from bench.studies import canonical, line, pose, residual, view
 from bench.timing import speed
 
 app = typer.Typer(
-    help="Measure: picture quality, rate, speed, pose, free view, repairs; compare films; draw contact sheets.",
+    help="Measure: quality, rate, both beside other codecs, speed, pose, view, repairs; compare films; draw sheets.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -172,8 +179,11 @@ def sheet(
     report.say(f"{file}: {len(people)} people")
 
 
-for command in (pose, canonical, view, residual, speed, line):
+for command in (rd, blind, pose, canonical, view, residual, mirror, gallery, repair, speed, line, net, cross):
     app.command()(command)
+app.command()(serve)
+app.command()(fuzz)
+app.command("blind-count")(blind_count)
 
 # What each folder of the house raises for the person at the keyboard; the rest is a fault and shows its traceback.
 SENTENCES = ("BenchError", "CallError", "BitstreamError", "EngineError", "ProfileError", "InputError")

@@ -106,7 +106,10 @@ def view(
 
 def residual(
     data: Data,
-    stage: Annotated[Path, typer.Option(help="The folder where the residual network's training left it.")],
+    stage: Annotated[
+        Path | None,
+        typer.Option(help="The folder where a training left a residual network; else the profile's own."),
+    ] = None,
     profile: Profile = "laptop-256",
     engine: Engine = "openvino",
     every: Every = 25,
@@ -118,16 +121,16 @@ def residual(
 ) -> None:
     """Paste hands and objects before strangers, and measure what a residual code repairs, and what it weighs.
 
-    Example: visavis bench residual --data ../shared/data/val --stage runs/laptop-256/residual
+    Example: visavis bench residual --data ../shared/data/val
     """
     chosen = choose_clips(data, clips)
     from bench.judge import PictureJudge
-    from bench.residual import load_repairer, run_residual
+    from bench.residual import built_repairer, load_repairer, run_residual
     from bench.sheet import Row, lay_out
     from bench.tables import residual_tables
     from bench.talk import load_setup
 
-    repairer = load_repairer(stage)
+    repairer = built_repairer(profile) if stage is None else load_repairer(stage)
     setup = load_setup(profile, engine=engine)
     judge = PictureJudge(backbones_folder())
     shown: list[Row] = []

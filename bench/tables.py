@@ -58,15 +58,17 @@ CANONICAL: Rows = (
 RESIDUAL: Rows = (
     ("LPIPS over the object's box, redrawn", "region_lpips_redrawn", 3),
     ("the same, repaired", "region_lpips", 3),
-    ("after over before, geometric mean", "region_lpips_ratio", 3),
+    ("the same, of a new source picture", "region_lpips_anew", 3),
+    ("repaired over redrawn, geometric mean", "region_lpips_ratio", 3),
     ("clips where it is halved, share", "halved_share", 2),
     ("LPIPS over the picture, redrawn", "lpips_redrawn", 3),
     ("the same, repaired", "lpips", 3),
-    ("code, bytes before entropy coding", "code_bytes", 0),
+    ("residual code, bytes", "code_bytes", 0),
+    ("message with its motion, bytes", "message_bytes", 0),
+    ("the largest, bytes", "message_bytes_most", 0),
+    ("new source picture, bytes", "anew_bytes", 0),
+    ("frames whose residual is the smaller, share", "cheaper_share", 2),
     ("cells sent, share", "sent_share", 3),
-    ("nothing before the face: LPIPS, redrawn", "plain_lpips_redrawn", 3),
-    ("the same, repaired", "plain_lpips", 3),
-    ("its code, bytes before entropy coding", "plain_code_bytes", 0),
 )
 
 

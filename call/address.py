@@ -1,15 +1,12 @@
-"""Addresses that people type and read: HOST:PORT, ICE servers, and which of our own to name to the other side.
+"""Addresses that people type and read: HOST:PORT, ICE servers, and which of our own to name to the other side."""
 
-Knows sockets only as far as asking the system for the local address of a route; sends nothing.
-"""
-
-import ipaddress
-import socket
 from dataclasses import dataclass
 
 from call.errors import CallError
+from transport.reach import join_address, reachable_host
 
 DEFAULT_PORT = 8765
+SERVE_PORT = 8766
 # Every interface: the other laptop must be able to reach it.
 DEFAULT_LISTEN = f"0.0.0.0:{DEFAULT_PORT}"
 
@@ -22,8 +19,7 @@ class Address:
     port: int
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return join_address(self.host, self.port)
 
 
 def parse_address(text: str) -> Address:
@@ -42,22 +38,5 @@ def parse_address(text: str) -> Address:
 
 
 def address_to_tell(bound: Address) -> Address:
-    """Turn the address that a server is bound to into one that the other side can type.
-
-    A server on every interface is named by the address of the interface that leads out of this machine,
-    or by 127.0.0.1 when there is no network.
-    """
-    try:
-        everywhere = ipaddress.ip_address(bound.host).is_unspecified
-    except ValueError:
-        return bound
-    if not everywhere:
-        return bound
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Connecting a datagram socket asks for a route and sends nothing; the address is for
-            # documentation (RFC 5737) and belongs to nobody.
-            probe.connect(("192.0.2.1", 9))
-            return Address(probe.getsockname()[0], bound.port)
-        except OSError:
-            return Address("127.0.0.1", bound.port)
+    """Turn the address that a server is bound to into one that the other side can type and reach."""
+    return Address(reachable_host(bound.host), bound.port)

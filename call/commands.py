@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from call import options
-from call.address import DEFAULT_LISTEN
+from call.address import DEFAULT_LISTEN, SERVE_PORT
 from call.flags import (
     DEFAULT_ENGINE,
     DEFAULT_PROFILE,
@@ -19,10 +19,12 @@ from call.flags import (
     Frontal,
     Json,
     Keypoints,
+    Limit,
     Mode,
     Pitch,
     Profile,
     Relative,
+    Remember,
     Repeat,
     Rounding,
     Source,
@@ -49,7 +51,8 @@ def loopback(
     keypoints: Keypoints = None,
     rounding: Rounding = True,
     mode: Mode = "auto",
-    bundle: Bundle = 1,
+    bundle: Bundle = None,
+    limit: Limit = None,
     quality: Annotated[bool, option("--quality/--no-quality", "Compare the pictures after the call.")] = True,
     loss: Loss = 0.0,
     burst: Burst = 1.0,
@@ -62,6 +65,7 @@ def loopback(
     pitch: Pitch = 0.0,
     frontal: Frontal = False,
     relative: Relative = False,
+    remember: Remember = False,
     as_json: Json = False,
 ) -> None:
     """Hold a call with itself: both ends in this process, over real WebRTC.
@@ -83,12 +87,14 @@ def loopback(
                 rounding=rounding,
                 mode=mode,
                 bundle=bundle,
+                limit_bps=limit,
             ),
             engine=options.Engine(profile, engine),
             output=output,
             quality=quality,
             line=None if line == options.Line(seed=seed) else line,
             view=options.View(yaw, pitch, frontal, relative),
+            remember=remember,
         ),
         as_json=as_json,
     )
@@ -107,11 +113,13 @@ def send(
     keypoints: Keypoints = None,
     rounding: Rounding = True,
     mode: Mode = "auto",
-    bundle: Bundle = 1,
+    bundle: Bundle = None,
+    limit: Limit = None,
     stun: Stun = None,
     turn: Turn = None,
     turn_user: TurnUser = None,
     turn_password: TurnPassword = None,
+    remember: Remember = False,
     as_json: Json = False,
 ) -> None:
     """Send a face to a receiver that listens.
@@ -132,11 +140,13 @@ def send(
                 rounding=rounding,
                 mode=mode,
                 bundle=bundle,
+                limit_bps=limit,
             ),
             engine=options.Engine(profile, engine),
             ice=options.Ice(stun, turn, turn_user, turn_password),
             connect=connect,
             token=token,
+            remember=remember,
         ),
         as_json=as_json,
     )
@@ -179,6 +189,7 @@ def receive(
     pitch: Pitch = 0.0,
     frontal: Frontal = False,
     relative: Relative = False,
+    remember: Remember = False,
     as_json: Json = False,
 ) -> None:
     """Wait for a sender, redraw its face, and write what is seen.
@@ -196,9 +207,125 @@ def receive(
             output=output,
             wait_s=wait,
             view=options.View(yaw, pitch, frontal, relative),
+            remember=remember,
         ),
         as_json=as_json,
     )
+
+
+def serve(
+    host: Annotated[str, option("--host", "The address to listen on.")] = "0.0.0.0",
+    port: Annotated[int, option("--port", "The port to listen on.", min=0, max=65535)] = SERVE_PORT,
+    cert: Annotated[
+        Path | None, option("--cert", "A certificate (PEM), for wss:// instead of ws://.")
+    ] = None,
+    key: Annotated[Path | None, option("--key", "Its key, where that is in a file of its own.")] = None,
+    behind_proxy: Annotated[
+        bool, option("--behind-proxy", "A proxy of one's own stands in front, and names who calls.")
+    ] = False,
+) -> None:
+    """Let laptops meet in rooms that cannot reach each other at first; stores nothing and hears no call.
+
+    Example: visavis serve --port 8766 --cert fullchain.pem --key privkey.pem
+    """
+    from call import serve as command
+
+    command.run(options.Serve(host, port, cert, key, behind_proxy))
+
+
+def call(
+    where: Annotated[
+        str | None, typer.Argument(metavar="[HOST[:PORT]]", help="A side that listens, as it has told you.")
+    ] = None,
+    code: Annotated[
+        str | None, typer.Argument(metavar="[CODE]", help="What that side tells you with it.")
+    ] = None,
+    listen: Annotated[
+        str | None, option("--listen", "Wait for the other side here, at HOST:PORT or on every interface.")
+    ] = None,
+    room: Annotated[str | None, option("--room", "Meet in this room of a server.")] = None,
+    server: Annotated[str | None, option("--server", "The server, as `visavis serve` prints it.")] = None,
+    token: Annotated[
+        str | None, option("--code", "The code: of the room to come to, or to let the other side in with.")
+    ] = None,
+    video: Annotated[str, option("--video", "A camera, or what to send instead of one.")] = "camera",
+    crop: Crop = "follow",
+    source: Source = "chosen",
+    repeat: Repeat = None,
+    mode: Mode = "auto",
+    limit: Limit = None,
+    profile: Profile = DEFAULT_PROFILE,
+    engine: Engine = DEFAULT_ENGINE,
+    stun: Stun = None,
+    turn: Turn = None,
+    turn_user: TurnUser = None,
+    turn_password: TurnPassword = None,
+    headless: Annotated[bool, option("--headless", "Hold the call without a page.")] = False,
+    audio: Annotated[
+        str | None, option("--audio", "Without a page: a sound file to be heard; silence if not given.")
+    ] = None,
+    output: Annotated[
+        str, option("--output", "A video file for the other's face, a folder ending in /, or none.")
+    ] = "none",
+    seconds: Annotated[
+        float | None,
+        option("--seconds", "End the call after so long; a file is repeated as needed.", min=0.1),
+    ] = None,
+    remember: Remember = False,
+    yes: Annotated[
+        bool, option("--yes", "Send your picture and let the caller in without a question.")
+    ] = False,
+    accept_foreign: Annotated[
+        bool, option("--accept-foreign", "Take a source picture that is not from the other's camera.")
+    ] = False,
+    browser: Annotated[
+        bool, option("--browser/--no-browser", "Open the call's page in the browser, or print its address.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Call another laptop: directly, or in a room of a server; both see each other on a page in the browser.
+
+    Example: visavis call --listen, and on the other laptop: visavis call 192.168.1.5:8765 F7K2QX
+    """
+    from call import call as command
+
+    command.run(
+        options.Call(
+            input=options.Input(video, crop, source, repeat_s=repeat, mode=mode, limit_bps=limit),
+            engine=options.Engine(profile, engine),
+            ice=options.Ice(stun, turn, turn_user, turn_password),
+            way=_way(where, code or token, listen, room, server),
+            headless=headless,
+            audio=audio,
+            output=output,
+            seconds=seconds,
+            yes=yes,
+            takes_foreign=accept_foreign,
+            browser=browser,
+            remember=remember,
+        ),
+        as_json=as_json,
+    )
+
+
+def _way(
+    where: str | None, code: str | None, listen: str | None, room: str | None, server: str | None
+) -> options.Invited | options.Listening | options.Room:
+    """Say how the sides meet; raises BadParameter where the options do not tell, or tell two ways."""
+    if sum(each is not None for each in (where, listen, room)) != 1:
+        raise typer.BadParameter(
+            "Say how to meet: --listen to wait for the other side, HOST and CODE to go to one that listens, "
+            "or --room and --server."
+        )
+    if where is not None:
+        if code is None:
+            raise typer.BadParameter(f"{where} needs the code that it shows: visavis call {where} CODE.")
+        return options.Invited(where, code)
+    if listen is not None:
+        return options.Listening(listen, code)
+    if room is None or server is None:
+        raise typer.BadParameter(f"--room {room} is of a server: add --server, as `visavis serve` prints it.")
+    return options.Room(server, room, code)
 
 
 def demo(

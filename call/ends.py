@@ -6,9 +6,10 @@ before the event loop starts, and shared by two ends in one process.
 
 import ctypes.util
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from call import console
 from call.errors import CallError
@@ -17,11 +18,22 @@ from call.options import Engine, Ice, Input
 if TYPE_CHECKING:
     from codec.format import MotionFormat
     from codec.hello import Hello
+    from codec.residual import ResidualFormat
+    from receiver.remembered import Remembered
     from runtime.profile import Profile
+    from runtime.repairer import Repairer
     from runtime.talker import Talker
     from sender.capture import Input as OpenInput
+    from sender.mirror import Mirror
     from sender.sender import OnFrame, Sender
     from transport.description import IceServer
+
+
+class ResidualCodes(NamedTuple):
+    """What makes and reads residual codes, and the chances by which they are coded."""
+
+    repairer: "Repairer"
+    chances: "ResidualFormat"
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class Ends:
     profile: "Profile"
     talker: "Talker"
     motion_format: "MotionFormat"
+    residual: "ResidualCodes | None" = None  # where the profile has them
 
 
 def load_talker(profile: str, engine: str) -> "tuple[Talker, Profile]":
@@ -77,16 +90,35 @@ def load_ends(wanted: Engine) -> Ends:
     from codec.format import MotionFormat
 
     talker, profile = load_talker(wanted.profile, wanted.engine)
-    return Ends(profile, talker, MotionFormat.load(profile.format_path))
+    return Ends(profile, talker, MotionFormat.load(profile.format_path), load_residual(profile))
+
+
+def load_residual(profile: "Profile") -> ResidualCodes | None:
+    """Load a profile's residual codes, if it has any; raises EngineError or BitstreamError with a sentence."""
+    from codec.residual import ResidualFormat
+    from runtime.repairer import load_repairer
+
+    if not profile.residual:
+        return None
+    return ResidualCodes(load_repairer(profile), ResidualFormat.load(profile.residual_path))
 
 
 def make_sender(
-    ends: Ends, opened: "OpenInput", wanted: Input, *, hello: "Hello", on_frame: "OnFrame | None" = None
+    ends: Ends,
+    opened: "OpenInput",
+    wanted: Input,
+    *,
+    hello: "Hello",
+    on_frame: "OnFrame | None" = None,
+    on_notice: Callable[[str], None] = console.say,
+    remember: bool = False,
 ) -> "Sender":
-    """Build the sending side: what is read from `opened`, sent as `wanted` says.
+    """Build the sending side: what is read from `opened`, sent as `wanted` says; with `remember` it begins with
+    the last call's source picture where that still fits.
 
-    Raises CallError where more keypoints are wanted than the profile has.
+    Raises CallError where more keypoints are wanted than the profile has, and for a limit on what has no time.
     """
+    from sender.own_picture import OwnPicture
     from sender.sender import Sender, SenderSettings
 
     if (wanted.keypoints or 0) > ends.profile.keypoints:
@@ -100,6 +132,8 @@ def make_sender(
             source = named
         case file:
             source = Path(file)
+    if wanted.fast and wanted.limit_bps is not None:
+        raise CallError("--limit is for calls in real time: leave out --limit or --fast.")
     settings = SenderSettings(
         crop=wanted.crop,
         source=source,
@@ -107,6 +141,7 @@ def make_sender(
         keypoints=wanted.keypoints,
         mode=wanted.mode,
         bundle=wanted.bundle,
+        limit_bps=wanted.limit_bps,
     )
     return Sender(
         ends.talker,
@@ -114,9 +149,37 @@ def make_sender(
         motion_format=ends.motion_format,
         hello=hello,
         settings=settings,
-        on_notice=console.say,
+        on_notice=on_notice,
+        # Another day's or another person's picture is nothing like what the camera sees, and is meant to be.
+        mirror=None if isinstance(source, Path) else _mirror(ends, on_notice),
+        own=OwnPicture(pictures_folder() / "own.picture") if remember else None,
         **({} if on_frame is None else {"on_frame": on_frame}),
     )
+
+
+def _mirror(ends: Ends, on_notice: Callable[[str], None]) -> "Mirror":
+    from sender.mirror import Mirror
+    from sender.residual import ResidualCorrector
+
+    corrector = None
+    if ends.residual is not None:
+        repairer, chances = ends.residual
+        corrector = ResidualCorrector(ends.talker, repairer, ends.motion_format, chances)
+    return Mirror(ends.talker, on_notice=on_notice, corrector=corrector)
+
+
+def remembered(consent: bool) -> "Remembered | None":
+    """Return where a receiver keeps source pictures from call to call; None without the user's consent."""
+    from receiver.remembered import Remembered
+
+    return Remembered(pictures_folder() / "received") if consent else None
+
+
+def pictures_folder() -> Path:
+    """Return where source pictures are kept from call to call."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("visavis")) / "pictures"
 
 
 def ice_servers(ice: Ice) -> "list[IceServer]":

@@ -6,6 +6,8 @@ import typer
 
 from call import options
 
+LEAST_LIMIT_BPS = 8_000.0  # four motions to a packet, half of the frames
+
 
 def variable(name: str) -> str:
     """Return the environment's name for a setting: VISAVIS_TURN_USER for turn-user."""
@@ -38,9 +40,33 @@ Mode = Annotated[
     options.Mode, option("--mode", "How motion is coded; auto is predictive where both ends can.")
 ]
 Bundle = Annotated[
-    int,
+    int | None,
     option(
-        "--bundle", "Motions in a predictive packet: fewer bytes, and later by as many frames.", min=1, max=4
+        "--bundle",
+        "Motions in a predictive packet: fewer bytes, and later by as many frames; as the line has it, if not given.",
+        min=1,
+        max=4,
+    ),
+]
+
+
+def parse_limit(text: str) -> float:
+    """Read what a call may send, in bit/s. Raises typer.BadParameter for less than any call needs."""
+    from call.line import parse_rate
+
+    limit_bps = parse_rate(text)
+    if limit_bps < LEAST_LIMIT_BPS:
+        raise typer.BadParameter(f"{text} is too little for a call: it needs {LEAST_LIMIT_BPS / 1000:g}k.")
+    return limit_bps
+
+
+Limit = Annotated[
+    float | None,
+    option(
+        "--limit",
+        "Send no more than so many bit/s in all, as in 50k, at the IP layer.",
+        parser=parse_limit,
+        metavar="RATE",
     ),
 ]
 Yaw = Annotated[
@@ -50,6 +76,10 @@ Pitch = Annotated[float, option("--pitch", "Turn the head by so many degrees; > 
 Frontal = Annotated[bool, option("--frontal", "Show the head level, whichever way it is turned.")]
 Relative = Annotated[
     bool, option("--relative", "Move the source picture's own head by what the other's has moved.")
+]
+Remember = Annotated[
+    bool,
+    option("--remember", "Keep source pictures on this machine, so that the next call starts at once."),
 ]
 Json = Annotated[bool, option("--json", "Print figures as JSON.")]
 Stun = Annotated[str | None, option("--stun", "A STUN server, as in stun:stun.example.org:3478.")]

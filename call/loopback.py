@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from call import console, line, options, quality
-from call.ends import Ends, load_ends, make_sender
+from call.ends import Ends, load_ends, make_sender, remembered
 from call.errors import CallError
 from call.meter import Cost, Meter
 from call.pairs import Pairs, Picture
@@ -67,7 +67,9 @@ def run(wanted: options.Loopback, *, as_json: bool) -> None:
     if as_json:
         console.print_json(figures)
     else:
-        console.print_figures("Loopback", figures)
+        console.print_figures(
+            "Loopback", {name: value for name, value in figures.items() if name != "rate_decisions"}
+        )
     if held.interrupted:
         raise KeyboardInterrupt
 
@@ -121,8 +123,12 @@ async def hold(
             on_shown=watch.on_shown,
             on_source=watch.on_source,
             view=View(**asdict(wanted.view)),
+            residual=ends.residual,
+            remembered=remembered(wanted.remember),
         )
-        sender = make_sender(ends, opened, wanted.input, hello=hello, on_frame=on_frame)
+        sender = make_sender(
+            ends, opened, wanted.input, hello=hello, on_frame=on_frame, remember=wanted.remember
+        )
         receiving_peer = Peer(
             on_motion=receiver.on_motion, on_control=receiver.on_control, on_closed=receiver.on_closed
         )
@@ -241,6 +247,8 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
         "motion_kbps": motion_kbps,
         "payload_kbps": None if motion_kbps is None else motion_kbps + source_kbps,
         "source_bytes": sent.source_bytes,
+        **rate_figures(sent),
+        **mirror_figures(sent),
         "wire_kbps_forward": held.wire.sent_bytes * 8 / held.seconds / 1000,
         "wire_kbps_back": held.wire.received_bytes * 8 / held.seconds / 1000,
         "setup_bytes": held.setup_bytes,
@@ -269,9 +277,45 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
         "latency_ms_p50": no_latency,
         "latency_ms_p95": no_latency,
         "mode": "the call ended before the peers had met",
+        "mode_shares": "no frame was coded",
+        **dict.fromkeys(
+            ("rate_believed_kbps", "rate_changes", "rate_decisions"),
+            "the clip was sent as fast as it goes" if wanted.input.fast else "no motion could be sent",
+        ),
+        **dict.fromkeys(mirror_figures(sent), "the source picture is not the camera's, so no mirror looked"),
+        "mirror_distance": "the mirror has not looked",
+        "mirror_face_distance": "the mirror has not looked",
         "output": "none was to be written",
     }
     return figures | {"why": {key: why for key, why in reasons.items() if figures[key] is None}}
+
+
+def rate_figures(sent: "SenderStats") -> dict[str, Any]:
+    """Return how frames were coded, and what was decided for the line: the newest decisions, and how often they
+    changed; None where there were none."""
+    coded, rate = sum(sent.frames_by_mode.values()), sent.rate
+    return {
+        "frames_left_out": sent.frames_left_out,
+        "mode_shares": {mode: frames / coded for mode, frames in sent.frames_by_mode.items()} or None,
+        "rate_believed_kbps": None if rate is None else rate.believed_bps / 1000,
+        "rate_changes": None if rate is None else rate.changes,
+        "rate_decisions": None if rate is None else rate.decisions,
+    }
+
+
+def mirror_figures(sent: "SenderStats") -> dict[str, Any]:
+    """Return what the sender's mirror saw and did; None everywhere where there was none."""
+    mirror = sent.mirror
+    return {
+        "mirror_looks": None if mirror is None else mirror.looks,
+        "mirror_skipped": None if mirror is None else mirror.skipped,
+        "mirror_distance": None if mirror is None else mirror.distance,
+        "mirror_face_distance": None if mirror is None else mirror.face,
+        "repairs": None if mirror is None else mirror.repairs,
+        "residual_repairs": None if mirror is None else mirror.corrections,
+        "pictures_returned_to": None if mirror is None else mirror.returns,
+        "gallery_pictures": None if mirror is None else mirror.added,
+    }
 
 
 def all_figures(call: Mapping[str, Any], pictures: Mapping[str, Any]) -> dict[str, Any]:

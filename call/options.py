@@ -37,7 +37,8 @@ class Input:
     `source` is 'first', 'chosen' or a picture's file; `repeat_s` plays the input over and over for so long;
     `fast` sends every frame of a clip, in order and as fast as it goes, instead of in real time;
     `keypoints` sends the first so many of the profile's; `rounding` rounds motion to visible steps;
-    `mode` is how motion is coded, 'auto' being predictive where both ends can; `bundle` motions share a packet then.
+    `mode` is how motion is coded, 'auto' being as both ends can and the line has it; `bundle` motions share a
+    predictive packet, None being as the line has it; `limit_bps` holds for all that is sent, at the IP layer.
     """
 
     spec: str
@@ -48,7 +49,8 @@ class Input:
     keypoints: int | None = None
     rounding: bool = True
     mode: Mode = "auto"
-    bundle: int = 1
+    bundle: int | None = None
+    limit_bps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,17 +94,20 @@ class Loopback:
     quality: bool = True
     line: Line | None = None
     view: View = View()
+    remember: bool = False
 
 
 @dataclass(frozen=True)
 class Send:
-    """One direction, this end sending. `connect` and `token` are what the receiver printed."""
+    """One direction, this end sending. `connect` and `token` are what the receiver printed; `remember` begins with the
+    last call's source picture where that still fits."""
 
     input: Input
     engine: Engine
     ice: Ice
     connect: str
     token: str
+    remember: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,21 @@ class Receive:
     output: str | None
     wait_s: float | None
     view: View = View()
+    remember: bool = False
+
+
+@dataclass(frozen=True)
+class Serve:
+    """The signalling server: where it listens, and with what certificate; `key` may stand in `cert`'s file.
+
+    `behind_proxy` believes a proxy of one's own about whom it passes on.
+    """
+
+    host: str
+    port: int
+    cert: Path | None
+    key: Path | None
+    behind_proxy: bool
 
 
 @dataclass(frozen=True)
@@ -127,3 +147,52 @@ class Demo:
     video: str | None
     folder: Path
     seconds: float
+
+
+@dataclass(frozen=True)
+class Invited:
+    """A call to a side that listens: where (HOST:PORT) and with what code it lets one caller in."""
+
+    address: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A call that the other side comes to, at HOST:PORT; a code is made where none is given."""
+
+    at: str
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Room:
+    """A call in a room of a server (ws:// or wss://); without a code this side opens it."""
+
+    server: str
+    name: str
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of two directions.
+
+    `way` is how the sides meet. `headless` holds it without a page; then `audio` is a file to be heard (None: silence),
+    `output` takes the other's face, `seconds` ends the call so long after it began. `yes` agrees beforehand to what a
+    person is asked otherwise, but for a foreign picture, which `takes_foreign` does. `browser` opens the page.
+    `remember` keeps the other's source pictures for the next call.
+    """
+
+    input: Input
+    engine: Engine
+    ice: Ice
+    way: Invited | Listening | Room
+    headless: bool = False
+    audio: str | None = None
+    output: str = "none"
+    seconds: float | None = None
+    yes: bool = False
+    takes_foreign: bool = False
+    browser: bool = True
+    remember: bool = False

@@ -27,6 +27,14 @@ def models_export(context: typer.Context) -> None:
     hand_over("models.build", ["export", *context.args])
 
 
+def models_residual(context: typer.Context) -> None:
+    """Take a trained residual network into a profile.
+
+    Example: visavis models residual laptop-256 --data ../shared/data
+    """
+    hand_over("models.build", ["residual", *context.args])
+
+
 def models_quantise(context: typer.Context) -> None:
     """Make the 8-bit form of a profile's graphs, which runs twice as fast.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from call import console, options
 from call.address import Address, address_to_tell, parse_address
-from call.ends import Ends, ice_servers, load_ends
+from call.ends import Ends, ice_servers, load_ends, remembered
 
 if TYPE_CHECKING:
     from receiver.receiver import Receiver
@@ -59,6 +59,8 @@ async def _receive(wanted: options.Receive, ends: Ends) -> Received:
         output=open_output(output),
         on_notice=console.say,
         view=View(**asdict(wanted.view)),
+        residual=ends.residual,
+        remembered=remembered(wanted.remember),
     )
     wires: list[WireStats] = []
     follower = asyncio.create_task(_follow(receiver))

@@ -41,7 +41,7 @@ async def _send(wanted: options.Send, ends: Ends) -> "tuple[SenderStats, WireSta
         wanted.input.spec, realtime=not wanted.input.fast, repeat_s=wanted.input.repeat_s
     ) as opened:
         hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
-        sender = make_sender(ends, opened, wanted.input, hello=hello)
+        sender = make_sender(ends, opened, wanted.input, hello=hello, remember=wanted.remember)
         peer = Peer(
             ice_servers=ice_servers(wanted.ice),
             on_motion=lambda data: None,

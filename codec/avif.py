@@ -12,6 +12,7 @@ _BRAND = b"ftypavif"
 _BOXES = (b"ftyp", b"meta", b"mdat")
 
 _SEQUENCE_HEADER, _TEMPORAL_DELIMITER, _METADATA, _FRAME = 1, 2, 5, 6
+_MOST_UNITS = 8  # ours have four at most; 256 kB of empty ones would take as long as many pictures
 
 
 def is_avif(data: bytes) -> bool:
@@ -24,8 +25,9 @@ def still_of(data: bytes) -> tuple[bytes, int, int]:
 
     Raises BitstreamError for anything but one still picture stored as our encoder stores it.
     """
-    names, payload, offset = [], b"", 0
-    while offset < len(data):
+    names: list[bytes] = []
+    payload, offset = b"", 0
+    while offset < len(data) and len(names) <= len(_BOXES):
         size, name = int.from_bytes(data[offset : offset + 4], "big"), data[offset + 4 : offset + 8]
         if size < 8 or offset + size > len(data):
             raise BitstreamError("a box of an AVIF file ends outside of it")
@@ -40,8 +42,11 @@ def still_of(data: bytes) -> tuple[bytes, int, int]:
 
 def _dimensions(stream: bytes) -> tuple[int, int]:
     """Return width and height of a stream of one sequence header and one frame."""
-    headers, frames, offset = [], 0, 0
+    headers, frames, units, offset = [], 0, 0, 0
     while offset < len(stream):
+        units += 1
+        if units > _MOST_UNITS:
+            raise BitstreamError(f"a still picture has at most {_MOST_UNITS} AV1 units")
         header = stream[offset]
         kind = header >> 3 & 15
         if header & 0b10000111 != 0b10:  # no forbidden bit, no extension, with its size, nothing reserved

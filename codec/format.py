@@ -6,9 +6,6 @@ A profile's `tables.npz` fills it. Does not know how tables are fitted (codec.ta
 import hashlib
 import math
 import struct
-import tokenize
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from codec.arrays import load_arrays
 from codec.errors import BitstreamError
 from codec.motion import POSE_NUMBERS, Floats
 from codec.prediction import PredictionFormat
 from codec.ranges import FREQUENCY_SUM, SYMBOLS, ByteTables, Frequencies
 
 MAX_KEYPOINTS = 31  # the packet header counts the offsets left out in five bits
-MAX_FILE_BYTES = 4 << 20
 
 _FIELDS = ("rotation_step", "translation_step", "expression_steps", "tables", "exact_tables")
 _PREDICTION_FIELDS = ("basis", "steps", "origin", "rates", "contexts", "tables")
@@ -137,32 +134,16 @@ class MotionFormat:
 
         Raises BitstreamError for a damaged file and OSError for one that cannot be read.
         """
+        arrays = load_arrays(path)
         try:
-            with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
-                size = sum(member.file_size for member in archive.infolist())
-                if size > MAX_FILE_BYTES:
-                    raise BitstreamError(f"the motion format {path} unpacks to {size} bytes")
-                file.seek(0)
-                with np.load(file, allow_pickle=False) as arrays:
-                    rotation, translation, steps, tables, exact = (arrays[name] for name in _FIELDS)
-                    prediction = None
-                    if any(name.startswith(_PREDICTION) for name in arrays.files):
-                        prediction = PredictionFormat(
-                            *(arrays[_PREDICTION + name] for name in _PREDICTION_FIELDS)
-                        )
+            rotation, translation, steps, tables, exact = (arrays[name] for name in _FIELDS)
+            prediction = None
+            if any(name.startswith(_PREDICTION) for name in arrays):
+                prediction = PredictionFormat(*(arrays[_PREDICTION + name] for name in _PREDICTION_FIELDS))
             return MotionFormat(
                 len(steps), float(rotation), float(translation), steps, tables, exact, prediction
             )
-        except (KeyError, TypeError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
-            raise BitstreamError(f"the motion format {path} is damaged: {error}") from error
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            struct.error,
-            MemoryError,
-            OverflowError,
-            tokenize.TokenError,
-        ) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BitstreamError(f"the motion format {path} is damaged: {error}") from error
 
 

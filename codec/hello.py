@@ -23,12 +23,14 @@ class Capability(IntFlag):
 
     A call is held in order where one side sends so and the other draws so: the motions come as
     `codec.control.OrderedMotion`, every one is drawn, in the order of capture and without a clock, and the
-    receiver's feedback sets the pace.
+    receiver's feedback sets the pace. A receiver that remembers pictures may have a source picture of an earlier call:
+    it wants to be offered the hash first (`codec.control.PictureOffer`).
     """
 
     DRAWS_IN_ORDER = 1
     SENDS_IN_ORDER = 2
     DECODES_PREDICTIVE = 4
+    REMEMBERS_PICTURES = 8
 
 
 class HelloMismatch(BitstreamError):

@@ -61,6 +61,10 @@ class PredictiveEncoder:
         fine = fine_from_levels(self._sent[-1].levels, self._prediction)
         return motion_from_fine(fine, self._format.steps)
 
+    def refers(self, captured_s: float) -> bool:
+        """Say whether a packet that begins with a motion captured then would refer to one, and not stand alone."""
+        return self._reference(math.floor(captured_s * TICKS_PER_SECOND + 0.5))[1] > 0
+
     def acknowledge(self, ticks: int) -> None:
         """Learn that the receiver holds the motion of this capture time, 0..4095.
 

@@ -25,6 +25,12 @@ _STATE_BITS = 64  # of constriction's range coder; the decoder reads so far ahea
 
 Frequencies = npt.NDArray[np.uint16]
 Model = Any  # constriction.stream.model.Categorical, which has no types
+Chances = npt.NDArray[np.uint16]  # of a bit's being 1, in 2**16
+Bits = npt.NDArray[np.int32]
+
+# A family: each bit of an array has a chance of its own. The share of 0 is `floor((2**24 - 2) * (1 - chance)) + 1`, a
+# product that float64 holds exactly where the chance is a multiple of 2**-16 (a test looks at every one).
+_BITS = constriction.stream.model.Bernoulli(perfect=False)
 
 
 class Models:
@@ -58,6 +64,10 @@ class RangeWriter:
         """Code a symbol of the model's alphabet."""
         self._encoder.encode(symbol, model)
 
+    def put_bits(self, bits: Bits, chances: Chances) -> None:
+        """Code an array of 0 and 1, each by its chance of being 1, from 1 on."""
+        self._encoder.encode(bits, _BITS, chances / FREQUENCY_SUM)
+
     def finish(self) -> bytes:
         """Return the shortest code that decodes."""
         return _shortest(self._encoder)
@@ -75,6 +85,13 @@ class RangeReader:
         """Return the next symbol; raises BitstreamError for a code outside of every symbol's range."""
         try:
             return int(self._decoder.decode(model))
+        except AssertionError as error:
+            raise BitstreamError("the range code lies outside of its tables") from error
+
+    def get_bits(self, chances: Chances) -> Bits:
+        """Return as many bits as there are chances; raises BitstreamError as `get` does."""
+        try:
+            return np.asarray(self._decoder.decode(_BITS, chances / FREQUENCY_SUM), dtype=np.int32)
         except AssertionError as error:
             raise BitstreamError("the range code lies outside of its tables") from error
 

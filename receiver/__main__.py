@@ -9,6 +9,7 @@ import sys
 
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
+from codec.residual import ResidualFormat
 from receiver.errors import ReceiverError
 from receiver.output import open_output, unnamed_output
 from receiver.receiver import Receiver
@@ -16,6 +17,7 @@ from receiver.session import make_hello, receive
 from receiver.stats import ReceiverStats
 from runtime.engine import ENGINES, EngineError, load
 from runtime.profile import ProfileError, load_profile
+from runtime.repairer import load_repairer
 from runtime.talker import Talker
 from transport.errors import TransportError
 from transport.peer import WireStats
@@ -90,7 +92,12 @@ def main() -> int:
         motion_format = MotionFormat.load(profile.format_path)
         talker = Talker(load(profile, engine=options.engine), picture_size=profile.picture_size)
         hello = make_hello(profile, motion_format)
-        receiver = Receiver(talker, motion_format, hello=hello, output=output, on_notice=_say)
+        residual = None
+        if profile.residual:
+            residual = load_repairer(profile), ResidualFormat.load(profile.residual_path)
+        receiver = Receiver(
+            talker, motion_format, hello=hello, output=output, on_notice=_say, residual=residual
+        )
         wires: list[WireStats] = []
         try:
             asyncio.run(_receive(receiver, options, wires))

@@ -7,11 +7,15 @@ lock lives here. It knows no packets and no outputs.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 from codec.decoder import DecodedMotion
 from codec.motion import Motion
+from codec.packet import MAX_SOURCES
 from codec.picture import Picture
+from receiver.crossfade import Blend, CrossFade, mix
+from receiver.idle import Idler
 from receiver.in_order import InOrder
 from receiver.playout import Playout, PlayoutCounts, Shown
 from runtime.talker import Source, Talker
@@ -44,6 +48,15 @@ class Buffer(Protocol):
     def next(self, now_s: float) -> Shown | None: ...
 
 
+class _Due(NamedTuple):
+    """A picture to be made: its number, what it shows, and what of."""
+
+    number: int
+    shown: Shown
+    blend: Blend
+    sources: dict[int, Source]
+
+
 class Drawing:
     """Draws motions when they are due, from `start` to `finish`.
 
@@ -68,11 +81,18 @@ class Drawing:
     ) -> None:
         self._talker = talker
         self._view = view
-        self._reference: Pose | None = None  # the first motion's, from which relative motion is measured
+        # The first motion and its source: from there relative motion is measured.
+        self._reference: tuple[Pose, Source] | None = None
         self._on_picture = on_picture
         self._on_error = on_error
         self._playout: Buffer = Playout()
+        self._idler = Idler()
+        self._last: Shown | None = None
+        # By a number that is new with each picture of a slot, so that what waits to be drawn keeps the picture that it
+        # named: the slot, and MAX_SOURCES more for every second picture. Nothing waits for longer than two of them.
         self._sources: dict[int, Source] = {}
+        self._numbers: dict[int, int] = {}  # of each slot's newest picture
+        self._fade = CrossFade()
         self._changed = threading.Condition()
         self._end_s: float | None = None
         self._failed = False
@@ -97,18 +117,44 @@ class Drawing:
         """Draw from this source what names its slot from now on, and relax to its pose."""
         rest = Motion(source.rotation, source.translation, source.expression)
         with self._changed:
-            self._sources[slot] = source
-            self._playout.set_rest(slot, rest)
+            number = (
+                (self._numbers[slot] + MAX_SOURCES) % (2 * MAX_SOURCES) if slot in self._numbers else slot
+            )
+            self._numbers[slot] = number
+            self._sources[number] = source
+            self._playout.set_rest(number, rest)
+
+    def look(self, view: View) -> None:
+        """See the head like this from the next picture on."""
+        with self._changed:
+            self._view = view
+
+    def hold(self, hold_s: float) -> None:
+        """Show all by so much later than need be, for a voice that is slower."""
+        with self._changed:
+            if isinstance(self._playout, Playout):
+                self._playout.hold_s = hold_s
+            self._changed.notify_all()
+
+    def idle(self, on: bool) -> None:
+        """Let the face breathe and blink where no motion comes, or not."""
+        with self._changed:
+            self._idler.on = on
+            self._changed.notify_all()
+
+    def source_in(self, slot: int) -> Source | None:
+        """Return the source picture that motions which name this slot are drawn from, None before there is one."""
+        return self._sources.get(slot)
 
     def has_source(self, slot: int) -> bool:
         """Say whether motions that name this slot can be drawn."""
-        return slot in self._sources
+        return slot in self._numbers
 
     def push(self, motions: Sequence[DecodedMotion], arrived_s: float) -> None:
         """Take in motions whose sources are there."""
         with self._changed:
             for motion in motions:
-                self._playout.push(motion, arrived_s)
+                self._playout.push(replace(motion, source=self._numbers[motion.source]), arrived_s)
             self._changed.notify_all()
 
     @property
@@ -132,12 +178,12 @@ class Drawing:
 
     def _work(self) -> None:
         try:
-            while (item := self._wait()) is not None:
-                number, shown, source = item
+            while (due := self._wait()) is not None:
                 began_s = time.monotonic()
-                picture = self._talker.draw(source, *self._seen(shown.motion, source))
-                if not self._wait_for_turn(number):
+                picture = self._draw(due)
+                if not self._wait_for_turn(due.number):
                     return
+                shown = replace(due.shown, source=due.shown.source % MAX_SOURCES)
                 self._on_picture(shown, picture, began_s, time.monotonic())
                 with self._changed:
                     self._handed_on += 1
@@ -149,27 +195,60 @@ class Drawing:
             if first:
                 self._on_error(error)
 
-    def _wait(self) -> tuple[int, Shown, Source] | None:
-        """Sleep until something is due; returns it with its number, None at the end."""
+    def _wait(self) -> _Due | None:
+        """Sleep until something is due; returns it, None at the end."""
         with self._changed:
             while not self._failed:
                 now_s = time.monotonic()
                 if self._end_s is not None and (now_s >= self._end_s or not self._playout.waiting):
                     return None
-                shown = self._playout.next(now_s)
+                shown = self._playout.next(now_s) or self._idle(now_s)
                 if shown is not None:
+                    self._last = shown
                     self._taken += 1
-                    return self._taken - 1, shown, self._sources[shown.source]
+                    return _Due(self._taken - 1, shown, self._fade.next(shown.source), dict(self._sources))
                 due_s = self._playout.due_s()
+                if due_s is None and self._sources:
+                    due_s = self._idler.due_s(now_s)
                 times_s = [time_s for time_s in (due_s, self._end_s) if time_s is not None]
                 self._changed.wait(max(min(times_s) - now_s, 0.0) if times_s else None)
             return None
 
+    def _idle(self, now_s: float) -> Shown | None:
+        """Return what an idling face does now, where it idles and nothing else is to come."""
+        if not self._idler.on or not self._sources or self._playout.due_s() is not None:
+            self._idler.interrupt()
+            return None
+        ticks, slot = (0, min(self._sources)) if self._last is None else (self._last.ticks, self._last.source)
+        source = self._sources[slot]
+        rest = Motion(source.rotation, source.translation, source.expression)
+        motion = self._idler.next(now_s, rest, source.canonical)
+        return None if motion is None else Shown("idle", ticks, slot, motion)
+
+    def _draw(self, due: _Due) -> Picture:
+        source = due.sources[due.blend.source]
+        pose = self._seen(due.shown.motion, source)
+        picture = self._talker.draw(source, *pose)
+        if due.blend.other is None:
+            return picture
+        other = due.sources[due.blend.other]
+        return mix(picture, self._talker.draw(other, *self._rebased(pose, source, other)), due.blend.weight)
+
     def _seen(self, motion: Motion, source: Source) -> Pose:
+        """Return the pose to draw: relative motion moves the head of the first source, whichever is drawn from."""
         pose = Pose(motion.rotation, motion.translation, motion.expression)
         with self._changed:
-            self._reference = reference = self._reference or pose
-        return self._view.of(pose, reference, Pose(source.rotation, source.translation, source.expression))
+            self._reference = self._reference or (pose, source)
+            reference, first = self._reference
+        rest = Pose(first.rotation, first.translation, first.expression)
+        seen = self._view.of(self._rebased(pose, source, first), reference, rest)
+        return self._rebased(seen, first, source)
+
+    def _rebased(self, pose: Pose, of: Source, to: Source) -> Pose:
+        """Return a pose that was for one source for another one."""
+        if of is to:
+            return pose
+        return pose._replace(expression=self._talker.rebase(pose.rotation, pose.expression, of=of, to=to))
 
     def _wait_for_turn(self, number: int) -> bool:
         """Sleep until the pictures before this one are handed on; False if one of them failed."""

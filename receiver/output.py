@@ -21,8 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from receiver.errors import OutputError
+from receiver.sound_track import SoundTrack
 
 Picture = npt.NDArray[np.uint8]
+Sound = npt.NDArray[np.int16]
 
 UNNAMED = Path("received.mp4")
 VIDEO_FORMATS = {".mp4": "mp4", ".mkv": "matroska"}
@@ -44,6 +46,13 @@ class Output(Protocol):
         Times rise from picture to picture. Raises OutputError.
         """
 
+    def write_sound(self, samples: Sound, at_s: float) -> None:
+        """Add sound, int16 mono at 48 kHz, heard from `at_s` seconds on, where there is a place for it.
+
+        Times rise; gaps are silent. What comes before the first picture, or before 0 s, is left out.
+        Raises OutputError.
+        """
+
     def finish(self) -> None:
         """Complete what was written and give it its name; without a picture nothing is left.
 
@@ -54,10 +63,10 @@ class Output(Protocol):
         """Remove what was written; never raises."""
 
 
-def open_output(spec: str) -> Output:
+def open_output(spec: str, *, sound: bool = False) -> Output:
     """Open the output that a person named: `x.mp4` or `x.mkv`, `folder/`, or `none`.
 
-    Raises OutputError where nothing can be written there, before a call begins.
+    `sound`: give a video a sound track. Raises OutputError where nothing can be written there, before a call begins.
     """
     if spec == "none":
         return Nothing()
@@ -67,7 +76,7 @@ def open_output(spec: str) -> Output:
     if spec.endswith(("/", os.sep)) or path.is_dir():
         return PictureFolder(path)
     if path.suffix.lower() in VIDEO_FORMATS:
-        return VideoFile(path)
+        return VideoFile(path, sound=sound)
     raise OutputError(f"{spec} is no output: name a .mp4 or .mkv file, a folder ending in /, or none.")
 
 
@@ -86,6 +95,9 @@ class Nothing:
     def write(self, picture: Picture, at_s: float) -> None:
         """Drop the picture."""
 
+    def write_sound(self, samples: Sound, at_s: float) -> None:
+        """Drop the sound."""
+
     def finish(self) -> None:
         """Do nothing."""
 
@@ -94,10 +106,15 @@ class Nothing:
 
 
 class VideoFile:
-    """An H.264 file (yuv420p, index in front) that plays in browsers, with the times it was given."""
+    """An H.264 file (yuv420p, index in front) that plays in browsers, with the times it was given.
 
-    def __init__(self, target: Path) -> None:
+    With `sound` it has a sound track as well (AAC, mono), for what `write_sound` is given.
+    """
+
+    def __init__(self, target: Path, *, sound: bool = False) -> None:
         self._target = target
+        self._with_sound = sound
+        self._sound: SoundTrack | None = None
         self._part = _part_of(target)
         # Also removes the part if the program ends by an exception that nobody caught.
         self._cleanup = weakref.finalize(self, _remove, self._part)
@@ -123,7 +140,15 @@ class VideoFile:
         stream.codec_context.time_base = TIME_BASE
         stream.codec_context.thread_count = 1  # the networks need the cores more
         stream.codec_context.colorspace = BT601
+        if self._with_sound:  # the file's header names all streams
+            self._sound = SoundTrack(self._container)
         return stream
+
+    def write_sound(self, samples: Sound, at_s: float) -> None:
+        """Code sound, if there is a track for it. Raises OutputError."""
+        if self._sound is not None:
+            with _told(self._target):
+                self._sound.write(samples, at_s)
 
     def finish(self) -> None:
         """Write the index and rename the file. Raises OutputError."""
@@ -133,6 +158,8 @@ class VideoFile:
         try:
             with _told(self._target):
                 self._container.mux(self._stream.encode(None))
+                if self._sound is not None:
+                    self._sound.finish()
                 self._container.close()
                 os.replace(self._part, self._target)
         except OutputError:
@@ -164,6 +191,9 @@ class PictureFolder:
         coded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
         with _told(self._target):
             (self._part / f"{round(at_s * 1000):09d}.png").write_bytes(coded.tobytes())
+
+    def write_sound(self, samples: Sound, at_s: float) -> None:
+        """Drop the sound."""
 
     def finish(self) -> None:
         """Give the folder its name. Raises OutputError."""

@@ -18,7 +18,7 @@ from codec.motion import Motion
 from receiver.clock import TICKS_PER_SECOND, PlayoutClock
 from receiver.inbetween import extrapolate, interpolate, relax
 
-Kind = Literal["fresh", "interpolated", "extrapolated", "relaxed"]
+Kind = Literal["fresh", "interpolated", "extrapolated", "relaxed", "idle"]
 
 # A capture time this far from where the clock expects it is another clock: the sender has started anew, or
 # has been silent for longer than the 12 bits on the wire can tell.
@@ -87,6 +87,7 @@ class Playout:
     def __init__(self) -> None:
         self.counts = PlayoutCounts()
         self.clock = PlayoutClock()
+        self.hold_s = 0.0  # how much later everything is shown, so that a slower voice can keep step
         self._rests: dict[int, Motion] = {}
         self._waiting: list[_Waiting] = []
         self._suspect: tuple[DecodedMotion, float] | None = None
@@ -147,8 +148,8 @@ class Playout:
 
     @property
     def delay_s(self) -> float:
-        """The playout delay as it stands, in seconds."""
-        return self.clock.delay_s
+        """The playout delay as it stands, in seconds, with the hold."""
+        return self.clock.delay_s + self.hold_s
 
     @property
     def waiting(self) -> int:
@@ -157,7 +158,7 @@ class Playout:
 
     def due_s(self) -> float | None:
         """Return when `next` will have something to show; None: not before another motion comes."""
-        times_s = [self.clock.due_s(waiting.ticks) for waiting in self._waiting[:1]]
+        times_s = [self._due_s(waiting.ticks) for waiting in self._waiting[:1]]
         filler = self._filler()
         if filler is not None:
             times_s.append(filler.at_s)
@@ -166,11 +167,11 @@ class Playout:
     def next(self, now_s: float) -> Shown | None:
         """Return what is to be drawn at `now_s`; None: what is on the screen stays (ask again at `due_s`)."""
         due = 0
-        while due < len(self._waiting) and self.clock.due_s(self._waiting[due].ticks) <= now_s:
+        while due < len(self._waiting) and self._due_s(self._waiting[due].ticks) <= now_s:
             due += 1
         if due == 0:
             return self._fill(now_s)
-        if now_s - self.clock.due_s(self._waiting[0].ticks) > OVERDUE_S:
+        if now_s - self._due_s(self._waiting[0].ticks) > OVERDUE_S:
             self.counts.skipped += due - 1
             del self._waiting[: due - 1]
         ticks, arrived_s, decoded = self._waiting.pop(0)
@@ -179,6 +180,9 @@ class Playout:
         self._relaxing_from = None
         self.counts.fresh += 1
         return self._show(fresh, ticks, now_s)
+
+    def _due_s(self, ticks: float) -> float:
+        return self.clock.due_s(ticks) + self.hold_s
 
     def _show(self, shown: Shown, position: float, now_s: float) -> Shown:
         self._shown, self._position, self._shown_s = shown, position, now_s
@@ -208,7 +212,7 @@ class Playout:
         grace_s = grace / TICKS_PER_SECOND
         # Where the stream runs behind its clock, the rhythm of what was shown counts, not the clock.
         rhythm_s = self._shown_s + step / TICKS_PER_SECOND + (grace_s if self._shown is self._fresh else 0.0)
-        return _Filler(position, step, max(self.clock.due_s(position) + grace_s, rhythm_s))
+        return _Filler(position, step, max(self._due_s(position) + grace_s, rhythm_s))
 
     def _fill(self, now_s: float) -> Shown | None:
         filler = self._filler()

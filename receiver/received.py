@@ -1,23 +1,56 @@
-"""Which of the newest motions came: what the feedback tells the sender. Knows no messages and no clock."""
+"""Which of the newest motions came, how many packets, and how quickly: what the feedback tells the sender. Knows no
+messages, and clocks only as numbers."""
 
-from codec.time import TICK_CYCLE
+from codec.control import Transit
+from codec.time import TICK_CYCLE, TICKS_PER_SECOND
 
 BITS = 32
 # A capture time this far (in ticks) behind the newest belongs to a sender that has started anew.
 RESTART_TICKS = 120
+PACKETS_CYCLE = 1 << 16
+MS_CYCLE = 1 << 16
+FARTHEST_TICKS = 254  # what the feedback can tell
 
 
 class Received:
-    """Remembers the newest capture time and, one bit a tick, the 32 before it."""
+    """Remembers the newest capture time and, one bit a tick, the 32 before it; counts packets, and keeps the quickest
+    of those that came since it was asked for last."""
 
     def __init__(self) -> None:
         self._newest: int | None = None
+        self._packets = 0
+        self._quickest: tuple[float, int] | None = None  # transit in seconds, continuous capture time
         self.bitmap = 0  # bit i: the motion i + 1 ticks before the newest one came as well
 
     @property
     def newest_ticks(self) -> int | None:
         """The newest capture time as it stands on the wire, 0..4095; None before the first."""
         return None if self._newest is None else self._newest % TICK_CYCLE
+
+    @property
+    def packets(self) -> int:
+        """How many packets came, modulo 2**16."""
+        return self._packets % PACKETS_CYCLE
+
+    def count(self) -> None:
+        """Note a packet, whatever is in it."""
+        self._packets += 1
+
+    def time(self, ticks: int, arrived_s: float) -> None:
+        """Note when a packet came whose last motion has this continuous capture time."""
+        transit_s = arrived_s - ticks / TICKS_PER_SECOND
+        if self._quickest is None or transit_s < self._quickest[0]:
+            self._quickest = transit_s, ticks
+
+    def take_transit(self) -> Transit | None:
+        """Return the shortest transit since this was asked for last; None where nothing came."""
+        quickest, self._quickest = self._quickest, None
+        if quickest is None or self._newest is None:
+            return None
+        behind = self._newest - quickest[1]
+        if not 0 <= behind <= FARTHEST_TICKS:
+            return None
+        return Transit(behind, round(1000 * quickest[0]) % MS_CYCLE)
 
     def add(self, ticks: int) -> None:
         """Note a motion by its continuous capture time."""

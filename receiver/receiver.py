@@ -16,7 +16,10 @@ from codec.control import (
     Goodbye,
     Message,
     OrderedMotion,
+    PictureOffer,
     PicturePiece,
+    PictureRefused,
+    ResidualPiece,
     decode_control,
     encode_control,
 )
@@ -25,16 +28,20 @@ from codec.errors import BitstreamError
 from codec.format import MotionFormat
 from codec.hello import Capability, Hello, HelloMismatch, compare
 from codec.picture import Picture
+from codec.residual import ResidualFormat
 from codec.time import TICKS_PER_SECOND
 from receiver.drawing import Drawing
 from receiver.errors import OtherSideError, OutputError, ReceiverError
 from receiver.gallery import Gallery
-from receiver.output import Output
+from receiver.output import Output, Sound
 from receiver.playout import Shown
 from receiver.received import Received
+from receiver.remembered import Remembered
+from receiver.repairing import Repairing
 from receiver.stats import ReceiverStats, ShowMeter
 from receiver.timeline import Timeline
 from receiver.writer import Writer
+from runtime.repairer import Repairer
 from runtime.talker import Source, Talker
 from runtime.view import View
 
@@ -43,11 +50,24 @@ ORDERED_FEEDBACK_S = 0.05  # a sender in order waits for it: a window in this ti
 HELLO_LIMIT_S = 10.0
 
 
+class LineCounters(Protocol):
+    """What the receiver needs of `transport.stats.WireStats`."""
+
+    @property
+    def received_bytes(self) -> int: ...
+
+
 class Line(Protocol):
     """What the receiver needs of a peer."""
 
     def send_control(self, data: bytes) -> None:
         """Queue a message for the other side's control channel."""
+
+    def send_report(self, data: bytes) -> None:
+        """Send a message that may get lost."""
+
+    def stats(self) -> LineCounters:
+        """Say what the line has carried so far."""
 
     async def drain(self) -> None:
         """Wait until the other side has what was queued, for a moment at most."""
@@ -70,6 +90,10 @@ class Receiver:
         Called on the event loop with a sentence for the person who watches.
     view
         How the head is seen: as it is, if not given.
+    remembered
+        Where source pictures are kept from call to call, if they may be.
+    residual
+        What reads residual codes, and the chances by which they are coded; without it they are refused.
     """
 
     def __init__(
@@ -83,8 +107,12 @@ class Receiver:
         on_source: Callable[[int, Picture], None] | None = None,
         on_notice: Callable[[str], None] | None = None,
         view: View | None = None,
+        remembered: Remembered | None = None,
+        residual: tuple[Repairer, ResidualFormat] | None = None,
     ) -> None:
         able = Capability.DRAWS_IN_ORDER
+        if remembered is not None:
+            able |= Capability.REMEMBERS_PICTURES
         if motion_format.prediction is not None:
             able |= Capability.DECODES_PREDICTIVE
         self._hello = replace(hello, capabilities=hello.capabilities | able)
@@ -117,7 +145,44 @@ class Receiver:
             send=self._send,
             on_ready=self._source_ready,
             on_error=self._fail,
+            remembered=remembered,
         )
+        self._repairing: Repairing | None = None
+        if residual is not None:
+            self._repairing = Repairing(
+                talker,
+                residual[0],
+                motion_format,
+                residual[1],
+                source_of=self._drawing.source_in,
+                send=self._send,
+                on_ready=self._source_ready,
+                on_error=self._fail,
+            )
+
+    @property
+    def hello(self) -> Hello:
+        """What this side says of itself, with what the receiver is able to."""
+        return self._hello
+
+    def look(self, view: View) -> None:
+        """See the head like this from the next picture on; from any thread."""
+        self._drawing.look(view)
+
+    def hold(self, hold_s: float) -> None:
+        """Show all by so much later than need be, for a voice that is slower; from any thread."""
+        self._drawing.hold(hold_s)
+
+    def hear(self, samples: Sound, ticks: float | None) -> None:
+        """Record sound that goes with the pictures: int16 mono at 48 kHz, captured from `ticks` on (continuous as
+        theirs; None: not known, and left out)."""
+        at_s = None if ticks is None else self._timeline.place_s(ticks)
+        if at_s is not None and self._writer is not None:
+            self._writer.put_sound(samples, at_s)
+
+    def idle(self, on: bool) -> None:
+        """Let the face breathe and blink where no motion comes, as its camera is off; from any thread."""
+        self._drawing.idle(on)
 
     async def run(self, line: Line) -> ReceiverStats:
         """Hold the call over a connected line until either side ends it; return its figures.
@@ -132,7 +197,7 @@ class Receiver:
         self._writer = Writer(self._output, on_error=self._fail_from_thread)
         self._send(self._hello)
         self._drawing.start()
-        feedback = self._loop.create_task(self._send_feedback())
+        feedback = self._loop.create_task(self._send_feedback(line))
         hello_limit = self._loop.call_later(HELLO_LIMIT_S, self._miss_hello)
         try:
             await self._end.wait()
@@ -141,6 +206,8 @@ class Receiver:
             hello_limit.cancel()
             feedback.cancel()
             await self._gallery.close()
+            if self._repairing is not None:
+                await self._repairing.close()
             # The other side is told first: a long recording takes its time to be completed.
             self._send(_goodbye(self._error))
             await line.drain()
@@ -179,6 +246,7 @@ class Receiver:
     def on_motion(self, data: bytes) -> None:
         """Take a motion packet as it came."""
         arrived_s = time.monotonic()
+        self._received.count()
         if not self._agreed:
             self._packets_early += 1
             return
@@ -189,6 +257,7 @@ class Receiver:
             return
         for motion in motions:
             self._received.add(motion.ticks)
+        self._received.time(motions[-1].ticks, arrived_s)
         drawable = [motion for motion in motions if self._drawing.has_source(motion.source)]
         if drawable:
             self._drawing.push(drawable, arrived_s)
@@ -219,6 +288,12 @@ class Receiver:
                 self.on_motion(packet)
             case PicturePiece() if self._agreed:
                 self._gallery.add(message)
+            case ResidualPiece() if self._agreed and self._repairing is not None:
+                self._repairing.add(message)
+            case ResidualPiece(piece) if self._agreed:
+                self._send(PictureRefused(piece.transfer, "residual codes are not read here"))
+            case PictureOffer() if self._agreed:
+                self._gallery.offer(message)
             case Goodbye(reason, failed):
                 because = f": {reason.rstrip('.')}" if reason else ""
                 sentence = f"The other side has ended the call{because}."
@@ -257,20 +332,22 @@ class Receiver:
         if self._line is not None:
             self._line.send_control(encode_control(message))
 
-    async def _send_feedback(self) -> None:
+    async def _send_feedback(self, line: Line) -> None:
         while True:
             await asyncio.sleep(ORDERED_FEEDBACK_S if self._in_order else FEEDBACK_S)
             counts = self._drawing.counts
             shown = counts.fresh + counts.interpolated + counts.extrapolated + counts.relaxed
-            self._send(
-                Feedback(
-                    newest_ticks=self._received.newest_ticks,
-                    bitmap=self._received.bitmap,
-                    playout_delay_ms=round(1000 * self._drawing.delay_s),
-                    shown=shown % 2**32,
-                    source=self._source,
-                )
+            feedback = Feedback(
+                newest_ticks=self._received.newest_ticks,
+                bitmap=self._received.bitmap,
+                playout_delay_ms=round(1000 * self._drawing.delay_s),
+                shown=shown % 2**32,
+                source=self._source,
+                arrived_packets=self._received.packets,
+                arrived_bytes=line.stats().received_bytes % 2**32,
+                transit=self._received.take_transit(),
             )
+            line.send_report(encode_control(feedback))
 
     def _miss_hello(self) -> None:
         if not self._agreed:

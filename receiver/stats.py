@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from receiver.playout import PlayoutCounts, Shown
 
+FROZEN_S = 0.2  # a face that stands still for longer is seen to
+
 MEASURED = 1024  # the newest pictures, over which times are taken: 40 s at 25 frames
 
 
@@ -15,7 +17,8 @@ class ReceiverStats:
 
     `frames_late` came after something newer was shown, `frames_skipped` were due while drawing was behind,
     `frames_unwritten` were drawn but found the output's queue full. `packets_early` came before the hello or
-    the source picture that they name. `added_ms` is the time from a motion's arrival to its drawn picture.
+    the source picture that they name. `added_ms` is the time from a motion's arrival to its drawn picture. `frozen_s`
+    adds up the gaps of more than 0.2 s between pictures that are fresh or interpolated.
     """
 
     frames_fresh: int
@@ -32,6 +35,7 @@ class ReceiverStats:
     restarts: int
     shown_s: float
     longest_gap_ms: float | None
+    frozen_s: float
     playout_delay_ms: float
     draw_ms_p50: float | None
     added_ms_p50: float | None
@@ -47,6 +51,7 @@ class ShowMeter:
         self._last_s = 0.0
         self._good_s: float | None = None  # the last fresh or interpolated picture
         self._longest_gap_s: float | None = None
+        self._frozen_s = 0.0
         self._draw_s: deque[float] = deque(maxlen=MEASURED)
         self._added_s: deque[float] = deque(maxlen=MEASURED)
 
@@ -59,7 +64,9 @@ class ShowMeter:
             self._added_s.append(shown_s - shown.arrived_s)
         if shown.kind in ("fresh", "interpolated"):
             if self._good_s is not None:
-                self._longest_gap_s = max(self._longest_gap_s or 0.0, shown_s - self._good_s)
+                gap_s = shown_s - self._good_s
+                self._longest_gap_s = max(self._longest_gap_s or 0.0, gap_s)
+                self._frozen_s += gap_s if gap_s > FROZEN_S else 0.0
             self._good_s = shown_s
 
     def stats(
@@ -89,6 +96,7 @@ class ShowMeter:
             restarts=counts.restarts,
             shown_s=0.0 if self._first_s is None else self._last_s - self._first_s,
             longest_gap_ms=None if self._longest_gap_s is None else 1000 * self._longest_gap_s,
+            frozen_s=self._frozen_s,
             playout_delay_ms=1000 * playout_delay_s,
             draw_ms_p50=_percentile_ms(self._draw_s, 50),
             added_ms_p50=_percentile_ms(self._added_s, 50),

@@ -34,3 +34,10 @@ class Timeline:
             stamp_s = max(stamp_s, self._stamp_s + MIN_STEP_S)
         self._stamp_s, self._shown_s = stamp_s, shown_s
         return stamp_s
+
+    def place_s(self, ticks: float) -> float | None:
+        """Return where in the recording a moment of capture lies, in seconds; None before the first picture.
+
+        For what goes with the pictures; before the recording's beginning it is negative.
+        """
+        return None if self._origin_s is None else self._origin_s + ticks / TICKS_PER_SECOND

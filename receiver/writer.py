@@ -3,11 +3,13 @@
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
-from receiver.output import Output, Picture
+from receiver.output import Output, Picture, Sound
 
-# Half a second at 30 frames: what a disk's hiccup takes. At 256 x 256 that is 3 MB.
-MAX_QUEUED = 16
+# Half a second at 30 frames and 50 blocks of sound: what a disk's hiccup takes. At 256 x 256 that is 3 MB.
+MAX_QUEUED = 40
 
 
 class Writer:
@@ -26,20 +28,25 @@ class Writer:
         self._output = output
         self._on_error = on_error
         self._error: Exception | None = None
-        self._queue: queue.Queue[tuple[Picture, float] | None] = queue.Queue(MAX_QUEUED)
+        self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(MAX_QUEUED)
         self._thread = threading.Thread(target=self._work, name="receiver-writer", daemon=True)
         self._thread.start()
 
     def put(self, picture: Picture, at_s: float) -> None:
         """Pass on a picture, shown from `at_s` seconds on; never waits, but drops it where it would."""
         try:
-            self._queue.put_nowait((picture, at_s))
+            self._queue.put_nowait(partial(self._output.write, picture, at_s))
         except queue.Full:
             self.dropped += 1
 
     def put_patiently(self, picture: Picture, at_s: float) -> None:
         """Pass on a picture as `put` does, but wait for room."""
-        self._queue.put((picture, at_s))
+        self._queue.put(partial(self._output.write, picture, at_s))
+
+    def put_sound(self, samples: Sound, at_s: float) -> None:
+        """Pass on sound, int16 mono at 48 kHz, heard from `at_s` seconds on; never waits, as `put`."""
+        with suppress(queue.Full):
+            self._queue.put_nowait(partial(self._output.write_sound, samples, at_s))
 
     def finish(self) -> None:
         """Write what is queued and complete the output. Raises OutputError, or what failed before."""
@@ -50,11 +57,11 @@ class Writer:
         self._output.finish()
 
     def _work(self) -> None:
-        while (item := self._queue.get()) is not None:
+        while (write := self._queue.get()) is not None:
             if self._error is not None:
                 continue
             try:
-                self._output.write(*item)
+                write()
             # Whatever it is: a thread that ended here would leave `finish` waiting for ever.
             except Exception as error:
                 self._error = error

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +49,8 @@ class Input(Protocol):
 
     def frames(self) -> Iterator[Frame]: ...
 
+    def rest(self, on: bool, *, on_failed: Callable[[InputError], None]) -> None: ...
+
     def stop(self) -> None: ...
 
     def __enter__(self) -> Input: ...
@@ -71,7 +73,7 @@ def open_input(spec: str, *, realtime: bool = True, repeat_s: float | None = Non
             raise InputError(f"{spec} is live and cannot be repeated; --repeat is for files and folders.")
         if not realtime:
             raise InputError(f"{spec} is live and comes no faster; --fast is for files and folders.")
-        return LiveInput(spec, open_stream(spec) if camera is None else open_camera(camera))
+        return LiveInput(spec, lambda: open_stream(spec) if camera is None else open_camera(camera))
     path = Path(spec).expanduser()
     if not path.exists():
         raise InputError(
@@ -148,6 +150,9 @@ class ClipInput:
             # The last picture stays for as long as the others do on average.
             origin_s += last_s + (last_s / (count - 1) if count > 1 else 1 / FOLDER_RATE)
 
+    def rest(self, on: bool, *, on_failed: Callable[[InputError], None]) -> None:
+        """Do nothing: a clip holds no device, and its time goes on."""
+
     def stop(self) -> None:
         """Let `frames` end at once; from any thread."""
         self._stopped.set()
@@ -162,14 +167,19 @@ class ClipInput:
 
 
 class LiveInput:
-    """A camera or a stream: each frame's time is the moment it came."""
+    """A camera or a stream: each frame's time is the moment it came. `open_source` is called now, and again after
+    each rest; raises InputError as it does."""
 
     keeps_all = False
 
-    def __init__(self, name: str, source: LiveSource) -> None:
+    def __init__(self, name: str, open_source: Callable[[], LiveSource]) -> None:
         self.name = name
-        self._source = source
+        self._open = open_source
+        self._source = open_source()
+        self._on_failed: Callable[[InputError], None] = lambda error: None
         self._stopped = threading.Event()
+        self._wanted = threading.Event()  # not while it rests
+        self._wanted.set()
         self._in_use = threading.Lock()
 
     @property
@@ -185,15 +195,44 @@ class LiveInput:
         with self._in_use:
             index = 0
             while not self._stopped.is_set():
+                # One more picture comes, so that whoever waits for it learns that no more will.
+                rests = not self._wanted.is_set()
                 picture = self._source.read()
                 if picture is None:
                     return
                 yield Frame(picture, time.monotonic(), index)
                 index += 1
+                if rests:
+                    self._source.close()
+                    self._reopen()
+
+    def rest(self, on: bool, *, on_failed: Callable[[InputError], None]) -> None:
+        """Let go of the device, so that its light goes out, or take it again; returns at once, from any thread.
+
+        on_failed: is told, on the thread of `frames`, why it cannot be had; it rests on until the next wish.
+        """
+        self._on_failed = on_failed
+        if on:
+            self._wanted.clear()
+        else:
+            self._wanted.set()
+
+    def _reopen(self) -> None:
+        """Wait until the device is wanted again and take it."""
+        while self._wanted.wait() and not self._stopped.is_set():
+            try:
+                self._source = self._open()
+                return
+            except InputError as error:
+                self._wanted.clear()
+                if self._stopped.is_set():
+                    return
+                self._on_failed(error)
 
     def stop(self) -> None:
         """Let `frames` end after the picture under way; from any thread."""
         self._stopped.set()
+        self._wanted.set()
 
     def __enter__(self) -> LiveInput:
         return self

@@ -8,6 +8,8 @@ import asyncio
 from typing import Protocol
 
 from codec.control import ORDERED_WINDOW, Feedback, OrderedMotion, encode_control
+from sender.adapting import Adapting
+from sender.coding import Packet
 from sender.errors import SenderError
 
 FLUSH_LIMIT_S = 0.3  # for the last motions to leave before goodbye
@@ -24,16 +26,24 @@ class Wire(Protocol):
 
     def send_control(self, data: bytes) -> None: ...
 
-    async def drain(self) -> None: ...
+    def pace(self, *, pieces_bps: float | None, limit_bps: float | None) -> None: ...
+
+    async def drain(self, timeout_s: float = ...) -> None: ...
 
     def stats(self) -> WireCounters: ...
 
 
 class WireCounters(Protocol):
-    """How many motion packets have really left."""
+    """How many motion packets have really left, how many bytes at the IP layer, and how long a round trip takes."""
 
     @property
     def motion_sent(self) -> int: ...
+
+    @property
+    def sent_bytes(self) -> int: ...
+
+    @property
+    def round_trip_s(self) -> float | None: ...
 
 
 class Delivery(Protocol):
@@ -44,8 +54,8 @@ class Delivery(Protocol):
     refused: int  # frames
     payload_bytes: int
 
-    def put(self, packet: bytes, *, frames: int = 1) -> None:
-        """Send a packet of so many frames; from the motion thread."""
+    def put(self, packet: Packet) -> None:
+        """Send a packet; from the motion thread."""
 
     async def finish(self) -> None:
         """Wait until the last packet is where it should be."""
@@ -58,28 +68,32 @@ class Delivery(Protocol):
 
 
 class Live:
-    """Over the unreliable channel; a packet that the line cannot take is lost and counted as refused."""
+    """Over the unreliable channel; a packet that the line cannot take is lost and counted as refused. adapting: is
+    told of each."""
 
-    def __init__(self, peer: Wire, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, peer: Wire, loop: asyncio.AbstractEventLoop, adapting: Adapting) -> None:
         self.sent = self.frames = self.refused = self.payload_bytes = 0
         self._peer = peer
         self._loop = loop
+        self._adapting = adapting
         self._stopped = False
 
-    def put(self, packet: bytes, *, frames: int = 1) -> None:
+    def put(self, packet: Packet) -> None:
         """Send a packet without waiting for anything."""
-        self._loop.call_soon_threadsafe(self._post, packet, frames)
+        self._loop.call_soon_threadsafe(self._post, packet)
 
-    def _post(self, packet: bytes, frames: int) -> None:
+    def _post(self, packet: Packet) -> None:
         if self._stopped:
             return
         # False means that one packet was lost on this side: this one or an older one that waited.
-        if self._peer.send_motion(packet):
+        taken = self._peer.send_motion(packet.data)
+        self._adapting.sent(packet, taken=taken, at_s=self._loop.time())
+        if taken:
             self.sent += 1
-            self.frames += frames
-            self.payload_bytes += len(packet)
+            self.frames += packet.frames
+            self.payload_bytes += len(packet.data)
         else:
-            self.refused += frames
+            self.refused += packet.frames
 
     async def finish(self) -> None:
         """Wait until the peer has handed every motion to the line, for a moment at most."""
@@ -108,18 +122,18 @@ class InOrder:
         self._changed = asyncio.Event()
         self._stopped = False
 
-    def put(self, packet: bytes, *, frames: int = 1) -> None:
+    def put(self, packet: Packet) -> None:
         """Send a packet once the receiver has room for it. Raises SenderError where it draws no more."""
-        asyncio.run_coroutine_threadsafe(self._post(packet, frames), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._post(packet), self._loop).result()
 
-    async def _post(self, packet: bytes, frames: int) -> None:
-        await self._ahead_at_most(ORDERED_WINDOW - frames)
+    async def _post(self, packet: Packet) -> None:
+        await self._ahead_at_most(ORDERED_WINDOW - packet.frames)
         if self._stopped:
             return
-        self._peer.send_control(encode_control(OrderedMotion(packet)))
+        self._peer.send_control(encode_control(OrderedMotion(packet.data)))
         self.sent += 1
-        self.frames += frames
-        self.payload_bytes += len(packet)
+        self.frames += packet.frames
+        self.payload_bytes += len(packet.data)
 
     async def finish(self) -> None:
         """Wait until every motion is shown. Raises SenderError where the receiver draws no more."""

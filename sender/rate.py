@@ -13,6 +13,8 @@ from functools import lru_cache
 from itertools import product
 from typing import Literal
 
+from codec.packet import MAX_FRAMES
+
 Mode = Literal["static", "predictive"]
 
 # At the IP layer with IPv6, where it is dearest: IP and UDP 48, DTLS 37, SCTP 12, chunk 16, and padding.
@@ -77,12 +79,17 @@ class OperatingPoint:
         return -(late_s + HOLE_S * frame_s * hole + SLOW_S * (self.every - 1) + coarse_s)
 
 
-# A packet of static motions holds one and repeats none: that is what predictive coding is for.
+# A packet of static motions holds one and repeats none: that is what predictive coding is for, and there it is four at
+# most, old and new. What stands alone is dear, so that on a narrow line it must be rare.
 OPERATING_POINTS = (
-    *(OperatingPoint("static", every, 1, 0, keypoints) for every, keypoints in product((1, 2), STATIC_BYTES)),
+    *(
+        OperatingPoint("static", every, 1, 0, keypoints)
+        for every, keypoints in product((1, 2, 4), STATIC_BYTES)
+    ),
     *(
         OperatingPoint("predictive", every, bundle, times * bundle, None)
-        for every, bundle, times in product((1, 2), (1, 2, 4), (0, 1, 2))
+        for every, bundle, times in product((1, 2, 4), (1, 2, 3, 4), (0, 1, 2))
+        if bundle * (1 + times) <= MAX_FRAMES
     ),
 )
 
@@ -107,6 +114,8 @@ class Report:
         The other side decodes predictive packets and has acknowledged one within the last second.
     camera_fps
         The frames that there are to be sent a second.
+    mode, bundle
+        What the user wants whatever the line is like; None: what is best.
     """
 
     at_s: float
@@ -117,6 +126,8 @@ class Report:
     limit_bps: float | None = None
     predictive: bool = True
     camera_fps: float = 25.0
+    mode: Mode | None = None
+    bundle: int | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +192,7 @@ def _estimate(state: RateState, report: Report) -> RateState:
 
 def _choose(state: RateState, report: Report, budget_bps: float) -> OperatingPoint:
     """Choose the best affordable point; keep the present one where a dearer one has not been waited for."""
-    allowed = [point for point in OPERATING_POINTS if report.predictive or point.mode == "static"]
+    allowed = [point for point in OPERATING_POINTS if _allows(report, point)]
     # Coarse steps of loss, so that its noise does not change the order of the points.
     loss = round(min(report.loss, 0.5) * 20) / 20
     ranked = _ranked(report.camera_fps, loss)
@@ -195,6 +206,14 @@ def _choose(state: RateState, report: Report, budget_bps: float) -> OperatingPoi
         budget_bps = costs_bps[present]
     affordable = (point for point in ranked if point in costs_bps and costs_bps[point] <= budget_bps)
     return next(affordable, min(allowed, key=costs_bps.__getitem__))
+
+
+def _allows(report: Report, point: OperatingPoint) -> bool:
+    """Say whether a point can be sent and is what the user wants."""
+    able = report.mode == "predictive" or (report.mode is None and report.predictive)
+    if point.mode == "static":
+        return report.mode == "static" or not able or (report.mode is None and report.bundle is None)
+    return able and report.bundle in (None, point.bundle)
 
 
 @lru_cache(maxsize=64)

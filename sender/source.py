@@ -4,7 +4,7 @@ form, so that both sides draw from the same picture. It does not know how it tra
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,20 +21,60 @@ from sender.observe import Observer
 # Where in a clip a first face is looked for, before the clip counts as having none.
 SEARCH_S = 60.0
 CONFIRM_EVERY_S = 0.2
+FINE_QUALITY = 70
+# A first picture may take so long where the user limits the rate; else it may be so large, where even a small message
+# takes its time or not. 4.5 kB are 2 s at 20 kbit/s.
+FIRST_S = 0.7
+LEAST_FIRST_BYTES, MOST_FIRST_BYTES = 1_500, 4_500
+SLOW_ROUND_TRIP_S = 0.08
+SLOW_FIRST_BYTES = 2_500
+SMALLER_QUALITIES = (36, 28, 20, 12, 5)
 
 
 @dataclass(frozen=True)
 class SourcePicture:
-    """A source picture (uint8 SxSx3) as the receiver will have it, its code, and its features."""
+    """A source picture (uint8 SxSx3) as the receiver will have it, its code, and its features; whether it is coded so
+    that what is lost can hardly be seen."""
 
     picture: np.ndarray
     data: bytes
     prepared: Source
+    fine: bool = False
 
 
 def make_source(picture: np.ndarray, talker: Talker) -> SourcePicture:
     """Code a picture (uint8 SxSx3) and prepare what the code decodes to."""
     data = encode_picture(picture)
+    decoded = decode_picture(data)
+    return SourcePicture(decoded, data, talker.prepare(decoded))
+
+
+def make_fine_source(picture: np.ndarray, talker: Talker) -> SourcePicture:
+    """Do the same at a quality for which there is time on an idle line: some 2.2 times the bytes."""
+    data = encode_picture(picture, quality=FINE_QUALITY)
+    decoded = decode_picture(data)
+    return SourcePicture(decoded, data, talker.prepare(decoded), fine=True)
+
+
+def first_picture_bytes(*, limit_bps: float | None, round_trip_s: float | None) -> int:
+    """Return how large the picture may be that a call begins with.
+
+    limit_bps: the user's, for all that is sent. round_trip_s: as it is before the picture, with a small message: on a
+    narrow line even that takes its time.
+    """
+    slow = round_trip_s is not None and round_trip_s >= SLOW_ROUND_TRIP_S
+    most_bytes = SLOW_FIRST_BYTES if slow else MOST_FIRST_BYTES
+    if limit_bps is None:
+        return most_bytes
+    return min(most_bytes, max(LEAST_FIRST_BYTES, round(FIRST_S * limit_bps / 8)))
+
+
+def smaller(source: SourcePicture, talker: Talker, *, most_bytes: int) -> SourcePicture:
+    """Code a source picture anew in at most so many bytes, or as few as can be, to begin a call with."""
+    for quality in SMALLER_QUALITIES:
+        data = encode_picture(source.picture, quality=quality)
+        if len(data) <= most_bytes:
+            break
     decoded = decode_picture(data)
     return SourcePicture(decoded, data, talker.prepare(decoded))
 
@@ -56,8 +96,10 @@ def find_picture(
     name: str,
     chosen: bool,
     search_s: float | None,
-) -> np.ndarray | None:
-    """Return the first picture with a face, or the best of a second from then on where `chosen`.
+    recall: Callable[[np.ndarray], SourcePicture | None] = lambda picture: None,
+) -> np.ndarray | SourcePicture | None:
+    """Return the first picture with a face, or the best of a second from then on where `chosen`; or what `recall` gives
+    for the first one, which is a picture of an earlier call.
 
     frames: in their order, from the input's beginning. search_s: how far to look for a face; None looks on
     until the frames end, which of a live input is the user's doing, so None is returned then. Raises
@@ -76,6 +118,8 @@ def find_picture(
         if not located and frame.captured_s - looked_s >= CONFIRM_EVERY_S:
             looked_s = frame.captured_s
             located = talker.locate(view.picture) is not None
+            if located and (remembered := recall(view.picture)) is not None:
+                return remembered
         if not located:
             continue
         if not chosen:

@@ -13,7 +13,8 @@ from call.errors import CallError, explain
 from tests.call.program import Visavis
 
 COMMANDS = [
-    ("loopback",), ("send",), ("receive",), ("demo",), ("doctor",), ("models", "list"), ("models", "verify"),
+    ("loopback",), ("send",), ("receive",), ("serve",), ("demo",), ("doctor",),
+    ("models", "list"), ("models", "verify"),
 ]  # fmt: skip
 
 

@@ -1,3 +1,4 @@
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -111,6 +112,33 @@ def test_a_damaged_file_is_a_bitstream_error_or_a_valid_format(
             assert MotionFormat.load(path).keypoints == 20
         except BitstreamError:
             continue
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_file_that_is_packed_in_another_way_is_a_bitstream_error(tmp_path, packing):
+    with zipfile.ZipFile(tmp_path / "tables.npz", "w", packing) as archive:
+        archive.writestr("tables.npy", bytes(1000))
+    with pytest.raises(BitstreamError, match="unknown way"):
+        MotionFormat.load(tmp_path / "tables.npz")
+
+
+def test_a_file_whose_directory_points_before_its_beginning_is_a_bitstream_error(motion_format, tmp_path):
+    path = tmp_path / "tables.npz"
+    motion_format.save(path)
+    path.write_bytes(path.read_bytes()[40_000:])
+    with pytest.raises(BitstreamError, match="damaged"):
+        MotionFormat.load(path)
+
+
+@pytest.mark.parametrize("where", ["file", "arrays"])
+def test_a_file_of_too_many_bytes_is_a_bitstream_error(tmp_path, where):
+    path = tmp_path / "tables.npz"
+    if where == "file":
+        path.write_bytes(bytes((4 << 20) + 1))
+    else:
+        np.savez_compressed(path, tables=np.zeros(4 << 20, np.uint8))
+    with pytest.raises(BitstreamError, match="bytes"):
+        MotionFormat.load(path)
 
 
 @given(st.binary(max_size=300))

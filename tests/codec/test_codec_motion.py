@@ -9,7 +9,7 @@ from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.errors import BitstreamError
 from codec.motion import Motion
-from codec.packet import HEADER_BYTES, MAX_PACKET_BYTES, Header, Kind, read_header, write_header
+from codec.packet import HEADER_BYTES, MAX_FRAMES, MAX_PACKET_BYTES, Header, Kind, read_header, write_header
 
 MODES = pytest.mark.parametrize("rounding", [True, False], ids=["rounded", "exact"])
 WILD = arrays(np.float32, 66, elements=st.floats(allow_nan=False, allow_infinity=False, width=32))
@@ -108,11 +108,13 @@ def test_a_damaged_packet_gives_a_motion_or_a_bitstream_error(motion_format, mot
 
 def _decode_or_refuse(motion_format, packet):
     try:
-        (decoded,) = MotionDecoder(motion_format).decode(packet)
+        decoded = MotionDecoder(motion_format).decode(packet)
     except BitstreamError:
         return
-    assert decoded.motion.keypoints == 20
-    assert np.abs(decoded.motion.expression).max() <= static.MAX_OFFSET
+    assert 1 <= len(decoded) <= MAX_FRAMES
+    for one in decoded:
+        assert one.motion.keypoints == 20
+        assert np.abs(one.motion.expression).max() <= static.MAX_OFFSET
 
 
 def test_a_refused_packet_leaves_the_decoders_time_alone(motion_format, motions):

@@ -106,6 +106,19 @@ def test_a_still_with_a_second_frame_is_refused():
         decode_picture(twice)
 
 
+@pytest.mark.parametrize("unit", [b"\x12\x00", b"\x2a\x00"])
+def test_a_file_of_many_empty_units_or_boxes_is_refused_before_all_are_read(unit):
+    def box(name: bytes, body: bytes) -> bytes:
+        return (8 + len(body)).to_bytes(4, "big") + name + body
+
+    stream, _, _ = still_of(AVIF)
+    front = AVIF[: AVIF.index(stream) - 8]
+    with pytest.raises(BitstreamError, match="at most 8"):
+        decode_picture(front + box(b"mdat", stream + unit * 8))
+    with pytest.raises(BitstreamError, match="something else"):
+        decode_picture(front + box(b"free", b"") * 3 + b"\0\0\0\1")  # the last one's size is never looked at
+
+
 @given(st.binary(max_size=200), st.sampled_from([b"", AVIF[:32], b"RIFF\x40\0\0\0WEBPVP8 "]))
 def test_any_bytes_are_a_bitstream_error(data, start):
     with pytest.raises(BitstreamError):

@@ -66,6 +66,11 @@ class FakeTalker:
     def prepare(self, picture: np.ndarray) -> FakeSource:
         return FakeSource(np.zeros(3), np.zeros(3), np.zeros((KEYPOINTS, 3)), float(picture.mean()))
 
+    def rebase(
+        self, rotation: np.ndarray, expression: np.ndarray, *, of: FakeSource, to: FakeSource
+    ) -> np.ndarray:
+        return expression
+
     def draw(
         self, source: FakeSource, rotation: np.ndarray, translation: np.ndarray, expression: np.ndarray
     ) -> np.ndarray:
@@ -81,6 +86,17 @@ class FakeLine:
 
     def send_control(self, data: bytes) -> None:
         self.sent.append(decode_control(data))
+
+    def send_report(self, data: bytes) -> None:
+        self.sent.append(decode_control(data))
+
+    def stats(self) -> "FakeLine":
+        return self
+
+    @property
+    def received_bytes(self) -> int:
+        """What came at the IP layer, by this line's account."""
+        return 2**32 + 5000
 
     async def drain(self) -> None:
         pass

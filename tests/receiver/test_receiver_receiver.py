@@ -321,6 +321,9 @@ async def test_feedback_tells_what_came_and_what_was_shown() -> None:
     assert newest.newest_ticks is not None
     assert 0 < newest.playout_delay_ms <= 150
     assert newest.source == 0
+    assert 0 < newest.arrived_packets <= 10
+    assert newest.arrived_bytes == 5000
+    assert any(one.transit is not None for one in call.line.of(Feedback))
 
 
 async def test_an_output_that_fails_ends_the_call_with_its_sentence() -> None:

@@ -54,6 +54,17 @@ class FakeFace:
     size: float
 
 
+@dataclass(frozen=True)
+class FakeSource:
+    """What the sender reads of a prepared source picture."""
+
+    canonical: np.ndarray
+    keypoints: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+    expression: np.ndarray
+
+
 def draw_frame(
     width: int, height: int, *, x: float, y: float, face: float, background: int = 30
 ) -> np.ndarray:
@@ -81,9 +92,9 @@ class FakeTalker:
         self.locates = self.confident = confident
         self.prepared: list[np.ndarray] = []
 
-    def prepare(self, picture: np.ndarray) -> object:
+    def prepare(self, picture: np.ndarray) -> FakeSource:
         self.prepared.append(picture)
-        return ("prepared", len(self.prepared))
+        return FakeSource(level_face(), level_face(), *self.estimate(picture, None))
 
     def locate(self, frame: np.ndarray) -> FakeFace | None:
         disc = find_disc(frame)
@@ -113,6 +124,8 @@ class Counters:
     """The fake peer's counters."""
 
     motion_sent: int = 0
+    sent_bytes: int = 0
+    round_trip_s: float | None = None
 
 
 def shown(frames: int) -> Feedback:
@@ -128,6 +141,7 @@ class FakePeer:
         self.motions: list[bytes] = []
         self.messages: list[Message] = []
         self.counters = Counters()
+        self.paces: list[tuple[float | None, float | None]] = []
         self.on_control: Callable[[bytes], None] = lambda data: None
         self.answer: Callable[[Message], list[Message]] = self.agree
         self.on_motion: Callable[[bytes], bool] = lambda data: True
@@ -157,7 +171,10 @@ class FakePeer:
         for reply in self.answer(message):
             asyncio.get_running_loop().call_soon(self.on_control, encode_control(reply))
 
-    async def drain(self) -> None:
+    def pace(self, *, pieces_bps: float | None, limit_bps: float | None) -> None:
+        self.paces.append((pieces_bps, limit_bps))
+
+    async def drain(self, timeout_s: float = 0.3) -> None:
         await asyncio.sleep(0)
 
     def stats(self) -> Counters:

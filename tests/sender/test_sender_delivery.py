@@ -8,6 +8,8 @@ import pytest
 from codec.control import ORDERED_WINDOW
 from codec.hello import Hello
 from sender import delivery
+from sender.adapting import Adapting, Wanted
+from sender.coding import Packet
 from sender.delivery import InOrder, Live
 from sender.errors import SenderError
 from tests.sender.sender_fakes import SIZE, FakePeer, shown
@@ -23,8 +25,12 @@ def peer() -> FakePeer:
     return peer
 
 
-def packets(count: int) -> Iterator[bytes]:
-    return (bytes([0, 0, index % 256]) for index in range(count))
+def packets(count: int) -> Iterator[Packet]:
+    return (Packet(bytes([0, 0, index % 256]), 1, index / 25) for index in range(count))
+
+
+def live(peer: FakePeer) -> Live:
+    return Live(peer, asyncio.get_running_loop(), Adapting(Wanted(camera_fps=25.0), at_s=0.0))
 
 
 async def settle() -> None:
@@ -52,7 +58,7 @@ async def test_in_order_is_never_more_than_a_window_ahead(peer: FakePeer) -> Non
         out.take(shown(out.sent))
         await asyncio.sleep(0.001)
     await putting
-    assert [message.packet for message in peer.messages] == list(packets(100))
+    assert [message.packet for message in peer.messages] == [packet.data for packet in packets(100)]
     assert out.payload_bytes == 300
     assert not peer.motions  # nothing went where it can be lost
 
@@ -111,7 +117,7 @@ async def test_stopping_lets_the_motion_thread_go(peer: FakePeer) -> None:
 async def test_live_counts_what_the_line_cannot_take(peer: FakePeer) -> None:
     taken = iter(index % 4 != 0 for index in range(20))
     peer.on_motion = lambda data: next(taken)
-    out = Live(peer, asyncio.get_running_loop())
+    out = live(peer)
     await put_all(out, 20)
     await out.finish()
     assert (out.sent, out.refused) == (15, 5)
@@ -119,7 +125,7 @@ async def test_live_counts_what_the_line_cannot_take(peer: FakePeer) -> None:
 
 
 async def test_live_waits_for_the_line_before_goodbye_but_not_for_long(peer: FakePeer) -> None:
-    out = Live(peer, asyncio.get_running_loop())
+    out = live(peer)
     await put_all(out, 3)
     peer.counters.motion_sent = 2  # the last one is still here
     finishing = asyncio.create_task(out.finish())

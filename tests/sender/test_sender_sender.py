@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -269,6 +269,9 @@ class Camera:
                 return
             yield Frame(FACE, self.given / 25, self.given)
             self.given += 1
+
+    def rest(self, on: bool, *, on_failed: Callable[[InputError], None]) -> None:
+        pass
 
     def stop(self) -> None:
         self.stopped = True

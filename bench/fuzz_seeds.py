@@ -1,0 +1,165 @@
+"""Whole packets of every kind, made here without any data: what the fuzz bench damages."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from codec.commitment import SafetyCommit, SafetyReveal
+from codec.control import (
+    Clock,
+    Feedback,
+    Goodbye,
+    Message,
+    OrderedMotion,
+    PictureOffer,
+    PicturePiece,
+    PictureReady,
+    PictureRefused,
+    ResidualPiece,
+    Transit,
+    encode_control,
+)
+from codec.conversation import Accept, Chat, Decline, Ring, Status, Wish
+from codec.encoder import MotionEncoder
+from codec.format import MotionFormat
+from codec.hello import PROTOCOL_VERSION, Hello
+from codec.motion import Motion
+from codec.picture import MAX_PICTURE_BYTES, Picture, cut_picture
+from codec.predictive_encoder import Capture, PredictiveEncoder
+from codec.repair import cut_repair
+from codec.residual import CHANNELS, CLASSES, FEATURES, MAP_CONTEXTS, ResidualFormat, encode_residual
+from transport.sound_packet import Block, Report, SoundPacket, write_packet, write_report
+
+HASH = bytes(range(32))
+PRIMED = 3  # the first packets of a motion stream that a decoder is given, so that references are there to be named
+
+
+def _motions(motion_format: MotionFormat, count: int) -> list[Motion]:
+    """Make a face that moves by some steps of the format."""
+    rng = np.random.default_rng(1)
+    levels = rng.normal(0, 3, (count, len(motion_format.steps))).cumsum(axis=0)
+    return [Motion(n[:3], n[3:6], n[6:].reshape(-1, 3)) for n in levels * motion_format.steps]
+
+
+def motion_packets(motion_format: MotionFormat) -> list[bytes]:
+    """Return packets of one stream: predictive first, one by one and in bundles, then static ones of both sorts."""
+    motions = _motions(motion_format, 30)
+    packets: list[bytes] = []
+    if motion_format.prediction is not None:
+        encoder, first = PredictiveEncoder(motion_format), 0
+        for frames, repeated in ((1, 0), (1, 0), (2, 0), (1, 0), (2, 1), (3, 0), (1, 3), (4, 0)):
+            captures = [Capture(motions[n], n / 25) for n in range(first, first + frames)]
+            packets.append(encoder.encode(captures, source=first % 4, repeated=repeated, acknowledged=first))
+            if first < PRIMED:  # what the decoder has been given
+                encoder.acknowledge(round((first + frames - 1) * 60 / 25))
+            first += frames
+    for rounding in (True, False):
+        static = MotionEncoder(motion_format, rounding=rounding)
+        for n, keypoints in enumerate((None, motion_format.keypoints // 2, 0)):
+            packets.append(static.encode(motions[n], captured_s=n / 25, source=n, keypoints=keypoints))
+    return packets
+
+
+def hello() -> Hello:
+    """Return a hello of this version."""
+    return Hello(PROTOCOL_VERSION, "laptop-256", HASH, HASH, 256, 25, 5, bytes(16))
+
+
+def control_messages() -> list[Message]:
+    """Return at least one message of every type."""
+    piece = PicturePiece(258, 3, 2, 4, HASH, b"picture")
+    return [
+        hello(),
+        piece,
+        ResidualPiece(piece),
+        PictureOffer(258, 3, HASH),
+        PictureReady(258, 3),
+        PictureRefused(258, "the picture is damaged"),
+        Feedback(4000, 0x80000001, 45, 70000, 2, 65535, 3_000_000_000, Transit(5, 65000)),
+        Feedback(None, 0, 0, 0, None),
+        Goodbye("à bientôt"),
+        OrderedMotion(bytes(range(40))),
+        SafetyCommit(HASH),
+        SafetyReveal(bytes(16)),
+        Clock(4000, 3_000_000_000),
+        Chat(7, "a line, une ligne, 一行"),
+        Status(5, 3),
+        Wish(1),
+        Ring(2),
+        Accept(),
+        Decline("not now"),
+    ]
+
+
+def sound_packets() -> list[bytes]:
+    """Return packets of 20 and 60 ms, repeated, of noise; and at the end a report."""
+    short, noise = Block(960, 960, bytes([0x48, *range(40)])), Block(1920, 0, b"\x40")
+    longer = Block(2880, 2880, bytes([0x58, *range(80)]))
+    packets = [(short,), (longer,), (noise,), (short, noise), (noise, longer)]
+    written = [write_packet(SoundPacket(number, blocks)) for number, blocks in enumerate(packets)]
+    return [*written, write_report(Report(3, 0.25, 70000))]
+
+
+def picture_of(side: int) -> Picture:
+    """Draw a picture, half of it smooth and half of it noise, uint8 [side, side, 3]."""
+    y, x = np.mgrid[0:side, 0:side] * 255 // side
+    return np.stack([x, y, (x * y) % 256], axis=-1).astype(np.uint8)
+
+
+def webp() -> bytes:
+    """Return a picture as a side without an AV1 encoder sends it."""
+    from PIL import Image
+
+    with tempfile.TemporaryDirectory(prefix="visavis-fuzz-") as folder:
+        path = Path(folder) / "picture.webp"
+        Image.fromarray(picture_of(64)).save(path)
+        return path.read_bytes()
+
+
+def many_units() -> bytes:
+    """Return a file that is all empty AV1 units: nothing to see, and much to read."""
+    boxes = ((b"ftyp", b"avif"), (b"meta", b""), (b"mdat", b"\x12\x00" * (MAX_PICTURE_BYTES // 2 - 20)))
+    return b"".join((8 + len(body)).to_bytes(4, "big") + name + body for name, body in boxes)
+
+
+def picture_pieces(picture: bytes, repair: bytes) -> list[bytes]:
+    """Return the pieces of some small transfers, so that damaged ones still come together now and then."""
+    pieces: list[Message] = []
+    for transfer in range(6):
+        pieces += cut_picture(picture, transfer=transfer, slot=transfer % 4, piece_bytes=400)
+        pieces += cut_repair(repair, transfer=transfer, slot=transfer % 4, piece_bytes=400)
+    return [encode_control(piece) for piece in pieces]
+
+
+def _residual_format() -> ResidualFormat:
+    """Make up chances; nothing is learned here, so that the bench needs no profile that has them."""
+    rng = np.random.default_rng(2)
+    return ResidualFormat(
+        rng.integers(1 << 14, 3 << 14, MAP_CONTEXTS).astype(np.uint16),
+        rng.integers(-40, 40, (CHANNELS, 2, FEATURES)).astype(np.int16),
+        (512 + 1024 * np.arange(CLASSES)).astype(np.uint16),  # the more likely, the higher the score
+    )
+
+
+RESIDUAL = _residual_format()
+REPAIRED_SIDE = 64  # cells of a picture of 512
+
+
+def residual_code(part: int) -> bytes:
+    """Return a code of a square, one `part`-th of the picture's side."""
+    sent = np.zeros((REPAIRED_SIDE, REPAIRED_SIDE), np.bool_)
+    sent[: REPAIRED_SIDE // part, : REPAIRED_SIDE // part] = True
+    signs = np.random.default_rng(3).choice(np.array([-1, 1], np.int8), (CHANNELS, *sent.shape))
+    return encode_residual(np.asarray(signs * sent, np.int8), RESIDUAL)
+
+
+def saved_file(save: Callable[[Path], None]) -> bytes:
+    """Return the bytes that `save` writes to the path that it is given."""
+    with tempfile.TemporaryDirectory(prefix="visavis-fuzz-") as folder:
+        path = Path(folder) / "file.npz"
+        save(path)
+        return path.read_bytes()

@@ -1,0 +1,167 @@
+"""The gallery bench: the clips whose heads turn most and whose mouths open widest, drawn from the pictures that the
+sender's mirror brings while the line is idle, against one source picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import cv2
+import numpy as np
+
+from bench.clips import Clip, Footage, Picture, read_footage
+from bench.judge import Judge
+from bench.mirror_play import Played, draw_from, draw_shot, play
+from bench.quality import sampled
+from bench.statistics import bootstrap_interval, geometric_mean, mean
+from bench.talk import Setup
+from runtime.geometry import INNER_LIPS, IRISES
+from runtime.talker import Talker
+from sender.source import make_fine_source
+
+SHARE = 0.1  # of the clips: the most turned, and the widest mouths
+EXTREME = 90  # the percentile of a clip's frames by which it is ranked
+RANKED_EVERY = 5
+KEYS = ("face_lpips", "mouth_expression", "lpips", "eye_expression")
+# Frames this near to one of which a picture is held are not judged: they would be copies of it.
+APART_S = 0.2
+FLICKERS = 6  # changes of a clip that are looked at
+SPREAD_S = 300.0  # a call's pictures are counted over five minutes, as its first one is
+
+
+def rank_clips(setup: Setup, clips: Sequence[Clip], on_clip: Callable[[str], None]) -> dict[str, list[Clip]]:
+    """Return the tenth of the clips in which heads are `turned` most from the first frame, and that with the widest
+    `mouths`."""
+    turned, mouths = [], []
+    for clip in clips:
+        on_clip(clip.name)
+        footage = read_footage(clip, size=setup.picture_size)
+        poses = [setup.talker.estimate(picture, None) for picture in footage.pictures[::RANKED_EVERY]]
+        angles = [float(np.linalg.norm(pose[0] - poses[0][0])) for pose in poses]
+        turned.append(float(np.percentile(angles, EXTREME)))
+        mouths.append(float(np.percentile([_opening(setup, pose) for pose in poses], EXTREME)))
+    count = max(1, round(SHARE * len(clips)))
+    return {
+        "turned": [clips[index] for index in np.argsort(turned)[::-1][:count]],
+        "mouths": [clips[index] for index in np.argsort(mouths)[::-1][:count]],
+    }
+
+
+def run_gallery(
+    setup: Setup,
+    groups: dict[str, list[Clip]],
+    judge: Judge,
+    *,
+    budget_bytes_per_s: float,
+    every: int,
+    on_clip: Callable[[str], None],
+) -> dict[str, Any]:
+    """Return the bench's JSON: `clips`, and `summary` of each group with the ratios of the gallery to one picture.
+
+    Each clip is played forwards, backwards and forwards again, as one call. `first_` is the first playing, in which the
+    gallery fills; the figures without it are of the last, where a frame near to one of which a picture is held is left
+    out. `_one` is what one source picture gives for the same frames, `_one_fine` the same picture coded as finely as
+    those of the gallery are.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for clip in {clip.name: clip for group in groups.values() for clip in group}.values():
+        on_clip(clip.name)
+        footage = read_footage(clip, size=setup.picture_size)
+        rows[clip.name] = _play_clip(
+            setup, footage, judge, budget_bytes_per_s=budget_bytes_per_s, every=every
+        )
+    summary = {name: _summary([rows[clip.name] for clip in group]) for name, group in groups.items()}
+    return {
+        "profile": setup.profile,
+        "budget_bytes_per_s": budget_bytes_per_s,
+        "every": every,
+        "clips": list(rows.values()),
+        "summary": summary,
+    }
+
+
+def _play_clip(
+    setup: Setup, footage: Footage, judge: Judge, *, budget_bytes_per_s: float, every: int
+) -> dict[str, Any]:
+    count = len(footage.pictures)
+    frames = [*footage.pictures, *footage.pictures[::-1], *footage.pictures]
+    indices = sampled(count, every)
+    played = play(setup, frames, rate=footage.rate, budget_bytes_per_s=budget_bytes_per_s)
+    fine = make_fine_source(frames[0], cast(Talker, setup.talker))
+    taken = [_origin(event.bring.source.picture, footage.pictures) for event in played.events]
+    far = [
+        index
+        for index in indices
+        if all(abs(index - origin) > APART_S * footage.rate for origin in [0, *taken])
+    ]
+    row: dict[str, Any] = {
+        "name": footage.name,
+        "pictures": len(played.events),
+        "repairs": played.counts.repairs,
+        "picture_bytes": played.picture_bytes,
+        "picture_kbps": played.picture_bytes * 8 / 1000 / SPREAD_S,
+        "changes": len(played.changes),
+        "frames_judged": len(far),
+        "flicker_at_changes": _flicker(setup, frames, played, judge),
+    }
+    for prefix, chosen, start in (("first_", indices, 0), ("", far, 2 * count)):
+        subject = judge.subject(
+            [footage.pictures[index] for index in chosen],
+            None if footage.boxes is None else [footage.boxes[index] for index in chosen],
+        )
+        shots = [played.shots[start + index] for index in chosen]
+        rivals = [
+            [draw_shot(setup, shot) for shot in shots],
+            [draw_from(setup, shot, played.first) for shot in shots],
+            [draw_from(setup, shot, fine) for shot in shots],
+        ]
+        ours, one, one_fine = judge.figures(subject, rivals) if chosen else ({}, {}, {})
+        for key in KEYS:
+            row[f"{prefix}{key}"] = mean(ours[key]) if chosen else None
+            row[f"{prefix}{key}_one"] = mean(one[key]) if chosen else None
+            row[f"{prefix}{key}_one_fine"] = mean(one_fine[key]) if chosen else None
+    return row
+
+
+def _flicker(setup: Setup, frames: list[Picture], played: Played, judge: Judge) -> float | None:
+    """Return LPIPS between neighbouring frames where the picture changes, over the original's there; the median."""
+    changes = played.changes[:FLICKERS]
+    if not changes:
+        return None
+    before, after = ([draw_shot(setup, played.shots[place + step]) for place in changes] for step in (-1, 0))
+    drawn = judge.lpips(before, [after])[0]
+    filmed = judge.lpips([frames[place - 1] for place in changes], [[frames[place] for place in changes]])[0]
+    return float(np.median(drawn / np.maximum(filmed, 1e-6)))
+
+
+def _origin(picture: Picture, frames: Sequence[Picture]) -> int:
+    """Return which frame a picture was taken from."""
+    small = [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA).astype(int) for frame in frames]
+    wanted = cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA).astype(int)
+    return int(np.argmin([np.abs(frame - wanted).sum() for frame in small]))
+
+
+def _opening(setup: Setup, pose: tuple[Any, Any, Any]) -> float:
+    points = setup.talker.keypoints_of(None, *pose)
+    lips, irises = (float(np.linalg.norm(points[a] - points[b])) for a, b in (INNER_LIPS, IRISES))
+    return lips / max(irises, 1e-3)
+
+
+def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    summary: dict[str, Any] = {"clips": [row["name"] for row in rows]}
+    for prefix in ("first_", ""):
+        for key in KEYS:
+            known = [row for row in rows if row[f"{prefix}{key}"] is not None]
+            ratios = [row[f"{prefix}{key}"] / row[f"{prefix}{key}_one"] for row in known]
+            low, high = bootstrap_interval(ratios) if ratios else (None, None)
+            summary[f"{prefix}{key}_ratio"] = geometric_mean(ratios) if ratios else None
+            summary |= {f"{prefix}{key}_ratio_low": low, f"{prefix}{key}_ratio_high": high}
+            for suffix in ("", "_one", "_one_fine"):
+                summary[f"{prefix}{key}{suffix}"] = (
+                    float(np.mean([row[f"{prefix}{key}{suffix}"] for row in known])) if known else None
+                )
+    for key in ("pictures", "repairs", "picture_bytes", "picture_kbps", "changes"):
+        summary[key] = float(np.mean([row[key] for row in rows]))
+    flickers = [row["flicker_at_changes"] for row in rows if row["flicker_at_changes"] is not None]
+    summary["flicker_at_changes"] = float(np.median(flickers)) if flickers else None
+    return summary

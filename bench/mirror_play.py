@@ -1,0 +1,147 @@
+"""A call with itself at the frames' pace and without a network, mirror and all: what the sender would do about each
+frame, and what the receiver would draw of it, with the times that a line takes. It judges nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from bench.clips import Picture
+from bench.talk import Setup
+from codec.decoder import MotionDecoder
+from codec.encoder import MotionEncoder
+from codec.motion import Motion
+from codec.time import TICK_CYCLE, TICKS_PER_SECOND
+from receiver.crossfade import CrossFade, mix
+from runtime.talker import Talker
+from sender.held import Held, HeldPictures
+from sender.mirror import Bring, Corrector, Mirror, MirrorCounts, Seen
+from sender.posture import posture_in, posture_of
+from sender.present import SLOT
+from sender.source import SourcePicture, make_source
+from sender.watch import AGAIN_S, PERIOD_S
+
+# From the look to a picture that can be drawn from, beside its time on the line: coding, a round trip, preparation.
+WAY_S = 0.3
+ROUND_TRIP_S = 0.1
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that the mirror asked for: when, in seconds of the playing, and what."""
+
+    at_s: float
+    bring: Bring
+
+
+@dataclass(frozen=True)
+class Shot:
+    """How a frame is drawn: its motion, from which picture, and which other one shows through with what weight."""
+
+    motion: Motion
+    source: SourcePicture
+    other: SourcePicture | None
+    weight: float
+
+
+@dataclass
+class Played:
+    """What came of a playing: a shot a frame, what was brought, and what motion and pictures weighed."""
+
+    first: SourcePicture
+    shots: list[Shot] = field(default_factory=list)
+    changes: list[int] = field(
+        default_factory=list
+    )  # frames that are drawn from another picture than the one before
+    events: list[Event] = field(default_factory=list)
+    motion_bytes: int = 0
+    picture_bytes: int = 0
+    counts: MirrorCounts = field(default_factory=MirrorCounts)
+    notices: list[str] = field(default_factory=list)
+
+
+def play(
+    setup: Setup,
+    frames: Sequence[Picture],
+    *,
+    rate: float,
+    budget_bytes_per_s: float,
+    line_bps: float = 100_000.0,
+    corrector: Corrector | None = None,
+) -> Played:
+    """Send `frames` at `rate` a second, the first as the source picture, with the mirror.
+
+    It has `budget_bytes_per_s` for the gallery, and a line that carries `line_bps` beside the motion.
+    """
+    talker = _talker(setup)
+    first = make_source(frames[0], talker)
+    played = Played(first)
+    mirror = Mirror(talker, on_notice=played.notices.append, corrector=corrector)
+    mirror.budget_bytes_per_s = budget_bytes_per_s
+    pictures = HeldPictures(Held(SLOT, first, posture_in(first.prepared), scene=0))
+    mirror.begin(pictures)
+    encoder, decoder = MotionEncoder(setup.motion_format), MotionDecoder(setup.motion_format)
+    fade = CrossFade()
+    at_receiver: dict[int, SourcePicture] = {SLOT: first}
+    under_way: deque[tuple[float, Bring]] = deque()
+    known: deque[tuple[float, int]] = deque()
+    estimates: dict[int, tuple[Any, Any, Any]] = {}  # a frame may come again
+    next_look_s = PERIOD_S
+    for place, frame in enumerate(frames):
+        now_s = place / rate
+        ticks = round(now_s * TICKS_PER_SECOND)
+        while under_way and under_way[0][0] <= now_s:
+            bring = under_way.popleft()[1]
+            at_receiver[bring.slot] = bring.source
+            mirror.brought(bring, arrived=True)
+        while known and known[0][0] <= now_s:
+            pictures.acknowledge(known.popleft()[1] % TICK_CYCLE)
+        held = pictures.current
+        if id(frame) not in estimates:
+            estimates[id(frame)] = talker.estimate(frame, first.prepared)
+        rotation, translation, expression = estimates[id(frame)]
+        expression = talker.rebase(rotation, expression, of=first.prepared, to=held.source.prepared)
+        packet = encoder.encode(Motion(rotation, translation, expression), captured_s=now_s, source=held.slot)
+        motion = decoder.decode(packet)[0].motion
+        played.motion_bytes += len(packet)
+        blend = fade.next(held.slot)
+        other = None if blend.other is None else at_receiver[blend.other]
+        if played.shots and played.shots[-1].source is not held.source:
+            played.changes.append(place)
+        played.shots.append(Shot(motion, held.source, other, blend.weight))
+        known.append((now_s + ROUND_TRIP_S, ticks))
+        pictures.name(held.slot, ticks)
+        posture = posture_of(rotation, translation, expression, held.source.prepared)
+        pictures.choose(posture, ticks)
+        mirror.note(posture, ticks)
+        if now_s >= next_look_s:
+            wish = mirror.look(Seen(frame, motion, held, now_s, ticks))
+            next_look_s = now_s + (AGAIN_S if mirror.alarmed else PERIOD_S)
+            if wish is not None:
+                played.events.append(Event(now_s, wish))
+                played.picture_bytes += len(wish.source.data)
+                under_way.append((now_s + WAY_S + len(wish.source.data) * 8 / line_bps, wish))
+    played.counts = mirror.counts
+    return played
+
+
+def draw_shot(setup: Setup, shot: Shot) -> Picture:
+    """Return what the receiver draws."""
+    picture = draw_from(setup, shot, shot.source)
+    return picture if shot.other is None else mix(picture, draw_from(setup, shot, shot.other), shot.weight)
+
+
+def draw_from(setup: Setup, shot: Shot, source: SourcePicture) -> Picture:
+    """Return a shot as it would be drawn from another picture."""
+    talker, motion = _talker(setup), shot.motion
+    expression = motion.expression
+    if source is not shot.source:
+        expression = talker.rebase(motion.rotation, expression, of=shot.source.prepared, to=source.prepared)
+    return talker.draw(source.prepared, motion.rotation, motion.translation, expression)
+
+
+def _talker(setup: Setup) -> Talker:
+    """The sender's parts want the runtime's talker itself, which is what a setup holds."""
+    return cast(Talker, setup.talker)

@@ -1,0 +1,95 @@
+"""Records the other side of a call to a file: what is seen, with a visible mark, and what is heard.
+
+Pictures come from the drawing thread and sound from the event loop; the writer's own thread does the work. Knows no
+call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from receiver.output import Picture, VideoFile
+from receiver.timeline import Timeline
+from receiver.writer import Writer
+
+if TYPE_CHECKING:
+    from receiver.playout import Shown
+
+MARK = "REDRAWN BY VISAVIS, RECORDED"
+MARK_HEIGHT = 1 / 32  # of the picture's
+MARGIN = 1 / 48
+
+
+class CallRecorder:
+    """One recording after another, each in a file of its own in `folder` (the user's videos, if not given).
+
+    on_error: called from any thread with what ends a recording.
+    """
+
+    def __init__(self, *, folder: Path | None = None, on_error: Callable[[Exception], None]) -> None:
+        self._folder = folder
+        self._on_error = on_error
+        self._lock = threading.Lock()
+        self._writer: Writer | None = None
+        self._timeline = Timeline()
+
+    def start(self) -> str:
+        """Begin a file and return its name. Raises OutputError where it cannot be written."""
+        folder = self._folder or platformdirs.user_videos_path()
+        path = folder / time.strftime("Visavis %Y-%m-%d %H.%M.%S.mp4")
+        with suppress(OSError):  # told when the file is opened
+            folder.mkdir(parents=True, exist_ok=True)
+        writer = Writer(VideoFile(path, sound=True), on_error=self._on_error)
+        with self._lock:
+            self._writer, self._timeline = writer, Timeline()
+        return str(path)
+
+    def stop(self) -> None:
+        """Complete the file, on a thread that the event loop waits for at its end."""
+        with self._lock:
+            writer, self._writer = self._writer, None
+        if writer is not None:
+            asyncio.get_running_loop().run_in_executor(None, self._complete, writer)
+
+    def show(self, shown: Shown, picture: Picture, at_s: float) -> None:
+        """Record a picture that is shown at `at_s` (monotonic seconds)."""
+        with self._lock:
+            if self._writer is not None:
+                self._writer.put(mark(picture), self._timeline.stamp_s(shown, at_s))
+
+    def hear(self, samples: npt.NDArray[np.int16], ticks: float | None) -> None:
+        """Record 20 ms of sound, captured from `ticks` on; None where that is not known."""
+        with self._lock:
+            at_s = None if ticks is None else self._timeline.place_s(ticks)
+            if self._writer is not None and at_s is not None:
+                self._writer.put_sound(samples, at_s)
+
+    def _complete(self, writer: Writer) -> None:
+        try:
+            writer.finish()
+        except Exception as error:  # told to the person; nobody waits for this thread
+            self._on_error(error)
+
+
+def mark(picture: Picture) -> Picture:
+    """Return the picture (HxWx3) with words on its lower edge that say what it is."""
+    marked = picture.copy()
+    height = picture.shape[0]
+    scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, max(round(height * MARK_HEIGHT), 6))
+    left = round(height * MARGIN)
+    # White with a dark rim, to be read on any background.
+    for shift, colour in ((-1, 0), (1, 0), (0, 255)):
+        place = left + shift, height - left + shift
+        cv2.putText(marked, MARK, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (colour,) * 3, 1, cv2.LINE_AA)
+    return marked

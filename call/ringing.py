@@ -1,0 +1,86 @@
+"""Ringing and being let in: each side asks to begin and answers the other; nothing of a face crosses before both agree.
+
+Knows no meeting and no sender: it talks over a link that stands, and asks the person through the keeper.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from call.errors import CallError
+from call.keeper import Keeper
+from call.link import Link
+from codec.conversation import Accept, Condition, Decline, Ring
+
+KNOCK = "Somebody asks to come in."
+FOREIGN = "The picture of the other side is not from its camera, so that it may show anybody."
+DECLINED = "The call was declined."
+NO_FOREIGN = "a picture that is not from the camera is not taken here"
+
+
+@dataclass(frozen=True)
+class Manners:
+    """What the session does without asking the person; `asks` False where nobody is there to be asked, and what is
+    not settled is refused. `foreign`: the own source picture is not from the own camera."""
+
+    asks: bool = True
+    sends_picture: bool = False
+    lets_in: bool = False
+    takes_foreign: bool = False
+    foreign: bool = False
+
+
+class Ringing:
+    """One call's ringing, on the event loop; the other side's messages come by `take`.
+
+    learn: called with the conditions that the other side's ring names.
+    """
+
+    def __init__(self, keeper: Keeper, manners: Manners, *, learn: Callable[[int], None]) -> None:
+        self._keeper = keeper
+        self._manners = manners
+        self._learn = learn
+        self._theirs: asyncio.Future[Ring] = asyncio.get_running_loop().create_future()
+        self._let_in = asyncio.Event()
+
+    def take(self, message: Ring | Accept) -> None:
+        """Take the other side's ring, or its yes to ours; it says each once."""
+        if isinstance(message, Accept):
+            self._let_in.set()
+        elif not self._theirs.done():
+            self._theirs.set_result(message)
+
+    async def agree(self, link: Link, ring: Ring) -> bool:
+        """Ring, and answer the other side's ring; False where this side says no. The other's no is not taken here.
+
+        Raises CallError where the line breaks meanwhile.
+        """
+        link.say(ring)
+        lost = asyncio.create_task(link.closed.wait())
+        agreed = asyncio.create_task(self._agree(link))
+        try:
+            await asyncio.wait({lost, agreed}, return_when=asyncio.FIRST_COMPLETED)
+            if not agreed.done():
+                raise CallError("The other side left before the call began.")
+            return agreed.result()
+        finally:
+            for task in (lost, agreed):
+                task.cancel()
+            await asyncio.gather(lost, agreed, return_exceptions=True)
+
+    async def _agree(self, link: Link) -> bool:
+        ring = await self._theirs
+        self._learn(ring.conditions)
+        foreign = bool(ring.conditions & Condition.FOREIGN_PICTURE)
+        questions = [KNOCK] * (not self._manners.lets_in)
+        questions += [FOREIGN] * (foreign and not self._manners.takes_foreign)
+        if questions and not await self._keeper.ask("ringing", " ".join(questions)):
+            link.say(Decline(NO_FOREIGN if foreign else ""))
+            return False
+        link.say(Accept())
+        if not self._let_in.is_set():
+            self._keeper.change(phase="connecting", sentence="Ringing at the other side.")
+        await self._let_in.wait()
+        return True

@@ -1,0 +1,93 @@
+"""What a call shows, wherever it is shown: hands pictures and state on to the page, if there is one.
+
+The pictures come from the sender's and the receiver's threads. Knows no call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from call.state import CallState, Wishes
+
+if TYPE_CHECKING:
+    from call.web.server import Page
+    from call.web.sound import PageMicrophone, PageSpeaker
+    from receiver.playout import Shown
+    from runtime.talker import Picture
+
+# The own picture is small on the page and there to see whether one is in it.
+PREVIEW_S = 0.2
+
+
+@dataclass(frozen=True)
+class OpenPage:
+    """A page that is served: where, and its ends of the sound."""
+
+    address: str
+    microphone: PageMicrophone
+    speaker: PageSpeaker
+
+
+class Screen:
+    """Takes what is to be shown. `state` is the newest, `talked_s` how long the call has been held so far."""
+
+    def __init__(self) -> None:
+        self.state: CallState | None = None
+        # Whoever else wants to have the other's pictures as they are shown; called on the drawing thread.
+        self.listeners: list[Callable[[Shown, Picture, float], None]] = []
+        # And the own frames, with their number and when they were captured; called on the motion thread.
+        self.watchers: list[Callable[[int, float], None]] = []
+        self._page: Page | None = None
+        self._preview_s = 0.0
+        self._began_s: float | None = None
+        self._ended_s: float | None = None
+
+    async def open_page(self, wishes: Wishes, stack: AsyncExitStack) -> OpenPage:
+        """Serve the page until the stack is left. Raises CallError where it cannot be."""
+        from call.web.server import Page
+
+        self._page = page = Page(wishes)
+        address = await page.start()
+        stack.push_async_callback(page.close)
+        return OpenPage(address, page.microphone, page.speaker)
+
+    @property
+    def talked_s(self) -> float:
+        """Seconds from the call's beginning to its end, or to now; 0 before it began."""
+        if self._began_s is None:
+            return 0.0
+        return (self._ended_s or time.monotonic()) - self._began_s
+
+    def show(self, state: CallState) -> None:
+        """Show the state."""
+        self.state = state
+        if state.phase == "connected" and self._began_s is None:
+            self._began_s = time.monotonic()
+        if state.phase in ("ended", "failed"):
+            self._ended_s = self._ended_s or time.monotonic()
+        if self._page is not None:
+            self._page.show(state)
+
+    def on_shown(self, shown: Shown, picture: Picture, at_s: float) -> None:
+        """Show the other's face."""
+        for listener in self.listeners:
+            listener(shown, picture, at_s)
+        if self._page is not None:
+            self._page.picture(picture)
+
+    def on_preview(self, picture: Picture) -> None:
+        """Show the own source picture."""
+        if self._page is not None:
+            self._page.preview(picture)
+
+    def on_frame(self, index: int, ticks: int, captured_s: float, picture: Picture) -> None:
+        """Show the own picture, now and then."""
+        for watcher in self.watchers:
+            watcher(index, captured_s)
+        if self._page is not None and captured_s - self._preview_s >= PREVIEW_S:
+            self._preview_s = captured_s
+            self._page.preview(picture)

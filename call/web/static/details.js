@@ -1,0 +1,75 @@
+// The details: what the call costs and gives, the limit on what is sent, the safety words.
+
+import { $, setText, show } from "./dom.js";
+import { CostGraph } from "./graph.js";
+
+// What the slider stands on, in kbit/s; its last place is no limit.
+const LIMITS = [20, 25, 30, 35, 40, 50, 60, 80, 100, 150];
+const UNKNOWN = "–";
+
+const whole = (value, unit) => (value === null ? UNKNOWN : `${Math.round(value)} ${unit}`);
+const limitAt = (place) => LIMITS[place] ?? null;
+const limitText = (kbps) => (kbps === null ? "No limit" : `${Math.round(kbps)} kbit/s`);
+
+const latencyText = (ms) => (ms !== null && ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : whole(ms, "ms"));
+
+function nearestPlace(kbps) {
+  if (kbps === null) return LIMITS.length;
+  const distances = LIMITS.map((limit) => Math.abs(limit - kbps));
+  return distances.indexOf(Math.min(...distances));
+}
+
+export class Details {
+  constructor(wish) {
+    this.graph = new CostGraph($("graph"));
+    this.slider = $("limit");
+    this.slider.max = LIMITS.length;
+    this.held = false;
+    this.slider.addEventListener("input", () => {
+      this.held = true;
+      this.showLimit(limitAt(this.slider.valueAsNumber));
+    });
+    this.slider.addEventListener("change", () => {
+      this.held = false;
+      wish("limit", { kbps: limitAt(this.slider.valueAsNumber) });
+    });
+  }
+
+  follow(state) {
+    this.showFigures(state.figures);
+    const words = state.safety_words.join(" ");
+    show($("safety"), words !== "");
+    setText($("safety-words"), words);
+    if (!this.held) {
+      this.slider.value = nearestPlace(state.limit_kbps);
+      this.showLimit(state.limit_kbps);
+    }
+  }
+
+  /** Add a second to the graph. */
+  tick(figures) {
+    this.graph.push(figures);
+  }
+
+  showFigures(figures) {
+    const cost = figures.received_kbps;
+    setText($("cost-now"), cost === null ? UNKNOWN : String(Math.round(cost)));
+    setText($("compared"), compare(cost, figures.h264_kbps));
+    setText($("figure-fps"), whole(figures.frames_per_s, "a second"));
+    setText($("figure-latency"), latencyText(figures.latency_ms));
+    setText($("figure-loss"), figures.loss === null ? UNKNOWN : `${(100 * figures.loss).toFixed(1)} %`);
+    setText($("figure-sent"), whole(figures.sent_kbps, "kbit/s"));
+  }
+
+  showLimit(kbps) {
+    setText($("limit-text"), limitText(kbps));
+    this.slider.setAttribute("aria-valuetext", limitText(kbps));
+  }
+}
+
+function compare(cost, h264) {
+  if (cost === null || h264 === null || cost <= 0) return "";
+  const times = h264 / cost;
+  const need = `H.264 would need ${Math.round(h264)} kbit/s for the same picture`;
+  return times >= 1.5 ? `${need}: ${times.toFixed(times < 9.5 ? 1 : 0)} times as much.` : `${need}.`;
+}

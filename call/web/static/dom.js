@@ -1,0 +1,23 @@
+// Small things that every part of the page does with its elements.
+
+export const $ = (id) => document.getElementById(id);
+
+export const clamp = (value, least, most) => Math.min(most, Math.max(least, value));
+
+/** Show or hide elements without a change where nothing changes, so that nothing is drawn or read aloud again. */
+export function show(element, on) {
+  if (element.hidden === on) element.hidden = !on;
+}
+
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Let a button's drawing be another one of the page's icons. */
+export function setIcon(button, name) {
+  const use = button.querySelector("use");
+  if (use.getAttribute("href") !== `#i-${name}`) use.setAttribute("href", `#i-${name}`);
+}
+
+export const wide = window.matchMedia("(min-width: 1000px)");
+export const calm = window.matchMedia("(prefers-reduced-motion: reduce)");

@@ -1,0 +1,143 @@
+// What the stage shows in each phase of a call: a card, or the other's face with its badges.
+
+import { $, setIcon, setText, show } from "./dom.js";
+
+const CARDS = ["consent", "waiting", "ringing", "connecting", "over"];
+const WITH_BAR = new Set(["waiting", "ringing", "connecting", "connected", "reconnecting"]);
+const SAID = new Set(["waiting", "ringing", "connecting"]);
+const WITH_FACE = new Set(["connected", "reconnecting"]);
+
+const TITLES = {
+  ringing: "Somebody calls – Visavis",
+  connected: "In a call – Visavis",
+  reconnecting: "Reconnecting – Visavis",
+  ended: "The call has ended – Visavis",
+};
+
+// What the page says where the program does not.
+const OURS = {
+  "taken over": {
+    icon: "portrait",
+    title: "This call is open in another tab",
+    sentence: "It goes on there.",
+    again: true,
+  },
+  over: { icon: "leave", title: "Visavis has stopped", sentence: "You can close this page." },
+  refused: { icon: "alert", title: "Visavis ended the connection to this page", sentence: "Load the page again to go on." },
+  lost: {
+    icon: "alert",
+    title: "Visavis does not answer",
+    sentence: "The program on this computer has stopped or is busy. This page comes back as soon as it does.",
+  },
+};
+
+export class Screens {
+  /** `again()` opens this page anew, `qr` is the address of the invitation's QR code, `say` takes sentences. */
+  constructor(wish, { again, qr, say }) {
+    this.card = null;
+    this.qr = qr;
+    this.say = say;
+    $("consent-yes").addEventListener("click", () => wish("agree", { yes: true }));
+    $("consent-no").addEventListener("click", () => wish("agree", { yes: false }));
+    $("consent-leave").addEventListener("click", () => wish("hang_up"));
+    $("ringing-yes").addEventListener("click", () => wish("accept", { yes: true }));
+    $("ringing-no").addEventListener("click", () => wish("accept", { yes: false }));
+    $("over-again").addEventListener("click", again);
+    $("copy").addEventListener("click", () => this.copy());
+  }
+
+  follow(state) {
+    const { phase } = state;
+    $("app").dataset.phase = phase;
+    document.title = TITLES[phase] ?? "Visavis";
+    setText($("sentence"), state.sentence);
+    show($("bar"), WITH_BAR.has(phase));
+    show($("face"), WITH_FACE.has(phase));
+    show($("own"), WITH_BAR.has(phase));
+    this.open(phase === "ended" || phase === "failed" ? "over" : phase);
+    if (phase === "ended") {
+      this.sayOver({ icon: "leave", title: "The call has ended", sentence: state.sentence });
+    } else if (phase === "failed") {
+      this.sayOver({ icon: "alert", title: "The call did not work", sentence: state.sentence });
+    } else if (SAID.has(phase)) {
+      setText($(`${phase}-sentence`), state.sentence);
+    }
+    show($("interrupted"), phase === "reconnecting");
+    setText($("interrupted-text"), phase === "reconnecting" ? state.sentence : "");
+    this.invite(state.invitation);
+    this.showBadges(state);
+    this.showOwn(state);
+  }
+
+  /** Say what has become of the page itself: "taken over", "over", "refused" or "lost". */
+  leave(reason) {
+    $("app").dataset.phase = "left";
+    for (const id of ["bar", "face", "own", "words", "recording"]) show($(id), false);
+    setText($("sentence"), "");
+    this.open("over");
+    this.sayOver(OURS[reason]);
+  }
+
+  open(card) {
+    if (card === this.card) return;
+    this.card = card;
+    const hadFocus = document.activeElement === document.body || document.activeElement.closest("[hidden], .card");
+    for (const name of CARDS) show($(`screen-${name}`), name === card);
+    // Whoever uses the keyboard goes on at the new card, but nobody is taken out of a line that is being written.
+    if (CARDS.includes(card) && hadFocus) $(`screen-${card}`).focus();
+  }
+
+  sayOver({ icon, title, sentence, again = false }) {
+    setIcon($("screen-over"), icon);
+    setText($("over-title"), title);
+    setText($("over-sentence"), sentence);
+    show($("over-again"), again);
+  }
+
+  invite(invitation) {
+    show($("invitation"), invitation !== null);
+    if (invitation === null) return;
+    if ($("command").textContent !== invitation.command) $("qr").src = this.qr;
+    setText($("code"), invitation.code);
+    setText($("command"), invitation.command);
+    setText($("address"), invitation.address);
+  }
+
+  async copy() {
+    try {
+      await navigator.clipboard.writeText($("command").textContent);
+      this.say("The line is copied.");
+    } catch {
+      this.say("The browser does not let this page copy. Mark the line and copy it yourself.");
+    }
+  }
+
+  showBadges(state) {
+    show($("recording"), state.recording !== null && WITH_BAR.has(state.phase));
+    setText($("recording-text"), state.recording === null ? "" : `Recording to ${state.recording.split(/[\\/]/).pop()}`);
+    $("recording").title = state.recording ?? "";
+    show($("badge-foreign"), state.their_picture_is_foreign);
+    show($("badge-camera"), !state.their_camera_on);
+    show($("badge-muted"), state.their_muted);
+    const words = state.safety_words.join(" ");
+    show($("words"), words !== "" && WITH_FACE.has(state.phase));
+    setText($("words-text"), words);
+    $("words").setAttribute("aria-label", `Safety words: ${words}`);
+    const [yaw, pitch] = state.view;
+    show($("turned"), yaw !== 0 || pitch !== 0);
+    setText($("turned-text"), turnedText(yaw, pitch));
+  }
+
+  showOwn(state) {
+    $("own").classList.toggle("off", !state.camera_on);
+    show($("own-muted"), state.muted);
+    setText($("own-text"), state.camera_on ? "You" : "Camera off");
+  }
+}
+
+function turnedText(yaw, pitch) {
+  const parts = [];
+  if (yaw !== 0) parts.push(`${Math.abs(Math.round(yaw))}° ${yaw > 0 ? "right" : "left"}`);
+  if (pitch !== 0) parts.push(`${Math.abs(Math.round(pitch))}° ${pitch > 0 ? "down" : "up"}`);
+  return parts.length > 0 ? `Turned ${parts.join(", ")}` : "";
+}

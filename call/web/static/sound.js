@@ -1,0 +1,170 @@
+// Microphone and loudspeaker: the browser's own capture, with its echo cancellation, noise suppression and gain
+// control, and playback at the time that each block of sound comes with.
+
+import { $, clamp, show } from "./dom.js";
+
+const RATE = 48_000;
+// From the program's hands to the screen a picture takes about this long; sound waits as long.
+const PICTURE_S = 0.03;
+// What arrives with less to spare than this is late too often.
+const LEAST_LEAD_S = 0.02;
+const QUIETEST_DB = -60;
+const RESUME_MS = 500;
+
+const SORRY = {
+  NotAllowedError:
+    "This page may not use the microphone. Allow it beside the address above, then choose it under Details. The call goes on without your voice.",
+  NotFoundError:
+    "No microphone was found. Plug one in and choose it under Details. The call goes on without your voice.",
+  NotReadableError:
+    "The microphone does not answer; another program may hold it. The call goes on without your voice.",
+};
+const UNHEARD = "Click anywhere on this page to hear the other side.";
+
+/** Loudness (root of the mean square, 0 to 1) as a share of what an ear takes for loud. */
+const asLevel = (loudness) => clamp(1 - (20 * Math.log10(loudness + 1e-9)) / QUIETEST_DB, 0, 1);
+
+export class Sound {
+  /** `onBlock(samples)` gets 20 ms of the microphone, `onLevel` its loudness 0 to 1, `say` sentences; what it
+   *  returns takes the sentence away again. */
+  constructor({ onBlock, onLevel, say }) {
+    this.onBlock = onBlock;
+    this.onLevel = onLevel;
+    this.say = say;
+    this.context = null;
+    this.ears = null; // where the microphone is connected: the same context where the browser lets it
+    this.stream = null;
+    this.muted = false;
+    this.microphone = $("microphone");
+    this.loudspeaker = $("loudspeaker");
+    this.microphone.addEventListener("change", () => this.listen(this.microphone.value));
+    this.loudspeaker.addEventListener("change", () => this.context.setSinkId(this.loudspeaker.value));
+  }
+
+  /** Open loudspeaker and microphone; again, it does nothing. */
+  async start() {
+    if (this.context !== null) return;
+    this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
+    this.ears = this.context;
+    await this.context.audioWorklet.addModule("/static/playback.js");
+    this.player = new AudioWorkletNode(this.context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
+    this.player.connect(this.context.destination);
+    navigator.mediaDevices.addEventListener("devicechange", () => this.listDevices());
+    await this.listen("");
+    // A browser that has lent its microphone lets a page be heard, too, but wants to be asked.
+    const resumed = this.context.resume();
+    const late = new Promise((done) => setTimeout(done, RESUME_MS));
+    await Promise.race([resumed, late]);
+    if (this.context.state === "suspended") this.waitForClick();
+  }
+
+  /** Let the microphone be deaf or not. */
+  mute(on) {
+    this.muted = on;
+    for (const track of this.stream?.getTracks() ?? []) track.enabled = !on;
+  }
+
+  /** Play a block in `untilS` seconds. */
+  play(untilS, samples) {
+    if (this.player === undefined || this.context.state !== "running") return;
+    const heardAfter = this.context.outputLatency || this.context.baseLatency;
+    const lead = Math.max(untilS + PICTURE_S - heardAfter, LEAST_LEAD_S);
+    this.player.port.postMessage({ atS: this.context.currentTime + lead, samples }, [samples.buffer]);
+  }
+
+  /** Two soft notes, as when somebody calls. */
+  ring() {
+    if (this.context?.state !== "running") return;
+    [660, 880].forEach((pitch, index) => {
+      const from = this.context.currentTime + 0.18 * index;
+      const note = new OscillatorNode(this.context, { frequency: pitch });
+      const loudness = new GainNode(this.context, { gain: 0 });
+      loudness.gain.setValueAtTime(0, from);
+      loudness.gain.linearRampToValueAtTime(0.12, from + 0.02);
+      loudness.gain.exponentialRampToValueAtTime(0.001, from + 0.5);
+      note.connect(loudness).connect(this.context.destination);
+      note.start(from);
+      note.stop(from + 0.55);
+    });
+  }
+
+  async listen(deviceId) {
+    this.hush();
+    try {
+      this.stream = await navigator.mediaDevices.getUserMedia({
+        audio: {
+          deviceId: deviceId === "" ? undefined : { exact: deviceId },
+          channelCount: 1,
+          echoCancellation: true,
+          noiseSuppression: true,
+          autoGainControl: true,
+        },
+      });
+      await this.capture(this.stream);
+    } catch (error) {
+      this.hush();
+      this.say(SORRY[error.name] ?? `The microphone cannot be used (${error.message}). The call goes on without your voice.`);
+    }
+    await this.listDevices();
+  }
+
+  hush() {
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.source?.disconnect();
+    if (this.ears !== this.context) this.ears.close();
+    this.ears = this.context;
+    this.stream = null;
+    this.onLevel(0);
+  }
+
+  async capture(stream) {
+    const [track] = stream.getTracks();
+    track.enabled = !this.muted;
+    track.addEventListener("ended", () => {
+      this.say("The microphone was unplugged; the next one is tried.");
+      this.listen("");
+    });
+    try {
+      this.source = this.ears.createMediaStreamSource(stream);
+    } catch {
+      // Firefox connects a microphone only to a context of its own rate; the worklet interpolates.
+      this.ears = new AudioContext();
+      this.source = this.ears.createMediaStreamSource(stream);
+    }
+    await this.ears.audioWorklet.addModule("/static/capture.js");
+    const capture = new AudioWorkletNode(this.ears, "capture", { numberOfOutputs: 0 });
+    capture.port.onmessage = ({ data }) => {
+      this.onBlock(data.samples);
+      this.onLevel(asLevel(data.loudness));
+    };
+    this.source.connect(capture);
+  }
+
+  async listDevices() {
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    const used = this.stream?.getTracks()[0].getSettings().deviceId ?? "";
+    const microphones = devices.filter((device) => device.kind === "audioinput");
+    fill(this.microphone, microphones, used, used === "" ? "No microphone" : null);
+    // Without a permission a browser tells of a loudspeaker only that there is one.
+    const loudspeakers = devices.filter(
+      (device) => device.kind === "audiooutput" && device.label !== "" && device.deviceId !== "default",
+    );
+    fill(this.loudspeaker, loudspeakers, this.loudspeaker.value, "The computer's own");
+    show($("loudspeaker-field"), "setSinkId" in this.context && loudspeakers.length > 0);
+  }
+
+  waitForClick() {
+    const dismiss = this.say(UNHEARD);
+    const resume = () => this.context.resume().then(dismiss);
+    addEventListener("pointerdown", resume, { once: true });
+    addEventListener("keydown", resume, { once: true });
+  }
+}
+
+/** Offer devices, with `none` (if not null) before them for what the browser chooses itself, or nothing. */
+function fill(select, devices, used, none) {
+  const options = devices.map((device, index) => new Option(device.label || `Device ${index + 1}`, device.deviceId));
+  if (none !== null) options.unshift(new Option(none, ""));
+  select.replaceChildren(...options);
+  select.selectedIndex = Math.max(0, options.findIndex((option) => option.value === used));
+}

@@ -1,0 +1,159 @@
+"""What the receiver's feedback says of the line, together with what was sent: rates, loss and queueing.
+
+Sans-IO: packets that leave and feedback that comes go in with their times, reports come out. Knows no channels, and
+not what is made of a report.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from codec.control import Feedback, Transit
+from sender.coding import Packet
+from sender.rate import Report
+
+RATE_WINDOW_S = 1.0
+SHORTEST_WINDOW_S = 0.4  # two feedbacks apart: rates of less are noise
+LOSS_WINDOW_S = 5.0
+LEAST_COUNTED = 8  # packets, before a share of them means something
+# Nothing new for so long is no overfull line, from which some of it always comes, but a dead one, or nobody before the
+# camera. It says nothing of the rate, and what was measured before it no longer holds.
+SILENCE_S = 1.0
+KEPT = 512  # packets sent: 20 s of them at 25 a second
+PACKETS_CYCLE = 1 << 16
+BYTES_CYCLE = 1 << 32
+
+# The shortest way of the last minute is the empty line's: two clocks drift apart by 12 ms in that time at most (200
+# parts in a million), and no queue stands for so long before it is noticed.
+BASE_BUCKET_S = 10.0
+BASE_BUCKETS = 6
+MS_CYCLE = 1 << 16
+# The shortest of the last two feedbacks' ways counts: jitter adds to a packet, a queue to all.
+FILTERED = 2
+LONGEST_QUEUE_S = 3.0  # more than any router holds: the receiver counts anew
+
+
+@dataclass(frozen=True)
+class _Sent:
+    ticks: int
+    captured_s: float
+    at_s: float
+    count: int  # packets sent until then, this one with them
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """What stood fast when a feedback came; `count` packets had been sent when the newest that had come was."""
+
+    at_s: float
+    count: int
+    arrived_packets: int
+    arrived_bytes: int
+    sent_bytes: int
+
+
+class LineMeter:
+    """Turns feedback into reports."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._sent: deque[_Sent] = deque(maxlen=KEPT)
+        self._samples: deque[_Sample] = deque()
+        self._queue = QueueMeter()
+        self._queueing_s = 0.0
+
+    def sent(self, packet: Packet, *, taken: bool, at_s: float) -> None:
+        """Note a packet that was given to the line; where it was not `taken`, one was lost before the line."""
+        self._count += taken
+        self._sent.append(_Sent(packet.ticks, packet.captured_s, at_s, self._count))
+
+    def take(self, feedback: Feedback, *, at_s: float, sent_bytes: int) -> Report | None:
+        """Return what a feedback says that came just now; None where it says nothing new, or too little yet.
+
+        `sent_bytes` is all that has been sent, at the IP layer.
+        """
+        newest = next(self._captured(feedback.newest_ticks), None)
+        # Where no motion came since the feedback before, what else it says is old, be that one lost or not.
+        if newest is None or feedback.transit is None:
+            return None
+        last = self._samples[-1] if self._samples else None
+        if last is not None and newest.count <= last.count:
+            return None
+        if last is not None and at_s - last.at_s > SILENCE_S:
+            self._samples.clear()
+        self._note_transit(feedback.transit, newest, at_s)
+        sample = _Sample(
+            at_s, newest.count, feedback.arrived_packets, feedback.arrived_bytes % BYTES_CYCLE, sent_bytes
+        )
+        self._samples.append(sample)
+        while self._samples[0].at_s < at_s - LOSS_WINDOW_S:
+            self._samples.popleft()
+        # The window reaches back to the sample next to its length, be it a little longer.
+        before = min(self._samples, key=lambda one: abs(at_s - one.at_s - RATE_WINDOW_S))
+        elapsed_s = at_s - before.at_s
+        if elapsed_s < SHORTEST_WINDOW_S:
+            return None
+        arrived_bytes = (sample.arrived_bytes - before.arrived_bytes) % BYTES_CYCLE
+        return Report(
+            at_s=at_s,
+            sent_bps=8 * (sample.sent_bytes - before.sent_bytes) / elapsed_s,
+            arrived_bps=8 * arrived_bytes / elapsed_s,
+            loss=self._loss(),
+            queueing_s=self._queueing_s,
+        )
+
+    def _captured(self, ticks: int | None) -> Iterator[_Sent]:
+        """Yield the packets whose last motion has this time, the newest first."""
+        return (sent for sent in reversed(self._sent) if sent.ticks == ticks)
+
+    def _note_transit(self, transit: Transit, newest: _Sent, at_s: float) -> None:
+        quickest = next(self._captured((newest.ticks - transit.behind) % 4096), None)
+        if quickest is not None:
+            # What the motion waited for before it was sent is no queue of the line's.
+            own_ms = 1000 * (quickest.at_s - quickest.captured_s)
+            self._queueing_s = self._queue.update(transit.ms - own_ms, at_s)
+
+    def _loss(self) -> float:
+        first, last = self._samples[0], self._samples[-1]
+        sent = last.count - first.count
+        if sent < LEAST_COUNTED:
+            return 0.0
+        arrived = (last.arrived_packets - first.arrived_packets) % PACKETS_CYCLE
+        return min(max(1 - arrived / sent, 0.0), 1.0)
+
+
+class QueueMeter:
+    """How much longer the way is than on the empty line, from ways in milliseconds with an unknown offset, modulo
+    2**16."""
+
+    def __init__(self) -> None:
+        self._origin_ms: float | None = None
+        self._bases: deque[tuple[float, float]] = deque(maxlen=BASE_BUCKETS)  # since when, and the shortest
+        self._newest: deque[float] = deque(maxlen=FILTERED)
+
+    def update(self, way_ms: float, at_s: float) -> float:
+        """Take a way as it was measured, and return the queueing delay in seconds."""
+        if self._origin_ms is not None:
+            way_s = self._continued(way_ms, self._origin_ms)
+            if abs(way_s - self._base()) > LONGEST_QUEUE_S:
+                self._origin_ms = None
+        if self._origin_ms is None:
+            self._origin_ms, way_s = way_ms, 0.0
+            self._bases.clear()
+            self._newest.clear()
+        if not self._bases or at_s - self._bases[-1][0] > BASE_BUCKET_S:
+            self._bases.append((at_s, way_s))
+        elif way_s < self._bases[-1][1]:
+            self._bases[-1] = self._bases[-1][0], way_s
+        self._newest.append(way_s)
+        return min(self._newest) - self._base()
+
+    def _base(self) -> float:
+        return min(shortest for _, shortest in self._bases)
+
+    @staticmethod
+    def _continued(way_ms: float, origin_ms: float) -> float:
+        """Return by how many seconds a way is longer than the first one, at most half a cycle either way."""
+        return ((way_ms - origin_ms + MS_CYCLE / 2) % MS_CYCLE - MS_CYCLE / 2) / 1000

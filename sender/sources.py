@@ -1,0 +1,138 @@
+"""What motion is drawn from in the course of a call: the first source picture, and those that the mirror has brought
+since. It joins what is held, the mirror's watch and the presentation; the motion thread asks it for the picture of the
+next frame, and never waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from codec.predictive_encoder import Capture
+from codec.repair import cut_repair
+from sender.delivery import Wire
+from sender.errors import SenderError
+from sender.held import Held, HeldPictures
+from sender.mirror import Bring, Mirror, Seen
+from sender.observe import View
+from sender.posture import posture_in, posture_of
+from sender.present import SLOT, Presentation
+from sender.source import SourcePicture
+from sender.watch import Watch
+
+FIRST_SCENE = 0
+
+
+class Sources:
+    """The source pictures of one call, from the first on; made, started and stopped on the event loop.
+
+    mirror: None leaves it at the first picture. dropped: how many frames the motion thread has left out. on_notice: one
+    sentence for the user, from any thread.
+    """
+
+    def __init__(
+        self,
+        first: SourcePicture,
+        mirror: Mirror | None,
+        *,
+        presentation: Presentation,
+        peer: Wire,
+        dropped: Callable[[], int],
+        on_notice: Callable[[str], None],
+    ) -> None:
+        self._pictures = HeldPictures(Held(SLOT, first, posture_in(first.prepared), FIRST_SCENE))
+        self._mirror = mirror
+        self._presentation = presentation
+        self._peer = peer
+        self._on_notice = on_notice
+        self._loop = asyncio.get_running_loop()
+        self._bringing: set[asyncio.Task[None]] = set()
+        self._watch: Watch | None = None
+        if mirror is not None:
+            mirror.begin(self._pictures)
+            self._watch = Watch(mirror, dropped=dropped, on_wish=self._wish, on_error=self._fail)
+            self._watch.start()
+
+    @property
+    def current(self) -> Held:
+        """What the next frame's motion is to be drawn from."""
+        return self._pictures.current
+
+    def acknowledge(self, newest_ticks: int) -> None:
+        """Learn the newest motion, 0..4095, that the receiver has."""
+        self._pictures.acknowledge(newest_ticks)
+
+    def follow(
+        self,
+        view: View,
+        held: Held,
+        *,
+        ticks: int,
+        captured_s: float,
+        last: Callable[[], Capture | None],
+    ) -> None:
+        """Take note of a motion that went out, drawn from `held`, and choose what the next one is drawn from; `last`
+        gives the motion coded last, as the receiver decodes it. On the motion thread."""
+        self._pictures.name(held.slot, ticks)
+        if self._mirror is None or self._watch is None:
+            return
+        posture = posture_of(view.rotation, view.translation, view.expression, held.source.prepared)
+        self._pictures.choose(posture, ticks)
+        self._mirror.note(posture, ticks)
+        if self._watch.due(captured_s):
+            coded = last()
+            if coded is not None and coded.captured_s == captured_s:  # else it waits for its bundle
+                self._watch.offer(Seen(view.picture, coded.motion, held, captured_s, ticks))
+
+    def improve(self, better: SourcePicture) -> None:
+        """Bring a better code of the first picture as the line has room for it, and draw from that then."""
+        self._start(self._improve(better))
+
+    async def stop(self) -> None:
+        """End the mirror and what is on its way."""
+        for task in self._bringing:
+            task.cancel()
+        await asyncio.gather(*self._bringing, return_exceptions=True)
+        if self._watch is not None:
+            await asyncio.to_thread(self._watch.stop)
+
+    def _wish(self, bring: Bring) -> None:
+        self._loop.call_soon_threadsafe(self._begin, bring)
+
+    def _begin(self, bring: Bring) -> None:
+        self._start(self._bring(bring))
+
+    def _start(self, bringing: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(bringing)
+        self._bringing.add(task)
+        task.add_done_callback(self._bringing.discard)
+
+    async def _improve(self, better: SourcePicture) -> None:
+        slot = self._pictures.make_room()
+        if slot is None:
+            return
+        try:
+            await self._presentation.send(better.data, self._peer, slot=slot)
+        except SenderError as error:
+            self._pictures.lose(slot)
+            self._on_notice(str(error))
+        else:
+            held = Held(slot, better, posture_in(better.prepared), FIRST_SCENE)
+            self._pictures.improve(held, of=SLOT)
+
+    async def _bring(self, bring: Bring) -> None:
+        assert self._mirror is not None, "it was the mirror's wish"
+        arrived = False
+        try:
+            if bring.coded == "residual":
+                await self._presentation.send(bring.source.data, self._peer, slot=bring.slot, cut=cut_repair)
+            else:
+                await self._presentation.send(bring.source.data, self._peer, slot=bring.slot)
+            arrived = True
+        except SenderError as error:
+            self._on_notice(str(error))
+        finally:
+            self._mirror.brought(bring, arrived=arrived)
+
+    def _fail(self, error: Exception) -> None:
+        self._on_notice(f"The picture is not looked after any more: {error}")

@@ -1,0 +1,105 @@
+"""The benches about the mirror: its distance, the play without a network, repairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from bench.clips import Footage
+from bench.mirror import CANDIDATES, rank_correlation
+from bench.mirror_play import draw_from, draw_shot, play
+from bench.mirror_repair import AFTER_S, BEGINS_S, bring_object, exchange
+from bench.talk import Setup
+from codec.motion import Motion
+from codec.tables import fit_tables
+from tests.sender.held_fakes import MirrorTalker, face, motion, turned
+from tests.sender.sender_fakes import K
+
+RATE = 10.0
+
+
+class PlayedTalker(MirrorTalker):
+    """Sees no motion in any picture."""
+
+    def estimate(self, picture: np.ndarray, source: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        still = motion()
+        return still.rotation, still.translation, still.expression
+
+
+@pytest.fixture(scope="module")
+def setup() -> Setup:
+    still = Motion(np.zeros(3), np.zeros(3), np.zeros((K, 3)))
+    motion_format = fit_tables([still], expression_steps=np.full((K, 3), 2.0**-8))
+    return Setup("fake", "none", 64, PlayedTalker(), motion_format)
+
+
+def person(seed: int) -> np.ndarray:
+    return turned(face(seed=seed), 0)
+
+
+def film(seed: int, count: int) -> Footage:
+    return Footage("clip", [person(seed)] * count, RATE, None)
+
+
+def test_rank_correlation_knows_order_and_nothing_else() -> None:
+    values = np.array([3.0, 1.0, 2.0, 10.0])
+    assert rank_correlation(values, np.exp(values)) == pytest.approx(1)
+    assert rank_correlation(values, -values) == pytest.approx(-1)
+    assert np.isnan(rank_correlation(values[:2], values[:2]))
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_every_distance_grows_with_the_damage(name: str) -> None:
+    picture = cv2.resize(face(), (256, 256), interpolation=cv2.INTER_CUBIC)
+    damaged = [picture, cv2.GaussianBlur(picture, (0, 0), 2), cv2.GaussianBlur(picture, (0, 0), 12)]
+    distances = [float(CANDIDATES[name](picture, other).mean()) for other in damaged]
+    assert distances[0] == pytest.approx(0, abs=1e-5)
+    assert distances == sorted(distances)
+
+
+def test_an_object_comes_after_two_seconds_and_stays_where_it_is() -> None:
+    frames = bring_object(film(1, 4), film(2, 4))
+    start = round(BEGINS_S * RATE)
+    assert len(frames) == round((BEGINS_S + AFTER_S) * RATE)
+    assert all((frame == frames[0]).all() for frame in frames[:start])
+    changed = (frames[start] != frames[0]).any(-1)
+    assert 0.05 < changed.mean() < 0.2
+    assert (frames[-1] == frames[start]).all()
+
+
+def test_another_person_takes_the_place_of_the_first() -> None:
+    frames = exchange(film(1, 4), film(2, 4))
+    start = round(BEGINS_S * RATE)
+    assert (frames[start - 1] == person(1)).all()
+    assert (frames[start] == person(2)).all()
+
+
+def test_what_is_played_is_repaired_soon_and_the_way_of_the_picture_takes_its_time(setup: Setup) -> None:
+    frames = exchange(film(1, 4), film(2, 4))
+    start = round(BEGINS_S * RATE)
+    played = play(setup, frames, rate=RATE, budget_bytes_per_s=0.0, line_bps=50_000)
+    (event,) = played.events
+    assert 0 <= event.at_s - BEGINS_S <= 1
+    assert played.picture_bytes == len(event.bring.source.data)
+    assert played.counts.repairs == 1
+    (change,) = played.changes
+    way_s = len(event.bring.source.data) * 8 / 50_000
+    assert change / RATE >= event.at_s + way_s
+    assert (draw_shot(setup, played.shots[start]) == played.first.picture).all()
+    last = played.shots[-1]
+    assert last.source is event.bring.source
+    assert (draw_shot(setup, last) == last.source.picture).all()
+    assert (draw_from(setup, last, played.first) == played.first.picture).all()
+    assert played.motion_bytes > 0
+
+
+def test_a_change_of_picture_fades(setup: Setup) -> None:
+    played = play(setup, exchange(film(1, 4), film(2, 4)), rate=RATE, budget_bytes_per_s=0.0, line_bps=1e6)
+    (change,) = played.changes
+    weights = [shot.weight for shot in played.shots[change - 1 : change + 8]]
+    assert weights[0] == 0
+    assert 1 > weights[1] > weights[3] > 0
+    assert weights[-1] == 0

@@ -1,0 +1,118 @@
+"""`visavis call` as two persons start it: in two processes, over real sockets, without pages."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+import wave
+from pathlib import Path
+
+import pytest
+import typer
+
+from call import commands
+from call.film import read_film
+from tests.call.program import Start, Visavis, sentence_of
+
+ALONE = ["--headless", "--yes", "--crop", "full", "--source", "first"]
+KEYS = {
+    "frames_sent", "frames_fresh", "frames_interpolated", "fps_sent", "fps_received", "fps_shown", "longest_gap_ms",
+    "latency_ms", "payload_kbps_sent", "wire_kbps_sent", "wire_kbps_received", "reconnects", "safety_words", "sound",
+    "seconds", "ended",
+}  # fmt: skip
+
+
+def told(host: subprocess.Popen[str]) -> list[str]:
+    """Read what a side that listens tells its user to type on the other one."""
+    assert host.stderr is not None
+    read = ""
+    for line in host.stderr:
+        read += line
+        if found := re.search(r"visavis call (\S+) (\S+)$", line.rstrip()):
+            return [found[1], found[2]]
+    raise AssertionError(f"no invitation was printed, but: {read}")
+
+
+def test_two_processes_hold_a_call_and_each_counts_both_directions(
+    start: Start, visavis: Visavis, profile_folder: Path, face_clip: Path, tmp_path: Path
+) -> None:
+    film, sound = tmp_path / "seen.mp4", tmp_path / "beep.wav"
+    with wave.open(str(sound), "wb") as beep:
+        beep.setparams((1, 2, 48_000, 0, "NONE", ""))
+        beep.writeframes(bytes(96_000))
+    common = [*ALONE, "--video", str(face_clip), "--json"]
+    host = start("call", "--listen", "127.0.0.1:0", *common, "--repeat", "100", "--output", str(film))
+    guest = visavis("call", *told(host), *common, "--audio", str(sound), "--seconds", "4")
+    assert guest.returncode == 0, guest.stderr
+    out, errors = host.communicate(timeout=30)
+    assert host.returncode == 0, errors
+    ours, theirs = json.loads(guest.stdout), json.loads(out)
+    for figures in (ours, theirs):
+        assert figures.keys() >= KEYS
+        assert figures["frames_fresh"] > 3
+        assert figures["why"].keys() == {name for name, value in figures.items() if value is None}
+        assert figures["reconnects"] == 0
+    assert ours["safety_words"] == theirs["safety_words"]
+    assert len(ours["safety_words"].split()) == 4
+    assert theirs["frames_fresh"] <= ours["frames_sent"]
+    assert ours["wire_kbps_sent"] > ours["payload_kbps_sent"] > 0
+    assert ours["ended"] == "You have ended the call."
+    assert theirs["ended"] == "The other side has ended the call."
+    assert theirs["output"] == str(film)
+    assert len(list(read_film(film))) >= theirs["frames_fresh"]
+
+
+def test_ctrl_c_ends_the_call_on_both_sides_with_figures(
+    start: Start, profile_folder: Path, face_clip: Path
+) -> None:
+    common = [*ALONE, "--video", str(face_clip), "--repeat", "100", "--json"]
+    host = start("call", "--listen", "127.0.0.1:0", *common)
+    guest = start("call", *told(host), *common)
+    assert guest.stderr is not None
+    for line in guest.stderr:
+        if line.startswith("The call is on"):
+            break
+    time.sleep(1.0)
+    guest.send_signal(signal.SIGINT)
+    out, _ = guest.communicate(timeout=20)
+    assert guest.returncode == 130
+    assert json.loads(out)["seconds"] > 0
+    out, errors = host.communicate(timeout=20)
+    assert host.returncode == 0, errors
+    assert json.loads(out)["ended"] == "The other side has ended the call."
+
+
+def test_what_cannot_be_a_call_is_refused_with_a_sentence(
+    visavis: Visavis, start: Start, profile_folder: Path, face_clip: Path
+) -> None:
+    video = ["--video", str(face_clip)]
+    host = start("call", "--listen", "127.0.0.1:0", *ALONE, *video)
+    address, _ = told(host)
+    assert "wrong" in sentence_of(visavis("call", address, "WRONG2", *ALONE, *video))
+    assert "--yes" in sentence_of(visavis("call", address, "ABCDEF", "--headless", *video))
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "listen", "room", "server"),
+    [
+        ("192.168.1.5", None, None, None, None),
+        ("192.168.1.5", "ABCDEF", "0.0.0.0:8765", None, None),
+        (None, None, None, "kitchen", None),
+        (None, None, "0.0.0.0:8765", "kitchen", "ws://127.0.0.1:8766"),
+    ],
+)
+def test_options_that_do_not_tell_one_way_to_meet_are_wrong_usage(
+    where: str | None, code: str | None, listen: str | None, room: str | None, server: str | None
+) -> None:
+    with pytest.raises(typer.BadParameter):
+        commands._way(where, code, listen, room, server)
+
+
+def test_a_call_without_a_way_to_meet_is_wrong_usage(visavis: Visavis) -> None:
+    result = visavis("call")
+    assert result.returncode == 2
+    assert "--listen" in result.stderr
+    assert "Traceback" not in result.stderr

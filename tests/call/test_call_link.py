@@ -1,0 +1,173 @@
+"""How a call finds back, without a network: peers that connect, stay silent or greet as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import call.link
+from call.errors import CallError
+from call.link import Link, first_link, next_link
+from codec.control import Chat, Goodbye, Message, decode_control, encode_control
+from codec.hello import Hello, HelloMismatch
+from tests.receiver.receiver_fakes import hello
+from transport.errors import TransportError
+
+MINE, THEIRS = hello(resumption_secret=b"m" * 16), hello(resumption_secret=b"t" * 16)
+
+
+class Peer:
+    """Connects when it may and is greeted with `greeting`, whatever it says."""
+
+    def __init__(
+        self, *, on_control: Callable[[bytes], None], on_closed: Callable[[str], None], **_: Any
+    ) -> None:
+        self.on_control, self.on_closed = on_control, on_closed
+        self.is_open = True
+        self.silent_s = 0.0
+        self.greeting: Message | None = THEIRS
+        self.said: list[Message] = []
+
+    async def connected(self, timeout_s: float) -> None:
+        if self.greeting is not None:
+            self.on_control(encode_control(self.greeting))
+
+    def send_control(self, data: bytes) -> None:
+        self.said.append(decode_control(data))
+
+    def stats(self) -> Any:
+        return SimpleNamespace(silent_s=self.silent_s)
+
+    async def drain(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        self.is_open = False
+
+
+class Meeting:
+    """Lets peers meet, with these greetings one after the other; none left: nobody comes."""
+
+    def __init__(self, *greetings: Message | None) -> None:
+        self.greetings = list(greetings)
+        self.peers: list[Peer] = []
+
+    async def meet(self, peer: Any) -> None:
+        self.peers.append(peer)
+        if not self.greetings:
+            await asyncio.Event().wait()
+        peer.greeting = self.greetings.pop(0)
+
+    async def knocked(self) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call.link, "RETURN_LIMITS_S", (0.05,))
+    monkeypatch.setattr(call.link, "OLD_KEPT_S", 0.2)
+    monkeypatch.setattr(call.link, "HELLO_LIMIT_S", 0.2)
+    monkeypatch.setattr(call.link, "RETRY_S", 0.01)
+
+
+def make_link(taken: list[Message] | None = None) -> Link:
+    def take(message: Message, data: bytes) -> None:
+        if taken is not None:
+            taken.append(message)
+
+    return Link(Peer, mine=MINE, sound=None, on_motion=lambda data: None, on_message=take)  # type: ignore[arg-type]
+
+
+async def find(meeting: Meeting, old: Link, *, is_wanted: bool = False) -> Link:
+    async with asyncio.timeout(20):
+        return await next_link(meeting, make_link, old=old, known=THEIRS, is_wanted=is_wanted)  # type: ignore[arg-type]
+
+
+def silent(link: Link, silent_s: float) -> Link:
+    link.peer.silent_s = silent_s  # type: ignore[attr-defined]
+    return link
+
+
+async def test_what_is_said_behind_the_hello_waits_until_the_link_is_trusted() -> None:
+    taken: list[Message] = []
+    meeting = Meeting(THEIRS)
+    link, theirs = await first_link(meeting, lambda: make_link(taken), on_met=lambda: None)  # type: ignore[arg-type]
+    assert theirs == THEIRS
+    meeting.peers[0].on_control(encode_control(Chat(0, "early")))
+    meeting.peers[0].on_control(b"\xff damaged")
+    assert taken == []
+    link.trust()
+    meeting.peers[0].on_control(encode_control(Chat(1, "later")))
+    assert taken == [Chat(0, "early"), Chat(1, "later")]
+    await link.close()
+    meeting.peers[0].on_control(encode_control(Chat(2, "too late")))
+    assert len(taken) == 2
+
+
+@pytest.mark.parametrize(
+    ("greeting", "error", "sentence"),
+    [
+        (replace(THEIRS, profile="other"), HelloMismatch, "--profile"),
+        (Goodbye("another call is under way here"), CallError, "another call is under way"),
+        (None, CallError, "is it Visavis"),
+    ],
+)
+async def test_a_first_link_that_cannot_be_ends_with_a_sentence_and_closed(
+    greeting: Message | None, error: type[Exception], sentence: str
+) -> None:
+    meeting = Meeting(greeting)
+    with pytest.raises(error, match=sentence):
+        await first_link(meeting, make_link, on_met=lambda: None)  # type: ignore[arg-type]
+    assert not meeting.peers[0].is_open
+    if isinstance(greeting, Hello):
+        assert isinstance(meeting.peers[0].said[-1], Goodbye)
+
+
+async def test_a_line_that_ends_while_hellos_are_awaited_says_why() -> None:
+    link = make_link()
+    link.peer.on_closed("The line is lost.")  # type: ignore[attr-defined]
+    with pytest.raises(TransportError, match="The line is lost"):
+        await link.greet()
+
+
+async def test_the_old_connection_goes_on_where_it_comes_back_first() -> None:
+    old = silent(make_link(), 5.0)
+    asyncio.get_running_loop().call_later(0.1, silent, old, 0.0)
+    meeting = Meeting()
+    assert await find(meeting, old) is old
+    assert old.peer.is_open
+    assert not any(peer.is_open for peer in meeting.peers)
+
+
+async def test_a_new_connection_is_tried_again_and_again_and_the_old_one_let_go_in_time() -> None:
+    old = silent(make_link(), 5.0)
+    meeting = Meeting()
+    asyncio.get_running_loop().call_later(0.5, meeting.greetings.append, THEIRS)
+    link = await find(meeting, old)
+    assert link is not old
+    assert len(meeting.peers) > 2
+    assert [peer.is_open for peer in meeting.peers] == [False] * (len(meeting.peers) - 1) + [True]
+    assert not old.peer.is_open
+
+
+async def test_who_has_another_secret_is_turned_away_and_the_other_side_still_finds_back() -> None:
+    stranger = replace(THEIRS, resumption_secret=b"s" * 16)
+    meeting = Meeting(stranger, None, THEIRS)
+    link = await find(meeting, silent(make_link(), 5.0))
+    assert link.peer is meeting.peers[2]
+    assert isinstance(meeting.peers[0].said[-1], Goodbye)
+    assert not meeting.peers[0].is_open
+
+
+async def test_a_side_that_asks_for_a_new_connection_gets_one_though_the_old_one_still_brings_something() -> (
+    None
+):
+    old = silent(make_link(), 0.0)
+    assert await find(Meeting(THEIRS), old, is_wanted=True) is not old
+    # And where it does not come after all, the old one is as good as before.
+    assert await find(Meeting(), old, is_wanted=True) is old

@@ -1,0 +1,279 @@
+"""The page of a call in a browser: what it draws, and what it asks for."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.async_api import Page, expect
+from yarl import URL
+
+from call.state import Figures, Line
+from call.web import server
+from tests.call.page_double import FIGURES, INVITATION, PATIENCE_MS, FakeCall, Open, draw_head
+
+pytest_plugins = ("tests.call.browser",)
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+expect.set_options(timeout=PATIENCE_MS)
+
+REFUSED = """navigator.mediaDevices.getUserMedia = () =>
+    Promise.reject(new DOMException("Permission denied", "NotAllowedError"));"""
+
+
+async def canvas(tab: Page, name: str = "picture") -> str:
+    """What a canvas shows, as text that changes with it."""
+    drawn: str = await tab.evaluate(f"document.getElementById('{name}').toDataURL()")
+    return drawn
+
+
+async def until_canvas(tab: Page, *, differs: str, name: str = "picture") -> None:
+    await tab.wait_for_function(
+        f"before => document.getElementById('{name}').toDataURL() !== before", arg=differs
+    )
+
+
+async def until(tab: Page, condition: Callable[[], bool]) -> None:
+    """Wait until the program knows what the browser has done."""
+    for _ in range(PATIENCE_MS // 20):
+        if condition():
+            return
+        await tab.wait_for_timeout(20)
+    raise AssertionError("the page did not ask for it")
+
+
+async def drawn_tab(open_tab: Open) -> Page:
+    tab = await open_tab()
+    await tab.wait_for_selector(".frame.drawn")
+    return tab
+
+
+async def test_the_face_is_drawn_and_moves(open_tab: Open) -> None:
+    tab = await drawn_tab(open_tab)
+    size = await tab.evaluate("[picture.width, picture.height]")
+    assert size == [256, 256]
+    skin = await tab.evaluate("[...picture.getContext('2d').getImageData(128, 70, 1, 1).data]")
+    assert all(abs(seen - drawn) < 8 for seen, drawn in zip(skin, (224, 182, 154, 255), strict=True))
+    await until_canvas(tab, differs=await canvas(tab))
+
+
+async def test_the_own_picture_is_shown(open_tab: Open) -> None:
+    tab = await drawn_tab(open_tab)
+    await expect(tab.locator("#preview")).to_be_visible()
+    await until_canvas(tab, differs=await canvas(tab, "preview"), name="preview")
+
+
+async def test_a_drawn_picture_says_so_and_a_filmed_one_does_not(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    await expect(tab.locator("#badge-redrawn")).to_be_visible()
+    call.redrawn = False
+    await expect(tab.locator("#badge-redrawn")).to_be_hidden()
+    await expect(tab.locator("#turner")).to_be_hidden()
+    await expect(tab.get_by_role("img", name="The other's face, filmed")).to_be_visible()
+
+
+async def test_dragging_on_the_face_turns_the_head(open_tab: Open, call: FakeCall) -> None:
+    call.draw = lambda yaw, pitch, tick: draw_head(yaw, pitch, tick=0, colour=(120, 150, 160))
+    tab = await drawn_tab(open_tab)
+    straight = await canvas(tab)
+    box = await tab.locator("#turner").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    await tab.mouse.move(x, y)
+    await tab.mouse.down()
+    await tab.mouse.move(x + box["width"] / 4, y - box["width"] / 12, steps=4)
+    await tab.mouse.up()
+    await expect(tab.locator("#turned-text")).to_have_text("Turned 15° right, 5° up")
+    name, yaw, pitch = call.wishes[-1]
+    assert name == "turn"
+    assert yaw == pytest.approx(15, abs=0.3)
+    assert pitch == pytest.approx(-5, abs=0.3)
+    await until_canvas(tab, differs=straight)
+    await tab.mouse.dblclick(x, y)
+    await expect(tab.locator("#turned")).to_be_hidden()
+    assert call.wishes[-1] == ("turn", 0.0, 0.0)
+
+
+async def test_arrow_keys_turn_the_head_to_thirty_degrees_and_no_further(
+    open_tab: Open, call: FakeCall
+) -> None:
+    tab = await drawn_tab(open_tab)
+    await tab.focus("#turner")
+    for _ in range(12):
+        await tab.keyboard.press("ArrowLeft")
+    await tab.keyboard.press("ArrowDown")
+    await expect(tab.locator("#turned-text")).to_have_text("Turned 30° left, 3° down")
+    assert call.state.view == (-30.0, 3.0)
+    await tab.keyboard.press("Home")
+    await expect(tab.locator("#turned")).to_be_hidden()
+
+
+async def test_every_button_asks_for_what_it_says(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    for button, wish in (
+        ("Mute", ("mute", True)),
+        ("Unmute", ("mute", False)),
+        ("Camera off", ("camera", False)),
+        ("Camera on", ("camera", True)),
+        ("New picture", ("new_source",)),
+        ("Repair", ("repair",)),
+        ("Record", ("record", True)),
+        ("Stop", ("record", False)),
+        ("Hang up", ("hang_up",)),
+    ):
+        await tab.get_by_role("button", name=button, exact=True).click()
+        await until(tab, lambda wish=wish: call.wishes[-1:] == [wish])  # type: ignore[misc]
+    await expect(tab.get_by_role("heading", name="The call has ended")).to_be_visible()
+    await expect(tab.get_by_text("You have hung up.").last).to_be_visible()
+
+
+async def test_the_other_sides_condition_is_told_on_the_picture(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    badges = tab.locator("#badges")
+    for words in ("Camera off", "Muted", "Not their camera"):
+        await expect(badges.get_by_text(words)).to_be_hidden()
+    call.change(their_camera_on=False, their_muted=True, their_picture_is_foreign=True)
+    for words in ("Camera off", "Muted", "Not their camera"):
+        await expect(badges.get_by_text(words)).to_be_visible()
+    call.change(their_camera_on=True)
+    await expect(badges.get_by_text("Camera off")).to_be_hidden()
+
+
+async def test_the_figures_follow_the_call(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    await expect(tab.locator("#cost-now")).to_have_text("24")
+    await expect(tab.locator("#compared")).to_have_text(
+        "H.264 would need 171 kbit/s for the same picture: 7.1 times as much."
+    )
+    await expect(tab.locator("#figure-loss")).to_have_text("2.1 %")
+    call.change(figures=Figures(received_kbps=31.0, frames_per_s=18.2, latency_ms=140.0))
+    await expect(tab.locator("#cost-now")).to_have_text("31")
+    await expect(tab.locator("#figure-fps")).to_have_text("18 a second")
+    await expect(tab.locator("#figure-latency")).to_have_text("140 ms")
+    for unknown in ("#figure-loss", "#figure-sent"):
+        await expect(tab.locator(unknown)).to_have_text("–")
+    call.change(figures=FIGURES)
+    await expect(tab.locator("#graph .received-line")).to_have_attribute("d", re.compile("L"))
+
+
+async def test_notices_are_shown_as_they_come_and_once(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    shown = tab.locator("#notices p")
+    call.change(notices=("The light has changed.",))
+    await expect(shown).to_have_text(["The light has changed."])
+    call.change(notices=("The light has changed.", "Two faces: the larger one is followed."))
+    await expect(shown).to_have_text(["The light has changed.", "Two faces: the larger one is followed."])
+    await tab.get_by_role("button", name="Dismiss this notice").first.click()
+    await expect(shown).to_have_text(["Two faces: the larger one is followed."])
+
+
+async def test_a_microphone_that_is_refused_is_a_sentence_and_the_call_goes_on(
+    open_tab: Open, call: FakeCall
+) -> None:
+    tab = await open_tab(script=REFUSED)
+    await expect(tab.get_by_text("This page may not use the microphone.")).to_be_visible()
+    await expect(tab.locator("#microphone option").first).to_have_text("No microphone")
+    await until_canvas(tab, differs=await canvas(tab))
+
+
+async def test_a_call_begins_with_a_look_at_oneself_and_ends_in_talk(open_tab: Open, call: FakeCall) -> None:
+    call.change(phase="consent", sentence="Is this picture all right?")
+    tab = await open_tab()
+    await expect(tab.get_by_role("img", name="Your own picture", exact=True)).to_be_visible()
+    await expect(tab.locator("#bar")).to_be_hidden()
+    await tab.get_by_role("button", name="Take another").click()
+    await tab.get_by_role("button", name="Use this picture").click()
+    await expect(tab.get_by_text(INVITATION.command)).to_be_visible()
+    assert call.wishes == [("agree", False), ("agree", True)]
+    await tab.wait_for_function("() => document.getElementById('qr').naturalWidth > 0")
+    call.change(phase="ringing", sentence="Somebody with the code asks to come in.", invitation=None)
+    await expect(tab.get_by_text("asks to come in").last).to_be_visible()
+    await tab.get_by_role("button", name="Accept").click()
+    await expect(tab.locator("#picture")).to_be_visible()
+    assert call.wishes[-1] == ("accept", True)
+
+
+async def test_a_broken_line_keeps_the_face_and_says_what_happens(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    call.change(phase="reconnecting", sentence="The line is lost. Reconnecting.")
+    await expect(tab.locator("#interrupted")).to_have_text("The line is lost. Reconnecting.")
+    await expect(tab.locator("#picture")).to_be_visible()
+    await expect(tab.get_by_role("button", name="Repair")).to_be_disabled()
+    call.change(phase="connected")
+    await expect(tab.locator("#interrupted")).to_be_hidden()
+
+
+async def test_what_made_a_call_fail_is_the_sentence_on_the_page(open_tab: Open, call: FakeCall) -> None:
+    tab = await open_tab()
+    call.change(phase="failed", sentence="The other side runs another version. Install the same on both.")
+    await expect(tab.locator("#over-sentence")).to_have_text(call.state.sentence)
+
+
+async def test_chat_goes_both_ways_and_counts_what_was_not_seen(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    call.change(chat=(Line(False, "Can you hear me?"), Line(False, "<b>Hello</b>")))
+    await tab.get_by_role("button", name="Chat, 2 unread").click()
+    await expect(tab.get_by_text("<b>Hello</b>")).to_be_visible()
+    await expect(tab.locator("#unread")).to_be_hidden()
+    await tab.get_by_label("Write a message").fill("  Quite well.  ")
+    await tab.keyboard.press("Enter")
+    await expect(tab.locator("#lines .mine")).to_have_text("You: Quite well.")
+    assert call.wishes == [("say", "Quite well.")]
+
+
+async def test_the_slider_limits_what_is_sent(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    slider = tab.get_by_role("slider", name="What I send at most")
+    await expect(slider).to_have_attribute("aria-valuetext", "No limit")
+    await slider.press("Home")
+    await expect(tab.locator("#limit-text")).to_have_text("20 kbit/s")
+    await slider.press("End")
+    await expect(tab.locator("#limit-text")).to_have_text("No limit")
+    assert call.wishes == [("limit", 20.0), ("limit", None)]
+
+
+async def test_the_safety_words_lead_to_what_they_are_for(open_tab: Open) -> None:
+    tab = await drawn_tab(open_tab)
+    await tab.get_by_role("button", name="Close details and chat").click()
+    await tab.get_by_role("button", name="Safety words: apple river candle moon").click()
+    await expect(tab.get_by_text("nobody listens in")).to_be_in_viewport()
+
+
+async def test_the_newest_tab_takes_over_and_the_old_one_says_so(open_tab: Open, call: FakeCall) -> None:
+    old = await drawn_tab(open_tab)
+    new = await drawn_tab(open_tab)
+    await expect(old.get_by_role("heading", name="This call is open in another tab")).to_be_visible()
+    await until_canvas(new, differs=await canvas(new))
+    await old.get_by_role("button", name="Use it here").click()
+    await expect(new.get_by_role("heading", name="This call is open in another tab")).to_be_visible()
+    await until_canvas(old, differs=await canvas(old))
+
+
+async def test_a_page_that_is_opened_again_sees_the_call_as_it_is_then(
+    open_tab: Open, call: FakeCall
+) -> None:
+    tab = await drawn_tab(open_tab)
+    await tab.close()
+    call.change(muted=True, chat=(Line(False, "Are you there?"),))
+    again = await drawn_tab(open_tab)
+    await expect(again.get_by_role("button", name="Unmute")).to_be_visible()
+    await expect(again.locator("#lines li")).to_have_count(1)
+
+
+async def test_a_program_that_ends_without_a_word_is_told_by_the_page(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    await call.close()
+    await expect(tab.get_by_role("heading", name="Visavis has stopped")).to_be_visible()
+
+
+async def test_a_page_comes_back_as_soon_as_the_program_answers(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    address = URL(call.address)
+    runner = call.page._runner
+    assert runner is not None
+    await runner.cleanup()
+    await expect(tab.get_by_role("heading", name="Visavis does not answer")).to_be_visible()
+    await call.page.close()
+    call.page = server.Page(call, token=address.query["token"], port=address.port or 0)
+    assert await call.page.start() == call.address
+    call.page.show(call.state)
+    await expect(tab.locator("#picture")).to_be_visible()
+    await until_canvas(tab, differs=await canvas(tab))

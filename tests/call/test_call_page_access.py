@@ -1,0 +1,163 @@
+"""The page for everybody: by keyboard alone, with a screen reader, light and dark, on a phone."""
+
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from call.state import Figures, Line
+from tests.call.page_double import INVITATION, PATIENCE_MS, FakeCall, Open
+
+pytest_plugins = ("tests.call.browser",)
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+expect.set_options(timeout=PATIENCE_MS)
+
+SCREENS: dict[str, dict[str, Any]] = {
+    "consent": {"sentence": "Is this picture all right?"},
+    "waiting": {"sentence": "Waiting for the other side.", "invitation": INVITATION},
+    "ringing": {"sentence": "Somebody with the code asks to come in."},
+    "connecting": {"sentence": "The two computers find a way to each other."},
+    "connected": {
+        "their_camera_on": False,
+        "their_picture_is_foreign": True,
+        "their_muted": True,
+        "muted": True,
+        "camera_on": False,
+        "recording": "call.mp4",
+        "view": (12.0, 0.0),
+        "chat": (Line(False, "Hello"), Line(True, "Good morning")),
+        "notices": ("The light has changed.",),
+    },
+    "reconnecting": {"sentence": "The line is lost. Reconnecting.", "figures": Figures()},
+    "ended": {"sentence": "You have hung up."},
+}
+SERIOUS = {"serious", "critical"}
+# What a person can do something with, as far as it is in sight.
+CONTROLS = """() => [...document.querySelectorAll("button, input, select, [tabindex='0']")]
+  .filter((element) => element.checkVisibility({ visibilityProperty: true }))
+  .filter((element) => !element.disabled && element.tabIndex >= 0)
+  .map((element) => element.id || element.getAttribute("aria-label"))"""
+FOCUSED = """() => {
+  const { activeElement: element } = document;
+  const ring = getComputedStyle(element);
+  const seen = element === document.body || (ring.outlineStyle !== "none" && parseFloat(ring.outlineWidth) >= 2);
+  return { name: element.id || element.getAttribute("aria-label"), seen };
+}"""
+
+CUT_NAMES = """() => [...document.querySelectorAll("#bar .name")]
+  .filter((name) => getComputedStyle(name).position !== "absolute")
+  .filter((name) => name.scrollWidth > name.parentElement.clientWidth + 1)
+  .map((name) => name.textContent)"""
+
+
+async def walk(tab: Page, steps: int) -> set[str]:
+    """Press Tab so many times and return what had the focus; each must show that it has it."""
+    reached = set()
+    for _ in range(steps):
+        await tab.keyboard.press("Tab")
+        focused = await tab.evaluate(FOCUSED)
+        assert focused["seen"], f"{focused['name']} has the focus and does not show it"
+        reached.add(focused["name"])
+    return reached
+
+
+@pytest.mark.parametrize("phase", ["consent", "waiting", "ringing", "connected"])
+async def test_the_keyboard_alone_reaches_every_control(open_tab: Open, call: FakeCall, phase: str) -> None:
+    call.change(phase=phase, **SCREENS[phase])
+    tab = await open_tab()
+    await tab.wait_for_function("() => microphone.length > 0 || !bar.checkVisibility()")
+    controls = await tab.evaluate(CONTROLS)
+    assert len(controls) >= 3
+    assert set(controls) <= await walk(tab, len(controls) + 3)
+
+
+async def test_the_keyboard_works_the_chat_and_finds_back(open_tab: Open, call: FakeCall) -> None:
+    tab = await open_tab()
+    await tab.focus("#open-chat")
+    await tab.keyboard.press("Enter")
+    await expect(tab.get_by_label("Write a message")).to_be_focused()
+    await tab.keyboard.type("Hello")
+    await tab.keyboard.press("Enter")
+    await expect(tab.locator("#lines li")).to_have_count(1)
+    await tab.focus("#tab-chat")
+    await tab.keyboard.press("ArrowLeft")
+    await expect(tab.get_by_role("tab", name="Details")).to_be_focused()
+    await expect(tab.get_by_role("tabpanel", name="Details")).to_be_visible()
+    await tab.keyboard.press("Escape")
+    await expect(tab.locator("#panel")).to_be_hidden()
+    await expect(tab.locator("#open-details")).to_be_focused()
+
+
+async def test_a_new_card_is_where_the_keyboard_goes_on(open_tab: Open, call: FakeCall) -> None:
+    call.change(phase="waiting", **SCREENS["waiting"])
+    tab = await open_tab()
+    call.change(phase="ringing", **SCREENS["ringing"])
+    await tab.get_by_role("button", name="Accept").wait_for()
+    await tab.keyboard.press("Tab")
+    await expect(tab.get_by_role("button", name="Accept")).to_be_focused()
+
+
+async def test_a_call_that_rings_takes_nobody_out_of_what_is_written(open_tab: Open, call: FakeCall) -> None:
+    call.change(phase="waiting", **SCREENS["waiting"])
+    tab = await open_tab()
+    await tab.click("#open-chat")
+    call.change(phase="ringing", **SCREENS["ringing"])
+    await tab.get_by_role("button", name="Accept").wait_for()
+    await expect(tab.get_by_label("Write a message")).to_be_focused()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1366), ("dark", 390)])
+async def test_axe_finds_nothing_serious(open_tab: Open, call: FakeCall, scheme: str, width: int) -> None:
+    tab = await open_tab(scheme=scheme, width=width, height=844)
+    for phase, news in SCREENS.items():
+        call.change(phase=phase, **news)
+        await tab.wait_for_selector(f"#app[data-phase='{phase}']")
+        if phase == "connected":
+            await tab.wait_for_selector(".frame.drawn")
+            await tab.evaluate("panel.hidden && document.getElementById('open-details').click()")
+        await check(tab, f"{phase}, {scheme}, {width}")
+        if phase == "connected":
+            await tab.click("#open-chat")
+            await check(tab, f"chat, {scheme}, {width}")
+
+
+async def check(tab: Page, where: str) -> None:
+    found = await Axe().run(tab)
+    serious = [
+        f"{where}: {violation['id']}: {node['html']}: {node['failureSummary']}"
+        for violation in found.response["violations"]
+        if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
+    ]
+    assert not serious
+
+
+@pytest.mark.parametrize("width", [320, 768, 1024])
+async def test_nothing_is_cut_off_on_a_narrow_screen(open_tab: Open, call: FakeCall, width: int) -> None:
+    tab = await open_tab(width=width, height=700)
+    await tab.wait_for_selector(".frame.drawn")
+    call.change(**SCREENS["connected"])
+    await tab.get_by_role("button", name="Unmute").wait_for()
+    for element in await tab.locator("#bar button:visible, #words, #badges li, .preview, .notices li").all():
+        box = await element.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0, await element.inner_text()
+        assert box["x"] + box["width"] <= width, await element.inner_text()
+        assert box["y"] + box["height"] <= 700
+    assert await tab.evaluate(CUT_NAMES) == []
+    if width < 900:
+        await tab.get_by_role("button", name="More").click()
+        await tab.get_by_role("button", name="Repair").click()
+        await tab.keyboard.press("Escape")
+        await expect(tab.locator("#repair")).to_be_hidden()
+        assert call.wishes == [("repair",)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_colours_follow_the_system(open_tab: Open, scheme: str) -> None:
+    tab = await open_tab(scheme=scheme)
+    colour = await tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    shades = [int(number) for number in re.findall(r"\d+", colour)]
+    assert (max(shades) < 60) == (scheme == "dark")

@@ -1,0 +1,60 @@
+import asyncio
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from call.recorder import CallRecorder, mark
+from receiver.errors import OutputError
+from receiver.playout import Shown
+from tests.receiver.receiver_fakes import motion
+
+GREY = np.full((128, 128, 3), 100, np.uint8)
+
+
+def shown(ticks: int) -> Shown:
+    return Shown("fresh", ticks, 0, motion(0.0))
+
+
+async def test_a_recording_holds_marked_pictures_and_sound_at_their_times_and_nothing_of_before(
+    tmp_path: Path,
+) -> None:
+    errors: list[Exception] = []
+    recorder = CallRecorder(folder=tmp_path / "new", on_error=errors.append)
+    recorder.show(shown(0), GREY, 0.0)
+    name = Path(recorder.start())
+    assert name.parent == tmp_path / "new"
+    for index in range(12):
+        recorder.show(shown(600 + 5 * index), GREY, 10 + index / 12)
+        recorder.hear(np.full(960, 1000, np.int16), 600 + 1.2 * index)
+        recorder.hear(np.full(960, 1000, np.int16), None)
+    recorder.stop()
+    recorder.show(shown(900), GREY, 20.0)
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert errors == []
+    with av.open(str(name)) as film:
+        pictures = list(film.decode(video=0))
+    assert [picture.time for picture in pictures] == pytest.approx(
+        [index / 12 for index in range(12)], abs=0.01
+    )
+    with av.open(str(name)) as film:
+        assert sum(frame.samples for frame in film.decode(audio=0)) >= 12 * 960
+    edge = pictures[0].to_ndarray(format="rgb24").astype(int)
+    assert np.ptp(edge[-12:]) > 100
+    assert np.ptp(edge[:64]) < 10
+
+
+async def test_a_recording_that_cannot_be_written_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.touch()
+    recorder = CallRecorder(folder=taken, on_error=lambda error: None)
+    with pytest.raises(OutputError, match="cannot be written"):
+        recorder.start()
+    recorder.stop()
+
+
+def test_the_mark_leaves_the_picture_that_is_shown_as_it_is() -> None:
+    before = GREY.copy()
+    assert (mark(GREY) != GREY).any()
+    np.testing.assert_array_equal(GREY, before)

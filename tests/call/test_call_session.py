@@ -1,0 +1,296 @@
+"""Two persons in a call: what each sees of the other, over real sockets and through a line that breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from call import options
+from call.ends import Ends, load_ends
+from call.errors import CallError
+from call.ringing import FOREIGN, KNOCK, Manners
+from call.state import Line
+from call.talk import CAMERA_GONE, SOMEBODY_THERE
+from codec.conversation import Condition, Status
+from runtime.talker import Talker
+from sender.capture import ClipInput, Frame
+from sender.clips import VideoClip
+from sender.errors import InputError
+from tests.call.session_sides import READY, Side, Table
+
+
+@pytest.fixture(scope="module")
+def ends(profile_folder: Path) -> Ends:
+    return load_ends(options.Engine(str(profile_folder)))
+
+
+class Hall:
+    """Makes sides that meet at one table, and ends what they leave running."""
+
+    def __init__(self, ends: Ends, clip: Path, stack: ExitStack) -> None:
+        self.ends, self.clip, self.stack = ends, clip, stack
+        self.table = Table()
+        self.sides: list[Side] = []
+
+    def side(self, ends: Ends | None = None, clip: Path | None = None, **more: Any) -> Side:
+        side = Side(ends or self.ends, self.table, clip or self.clip, self.stack, **more)
+        self.sides.append(side)
+        return side
+
+    async def pair(self) -> tuple[Side, Side]:
+        """Two sides that talk and see each other."""
+        one, other = self.side(), self.side()
+        await asyncio.gather(*(side.until(lambda state: state.phase == "connected") for side in (one, other)))
+        await asyncio.gather(one.shows("fresh"), other.shows("fresh"))
+        return one, other
+
+
+@pytest.fixture
+async def hall(ends: Ends, face_clip: Path) -> AsyncIterator[Hall]:
+    with ExitStack() as stack:
+        hall = Hall(ends, face_clip, stack)
+        yield hall
+        for side in hall.sides:
+            side.session.hang_up()
+        await asyncio.gather(*(side.running for side in hall.sides), return_exceptions=True)
+        hall.table.close()
+
+
+async def test_two_people_see_each_other_and_know_what_the_other_does(hall: Hall) -> None:
+    one, other = await hall.pair()
+    await one.until(lambda state: len(state.safety_words) == 4)
+    await other.until(lambda state: state.safety_words == one.session.state.safety_words)
+
+    one.session.say("Can you hear me?")
+    await other.until(lambda state: state.chat == (Line(False, "Can you hear me?"),))
+    other.session.say("Yes.")
+    await one.until(lambda state: state.chat == (Line(True, "Can you hear me?"), Line(False, "Yes.")))
+
+    one.session.mute(True)
+    await other.until(lambda state: state.their_muted)
+    one.session.mute(False)
+    await other.until(lambda state: not state.their_muted)
+
+    one.session.camera(False)
+    await other.until(lambda state: not state.their_camera_on)
+    await other.shows("idle", frames=3)
+    assert not one.session.state.camera_on
+    one.session.camera(True)
+    await other.until(lambda state: state.their_camera_on)
+    await other.shows("fresh", frames=3)
+
+    await one.until(lambda state: state.figures.sent_kbps and state.figures.received_kbps)
+    one.session.hang_up()
+    await asyncio.gather(one.running, other.running)
+    assert one.phases == other.phases == ["waiting", "connecting", "connected", "ended"]
+    assert one.session.state.sentence == "You have ended the call."
+    assert other.session.state.sentence == "The other side has ended the call."
+
+
+async def test_the_listener_turns_the_head_in_mid_call(hall: Hall) -> None:
+    yaws: list[float] = []
+
+    class Noting(Talker):
+        def draw(self, source: Any, rotation: Any, translation: Any, expression: Any) -> Any:
+            if threading.current_thread().name.startswith("receiver-drawing"):  # not the mirror's
+                yaws.append(float(rotation[0]))
+            return super().draw(source, rotation, translation, expression)
+
+    noting = Noting(hall.ends.talker.graphs, picture_size=hall.ends.profile.picture_size)
+    watching, watched = hall.side(replace(hall.ends, talker=noting)), hall.side()
+    await watching.shows("fresh", frames=4)
+    await watched.until(lambda state: state.phase == "connected")
+    before = float(np.mean(yaws))
+    watching.session.turn(25.0, 0.0)
+    assert watching.session.state.view == (25.0, 0.0)
+    await watching.shows("fresh", frames=3)
+    assert np.mean(yaws[-2:]) - before == pytest.approx(25, abs=10)
+    watching.session.turn(0.0, 0.0)
+    await watching.shows("fresh", frames=3)
+    assert np.mean(yaws[-2:]) == pytest.approx(before, abs=10)
+    watching.session.turn(90.0, -90.0)
+    assert watching.session.state.view == (30.0, -30.0)
+
+
+async def test_a_new_source_picture_crosses_when_either_side_wants_one_and_a_limit_holds_at_once(
+    hall: Hall,
+) -> None:
+    one, other = await hall.pair()
+
+    def counted() -> tuple[int, int]:
+        mirror = one.session.duplex.sender.stats.mirror
+        assert mirror is not None
+        return mirror.repairs, other.session.duplex.receiver.stats().pictures_received
+
+    async def one_more(repairs: int, pictures: int) -> None:
+        async with asyncio.timeout(40.0):
+            while counted()[0] <= repairs or counted()[1] <= pictures:  # noqa: ASYNC110 -- plain counters
+                await asyncio.sleep(0.02)
+
+    one.session.limit(40.0)
+    await one.until(lambda state: state.limit_kbps == 40.0)
+    rate = one.session.duplex.sender.stats.rate
+    assert rate is not None
+    assert rate.believed_bps <= 40_000
+    one.session.limit(None)
+
+    before = counted()
+    one.session.new_source()
+    await one_more(*before)
+    before = counted()
+    other.session.repair()
+    await one_more(*before)
+
+
+@pytest.mark.parametrize("comes_back", [True, False], ids=["the old line comes back", "only a new one does"])
+async def test_a_call_survives_a_line_that_is_cut_for_three_seconds(hall: Hall, comes_back: bool) -> None:
+    hall.table.make_passable(False)
+    one, other = hall.side(), hall.side()
+    await asyncio.gather(*(side.until(lambda state: state.phase == "waiting") for side in (one, other)))
+    hall.table.make_passable(True)
+    await asyncio.gather(*(side.until(lambda state: state.phase == "connected") for side in (one, other)))
+    await asyncio.gather(one.shows("fresh"), other.shows("fresh"))
+    words = one.session.state.safety_words
+    pictures = other.session.duplex.receiver.stats().pictures_received
+    one.session.turn(10.0, 5.0)
+    one.session.mute(True)
+    await other.until(lambda state: state.their_muted)
+
+    hall.table.cut()
+    hall.table.make_passable(False)
+    await asyncio.gather(*(side.until(lambda state: state.phase == "reconnecting") for side in (one, other)))
+    one.session.say("Are you still there?")
+    one.session.mute(False)
+    if comes_back:
+        hall.table.mend()
+    else:
+        hall.table.make_passable(True)
+    await asyncio.gather(*(side.until(lambda state: state.phase == "connected") for side in (one, other)))
+    await other.until(lambda state: state.chat == (Line(False, "Are you still there?"),))
+    await other.until(lambda state: not state.their_muted)
+    await asyncio.gather(one.shows("fresh"), other.shows("fresh"))
+
+    assert hall.table.met == (1 if comes_back else 2)
+    assert one.session.state.safety_words == other.session.state.safety_words == words
+    assert one.session.state.view == (10.0, 5.0)
+    assert one.session.reconnects == other.session.reconnects == 1
+    assert one.session.longest_outage_s > 1.5
+    # What the other side holds is not sent again.
+    assert other.session.duplex.receiver.stats().pictures_received == pictures
+    other.session.hang_up()
+    await asyncio.gather(one.running, other.running)
+
+
+async def test_nothing_leaves_before_its_sender_has_seen_it_and_nobody_comes_in_unasked(hall: Hall) -> None:
+    host = hall.side(manners=Manners())
+    guest = hall.side()
+    await host.until(lambda state: state.phase == "consent")
+    assert len(host.previews) == 1
+    assert host.previews[0].shape == (256, 256, 3)
+    host.session.agree(False)
+    await host.until(lambda state: len(host.previews) == 2)
+    host.session.accept(True)  # nobody has asked
+    assert host.session.state.phase == "consent"
+    assert guest.session.state.phase == "waiting"
+    host.session.agree(True)
+    await host.until(lambda state: state.phase == "ringing")
+    assert host.session.state.sentence == KNOCK
+    await guest.until(lambda state: state.sentence == "Ringing at the other side.")
+    assert guest.session.duplex.sender.stats.source_bytes == 0
+    host.session.accept(False)
+    await asyncio.gather(host.running, guest.running)
+    assert host.session.state.sentence == "The call was declined."
+    assert guest.session.state.sentence == "The other side has declined the call."
+    assert host.session.duplex.receiver.stats().pictures_received == 0
+
+
+@pytest.mark.parametrize("answer", [True, False, None], ids=["agreed to", "declined", "nobody to ask"])
+async def test_a_foreign_picture_is_shown_only_where_the_other_side_agrees(
+    hall: Hall, answer: bool | None
+) -> None:
+    hall.side(manners=replace(READY, foreign=True))
+    asked = hall.side(manners=replace(READY, asks=answer is not None))
+    if answer is not None:
+        await asked.until(lambda state: state.phase == "ringing")
+        assert asked.session.state.sentence == FOREIGN
+        asked.session.accept(answer)
+    if answer:
+        await asked.until(lambda state: state.phase == "connected")
+        assert asked.session.state.their_picture_is_foreign
+        return
+    await asyncio.gather(*(side.running for side in hall.sides))
+    assert "declined" in hall.sides[0].session.state.sentence
+    assert "camera" in hall.sides[0].session.state.sentence
+    assert asked.session.duplex.receiver.stats().pictures_received == 0
+
+
+async def test_who_waits_may_go_and_a_cancelled_call_is_ended_on_both_sides(hall: Hall) -> None:
+    alone = hall.side(manners=Manners())
+    await alone.until(lambda state: state.phase == "consent")
+    alone.session.hang_up()
+    await alone.running
+    assert alone.session.state.phase == "ended"
+
+    waiting = hall.side()
+    await waiting.until(lambda state: state.phase == "waiting")
+    waiting.session.hang_up()
+    await waiting.running
+    assert waiting.phases[-1] == "ended"
+
+    one, other = hall.side(), hall.side()
+    await asyncio.gather(*(side.until(lambda state: state.phase == "connected") for side in (one, other)))
+    one.running.cancel()
+    await asyncio.gather(other.running, asyncio.wait({one.running}))
+    assert one.running.cancelled()
+    assert one.session.state.phase == other.session.state.phase == "ended"
+
+
+async def test_a_call_that_fails_says_so_on_both_sides(hall: Hall, faceless_clip: Path) -> None:
+    nobody = hall.side(clip=faceless_clip)
+    with pytest.raises(Exception, match="No face was found"):
+        await nobody.running
+    assert nobody.session.state.phase == "failed"
+    assert "No face was found" in nobody.session.state.sentence
+
+    silent = hall.side(manners=Manners(asks=False))
+    with pytest.raises(CallError, match="Nobody is here to agree"):
+        await silent.running
+
+
+async def test_a_camera_that_fails_ends_its_own_direction_only(hall: Hall) -> None:
+    class Unplugged(ClipInput):
+        """A camera that is pulled out after two seconds."""
+
+        def frames(self) -> Iterator[Frame]:
+            for frame in super().frames():
+                if frame.index == 50:
+                    raise InputError("The camera was disconnected.")
+                yield frame
+
+    one = hall.side(opened=Unplugged(VideoClip(hall.clip), realtime=True, repeat_s=600))
+    other = hall.side()
+    await other.until(lambda state: not state.their_camera_on)
+    assert "The camera was disconnected." in one.session.state.notices
+    assert not one.session.state.camera_on
+    await asyncio.gather(one.shows("fresh"), other.shows("idle"))
+    one.session.camera(True)
+    await one.until(lambda state: state.notices[-1] == CAMERA_GONE)
+    assert not one.session.state.camera_on
+    one.session.say("I can still write.")
+    await other.until(lambda state: bool(state.chat))
+
+
+async def test_a_face_that_nobody_sits_before_idles_and_the_person_is_told(hall: Hall) -> None:
+    one, other = await hall.pair()
+    one.session._talk._link.say(Status(Condition.AWAY))  # type: ignore[union-attr]
+    await other.until(lambda state: "Nobody is before" in state.notices[-1] if state.notices else False)
+    one.session._talk.tell_status()
+    await other.until(lambda state: state.notices[-1] == SOMEBODY_THERE)

@@ -1,0 +1,41 @@
+"""What the receiver remembers of the motions that came, for its feedback."""
+
+from codec.control import Transit
+from receiver.received import Received
+
+
+def test_packets_are_counted_modulo_what_the_feedback_holds() -> None:
+    received = Received()
+    for _ in range(65_536 + 3):
+        received.count()
+    assert received.packets == 3
+
+
+def test_the_quickest_motion_since_the_last_time_is_told_once() -> None:
+    received = Received()
+    assert received.take_transit() is None
+    for ticks, arrived_s in ((60, 11.5), (62, 11.3), (66, 11.6)):
+        received.add(ticks)
+        received.time(ticks, arrived_s)
+    # 62 ticks are 1.033 s: it took 10.267 s by two clocks that have nothing in common.
+    assert received.take_transit() == Transit(4, 10_267)
+    assert received.take_transit() is None
+    received.add(70)
+    received.time(70, 100.0)
+    assert received.take_transit() == Transit(0, round(1000 * (100 - 70 / 60)) % 65536)
+
+
+def test_a_transit_that_feedback_cannot_tell_is_left_out() -> None:
+    received = Received()
+    received.add(1000)
+    received.time(1000, 20.0)
+    received.add(1255)
+    received.time(1255, 30.0)
+    assert received.take_transit() is None
+
+
+def test_a_clock_behind_the_sender_s_gives_a_transit_too() -> None:
+    received = Received()
+    received.add(6000)
+    received.time(6000, 1.0)
+    assert received.take_transit() == Transit(0, (1_000 - 100_000) % 65_536)

@@ -1,0 +1,229 @@
+"""Whole calls without networks but over real peers and a bad line: a limit is kept, a better picture follows a small
+one, and whatever arrives decodes."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from codec.fitting import Stream, fit_prediction
+from codec.format import MotionFormat
+from codec.hello import PROTOCOL_VERSION, Hello
+from codec.motion import Motion
+from codec.tables import fit_tables
+from receiver.output import open_output
+from receiver.receiver import Receiver
+from receiver.stats import ReceiverStats
+from sender.capture import ClipInput
+from sender.sender import Sender, SenderSettings, SenderStats
+from tests.sender.sender_fakes import FakeTalker, K, draw_frame, level_face
+from transport.impairment import Impairment
+from transport.meet import connect_in_process
+from transport.peer import Peer
+from transport.relay import Relay
+
+SAMPLE_S = 0.05
+SIZE = 192  # of a picture that takes 5 kB, and so is more than what a call under a limit begins with
+SECONDS = 9
+
+
+def walk(count: int) -> np.ndarray:
+    """Return motions' numbers [count, 6 + 3K] as a talking head's come: never far, and never at rest."""
+    random = np.random.default_rng(3)
+    step = np.concatenate([np.full(3, 0.6), np.full(3, 0.002), np.full(3 * K, 0.01)])
+    rows = np.zeros((count, 6 + 3 * K))
+    for index in range(1, count):
+        rows[index] = 0.95 * rows[index - 1] + random.normal(0, 1, len(step)) * step
+    return rows
+
+
+def motion_of(row: np.ndarray) -> Motion:
+    return Motion(row[:3], row[3:6], row[6:].reshape(K, 3))
+
+
+@pytest.fixture(scope="module")
+def motion_format() -> MotionFormat:
+    motions = [motion_of(row) for row in walk(200)]
+    fitted = fit_tables(motions, expression_steps=np.full((K, 3), 2.0**-6))
+    return fitted_with_prediction(fitted, motions)
+
+
+def fitted_with_prediction(fitted: MotionFormat, motions: list[Motion]) -> MotionFormat:
+    prediction = fit_prediction([Stream(motions, range(0, 2 * len(motions), 2))], fitted.steps)
+    return MotionFormat(
+        fitted.keypoints,
+        fitted.rotation_step,
+        fitted.translation_step,
+        fitted.expression_steps,
+        fitted.tables,
+        fitted.exact_tables,
+        prediction,
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """What sender and receiver read of a prepared picture."""
+
+    rotation: np.ndarray = field(default_factory=lambda: np.zeros(3, np.float32))
+    translation: np.ndarray = field(default_factory=lambda: np.zeros(3, np.float32))
+    expression: np.ndarray = field(default_factory=lambda: np.zeros((K, 3), np.float32))
+    canonical: np.ndarray = field(default_factory=level_face)
+    keypoints: np.ndarray = field(default_factory=level_face)
+
+
+class Talker(FakeTalker):
+    """Sees a head that moves at every frame, and draws nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows = iter(walk(25 * SECONDS + 1))
+
+    def prepare(self, picture: np.ndarray) -> Source:
+        return Source()
+
+    def estimate(self, picture: np.ndarray, source: object):
+        rotation, translation, expression = super().estimate(picture, source)
+        if source is None:
+            return rotation, translation, expression
+        moved = motion_of(next(self._rows))
+        return rotation + moved.rotation, translation + moved.translation, expression + moved.expression
+
+    def rebase(self, rotation: np.ndarray, expression: np.ndarray, *, of: Source, to: Source) -> np.ndarray:
+        return expression
+
+    def draw(self, *source_and_motion: object) -> np.ndarray:
+        return np.zeros((SIZE, SIZE, 3), np.uint8)
+
+
+class Pictures:
+    """A disc before a background that takes some bytes, 25 times a second."""
+
+    name = "pictures"
+
+    def pictures(self):
+        frame = draw_frame(320, 240, x=160, y=120, face=100)
+        noise = np.kron(np.random.default_rng(1).integers(0, 190, (60, 80, 3)), np.ones((4, 4, 1)))
+        frame = np.where(frame[:, :, :1] > 200, frame, noise).astype(np.uint8)
+        for index in range(25 * SECONDS):
+            yield index / 25, frame
+
+
+@dataclass
+class Held:
+    """A call that was held. `sent_bytes` at the IP layer, each `SAMPLE_S`; `sources` the slots in their order."""
+
+    sent: SenderStats
+    received: ReceiverStats
+    sent_bytes: list[int]
+    sources: list[int]
+
+    def most_kbps(self, window_s: float = 5.0) -> float:
+        steps = round(window_s / SAMPLE_S)
+        totals = self.sent_bytes
+        return max(
+            8 * (later - earlier) / window_s / 1000
+            for earlier, later in zip(totals, [*totals[steps:], *[totals[-1]] * steps], strict=True)
+        )
+
+
+async def hold(motion_format: MotionFormat, line: Impairment, **settings: object) -> Held:
+    hello = Hello(PROTOCOL_VERSION, "fake-64", bytes(32), motion_format.hash, SIZE, 25.0, 0, bytes(16))
+    sources: list[int] = []
+    receiver = Receiver(
+        Talker(),  # type: ignore[arg-type]
+        motion_format,
+        hello=hello,
+        output=open_output("none"),
+        on_source=lambda slot, picture: sources.append(slot),
+    )
+    sender = Sender(
+        Talker(),  # type: ignore[arg-type]
+        ClipInput(Pictures(), realtime=True),
+        motion_format=motion_format,
+        hello=hello,
+        settings=SenderSettings(source="first", **settings),  # type: ignore[arg-type]
+        on_notice=lambda sentence: None,
+    )
+    sending = Peer(on_motion=lambda data: None, on_control=sender.on_control, on_closed=sender.on_closed)
+    receiving = Peer(
+        on_motion=receiver.on_motion, on_control=receiver.on_control, on_closed=receiver.on_closed
+    )
+    sent_bytes: list[int] = []
+
+    async def sample() -> None:
+        while True:
+            sent_bytes.append(sending.stats().sent_bytes)
+            await asyncio.sleep(SAMPLE_S)
+
+    relay, sampling = Relay(line, line, seed=4), asyncio.create_task(sample())
+    try:
+        await connect_in_process(sending, receiving, relay=relay, timeout_s=30)
+        await asyncio.gather(sender.run(sending), receiver.run(receiving))
+    finally:
+        sampling.cancel()
+        await asyncio.gather(sending.close(), receiving.close(), sampling, return_exceptions=True)
+        relay.close()
+    return Held(sender.stats, receiver.stats(), sent_bytes, sources)
+
+
+@pytest.fixture(scope="module")
+def calls(motion_format: MotionFormat) -> dict[str, Held]:
+    """Calls that are held at the same time, as each takes its time."""
+    return asyncio.run(hold_all(motion_format))
+
+
+async def hold_all(motion_format: MotionFormat) -> dict[str, Held]:
+    lines: dict[str, tuple[Impairment, dict[str, object]]] = {
+        "limit of 20k": (Impairment(delay_s=0.02), {"limit_bps": 20_000.0}),
+        "limit of 50k": (Impairment(delay_s=0.02), {"limit_bps": 50_000.0}),
+        "line of 20k": (Impairment(delay_s=0.02, rate_bps=20_000.0), {}),
+        "loss": (Impairment(delay_s=0.02, loss=0.2), {}),
+        "fixed": (Impairment(), {"mode": "static", "limit_bps": 50_000.0}),
+    }
+    held = await asyncio.gather(*(hold(motion_format, line, **wanted) for line, wanted in lines.values()))
+    return dict(zip(lines, held, strict=True))
+
+
+@pytest.mark.parametrize("limit_kbps", [20, 50])
+def test_a_limit_is_kept_over_any_five_seconds_from_the_meeting_on(
+    calls: dict[str, Held], limit_kbps: int
+) -> None:
+    call = calls[f"limit of {limit_kbps}k"]
+    assert 0.3 * limit_kbps < call.most_kbps() <= 1.1 * limit_kbps
+    assert call.received.frames_fresh > 0
+
+
+def test_a_call_under_a_limit_begins_with_a_small_picture_and_goes_on_with_a_better_one(
+    calls: dict[str, Held],
+) -> None:
+    call = calls["limit of 50k"]
+    assert call.sources == [0, 1]
+    assert calls["fixed"].sources[0] == 0
+    assert call.received.pictures_received == 2
+
+
+def test_a_narrow_line_is_found_out_and_kept_to(calls: dict[str, Held]) -> None:
+    call = calls["line of 20k"]
+    assert call.sent.rate is not None
+    assert call.sent.rate.decisions[-1]["bundle"] > 1 or call.sent.rate.decisions[-1]["frames_per_s"] < 25
+    assert call.received.frames_fresh > 0
+
+
+def test_with_a_fifth_of_all_packets_lost_whatever_comes_decodes_and_motions_come_again(
+    calls: dict[str, Held],
+) -> None:
+    call = calls["loss"]
+    assert call.received.packets_bad == call.received.packets_early == 0
+    assert call.sent.rate is not None
+    assert max(decision["repeat"] for decision in call.sent.rate.decisions) > 0
+
+
+def test_what_was_sent_adds_up(calls: dict[str, Held]) -> None:
+    for call in calls.values():
+        sent = call.sent
+        known = sent.frames_sent + sent.frames_dropped + sent.frames_left_out + sent.no_face_frames
+        assert sent.frames_in == known
+        assert sum(sent.frames_by_mode.values()) >= sent.frames_sent
+    assert set(calls["fixed"].sent.frames_by_mode) == {"static"}

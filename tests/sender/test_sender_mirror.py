@@ -1,0 +1,265 @@
+"""What the mirror sees, asks for, and when it looks."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from codec.packet import MAX_SOURCES
+from sender.coverage import EVERY_TICKS
+from sender.distance import cells_around
+from sender.held import HeldPictures
+from sender.mirror import CANNOT_FOLLOW, Bring, Correction, Mirror, Seen
+from sender.posture import posture_of
+from sender.watch import PERIOD_S, Watch
+from tests.sender.held_fakes import MirrorTalker, face, held, motion, turned
+
+
+def spoilt(picture: np.ndarray, *, at: int = 8) -> np.ndarray:
+    """Return a picture with an object over a tenth of it."""
+    covered = picture.copy()
+    covered[at : at + 24, at : at + 24] = (200, 20, 90)
+    return covered
+
+
+class Call:
+    """A mirror in a call that takes one look a half second."""
+
+    def __init__(self, **settings: object) -> None:
+        self.notices: list[str] = []
+        self.talker = MirrorTalker()
+        self.mirror = Mirror(self.talker, on_notice=self.notices.append, **settings)  # type: ignore[arg-type]
+        self.pictures = HeldPictures(self.talker.knows(held(0, picture=turned(face(), 0))))
+        self.mirror.begin(self.pictures)
+        self.at_s = 0.0
+
+    def look(self, picture: np.ndarray, *, yaw: float = 0.0) -> Bring | None:
+        """Let a frame go out, and the mirror look at it."""
+        self.at_s += PERIOD_S
+        ticks = round(self.at_s * 60)
+        drawn_from = self.pictures.current
+        its = motion(yaw=yaw)
+        posture = posture_of(its.rotation, its.translation, its.expression, drawn_from.source.prepared)
+        self.pictures.name(drawn_from.slot, ticks)
+        self.pictures.acknowledge(ticks % 4096)
+        self.pictures.choose(posture, ticks)
+        for step in range(0, 30, EVERY_TICKS):
+            self.mirror.note(posture, ticks + step)
+        return self.mirror.look(Seen(turned(picture, yaw), its, drawn_from, self.at_s, ticks))
+
+    def looks(self, picture: np.ndarray, count: int, *, yaw: float = 0.0) -> list[Bring]:
+        """Take so many looks; what is asked for arrives before the next."""
+        brought = []
+        for _ in range(count):
+            if (bring := self.look(picture, yaw=yaw)) is not None:
+                brought.append(bring)
+                self.mirror.brought(bring, arrived=True)
+        return brought
+
+
+@pytest.fixture
+def call() -> Call:
+    """A call that has been calm for two seconds, with nothing to spend on the gallery."""
+    calm = Call()
+    calm.mirror.budget_bytes_per_s = 0.0
+    assert calm.looks(face(), 4) == []
+    return calm
+
+
+def test_an_object_brings_a_new_picture_within_a_second_and_it_is_drawn_from(call: Call) -> None:
+    (bring,) = call.looks(spoilt(face()), 2)
+    assert bring.repairs
+    assert bring.slot != 0
+    assert call.pictures.current.slot == bring.slot
+    assert call.looks(spoilt(face()), 10) == []
+    assert (call.mirror.counts.repairs, call.mirror.counts.added) == (1, 0)
+
+
+def test_when_the_object_leaves_the_old_picture_is_returned_to_for_nothing(call: Call) -> None:
+    call.looks(spoilt(face()), 4)
+    assert call.looks(face(), 8) == []
+    assert call.pictures.current.slot == 0
+    assert call.mirror.counts.returns == 1
+
+
+def test_an_exchanged_person_brings_a_new_picture(call: Call) -> None:
+    (bring,) = call.looks(face(seed=9), 2)
+    assert bring.repairs
+
+
+def test_a_head_turned_as_never_before_belongs_to_the_scene_and_another_room_does_not(call: Call) -> None:
+    keypoints = call.pictures.current.source.prepared.keypoints
+    inside = cells_around(64, keypoints, margin=0.0)
+    head = face()
+    head[inside] = 255 - head[inside]
+    (turned_head,) = call.looks(head, 2, yaw=60)
+    assert turned_head.scene == 0
+    room = 255 - face()
+    (moved,) = call.looks(room, 6, yaw=120)[:1]
+    assert moved.scene > 0
+
+
+def test_a_hand_before_a_head_that_was_turned_all_along_begins_a_new_scene(call: Call) -> None:
+    assert call.looks(face(), 4, yaw=60) == []
+    keypoints = call.pictures.current.source.prepared.keypoints
+    covered = face()
+    covered[cells_around(64, keypoints, margin=0.0)] = 128
+    (bring,) = call.looks(covered, 2, yaw=60)
+    assert bring.scene > 0
+
+
+def test_a_picture_that_does_not_arrive_is_asked_for_again(call: Call) -> None:
+    asked = [call.look(spoilt(face())) for _ in range(2)]
+    assert asked[1] is not None
+    call.mirror.brought(asked[1], arrived=False)
+    again = [call.look(spoilt(face())) for _ in range(6)]
+    assert any(bring is not None for bring in again)
+
+
+def test_only_one_picture_is_on_its_way(call: Call) -> None:
+    asked = [call.look(spoilt(face(), at=8 + index)) for index in range(12)]
+    assert sum(bring is not None for bring in asked) == 1
+
+
+def test_without_a_face_in_the_frame_nothing_is_brought(call: Call) -> None:
+    call.talker.located = False
+    assert call.looks(spoilt(face()), 6) == []
+
+
+def test_where_nothing_helps_the_user_is_told(call: Call) -> None:
+    for index in range(12):
+        call.looks(face(seed=20 + index), 1)
+    assert call.notices == [CANNOT_FOLLOW]
+
+
+def test_a_cheaper_residual_takes_the_place_of_the_picture() -> None:
+    asked: list[float] = []
+
+    def corrector(seen: Seen, drawn: np.ndarray, where: np.ndarray) -> Correction:
+        asked.append(float(where.mean()))
+        return Correction(bytes(100), seen.picture)
+
+    call = Call(corrector=corrector)
+    call.mirror.budget_bytes_per_s = 0.0
+    call.looks(face(), 4)
+    (bring,) = call.looks(spoilt(face()), 2)
+    assert (bring.coded, bring.source.data) == ("residual", bytes(100))
+    assert asked
+    assert 0.05 < asked[0] < 0.25
+    assert (call.mirror.counts.corrections, call.mirror.counts.repairs) == (1, 0)
+
+
+def test_an_idle_line_fills_the_gallery_with_what_is_held_nowhere_yet() -> None:
+    call = Call()
+    call.mirror.budget_bytes_per_s = 1000.0
+    brought = []
+    for yaw in (0, 25, 50, 75):
+        brought += call.looks(face(), 12, yaw=float(yaw))
+    assert 2 <= len(brought) <= MAX_SOURCES
+    assert not any(bring.repairs for bring in brought)
+    assert {each.scene for each in call.pictures.held} == {0}
+
+
+def test_a_line_without_room_brings_nothing_to_the_gallery() -> None:
+    call = Call()
+    call.mirror.budget_bytes_per_s = 0.0
+    for yaw in (0, 25, 50, 75):
+        assert call.looks(face(), 12, yaw=float(yaw)) == []
+
+
+def test_the_gallery_is_filled_no_faster_than_the_budget_allows() -> None:
+    call = Call()
+    call.mirror.budget_bytes_per_s = 200.0
+    bytes_brought = sum(
+        len(bring.source.data) for yaw in range(0, 80, 4) for bring in call.looks(face(), 3, yaw=float(yaw))
+    )
+    assert bytes_brought <= 200.0 * call.at_s
+
+
+def test_a_face_that_does_nothing_new_gets_one_finely_coded_picture_and_no_more() -> None:
+    call = Call()
+    call.mirror.budget_bytes_per_s = 5000.0
+    (bring,) = call.looks(face(), 40)
+    assert bring.source.fine
+
+
+class Watched:
+    """A watch whose looks take as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self.call = Call()
+        self.looked = threading.Semaphore(0)
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.errors: list[Exception] = []
+        self.fails = False
+        look = self.call.mirror.look
+
+        def slowly(seen: Seen) -> Bring | None:
+            self.go_on.wait(10)
+            if self.fails:
+                raise RuntimeError("the graph is broken")
+            try:
+                return look(seen)
+            finally:
+                self.looked.release()
+
+        self.call.mirror.look = slowly  # type: ignore[method-assign]
+        self.watch = Watch(
+            self.call.mirror,
+            dropped=lambda: self.dropped,
+            on_wish=lambda bring: None,
+            on_error=self.errors.append,
+        )
+        self.watch.start()
+
+    def offer(self, at_s: float) -> bool:
+        """Offer a frame where it is due; wait until it has been looked at."""
+        if not self.watch.due(at_s):
+            return False
+        self.watch.offer(Seen(face(), motion(), self.call.pictures.current, at_s, round(at_s * 60)))
+        if self.go_on.is_set():
+            assert self.looked.acquire(timeout=10)
+            end_s = time.monotonic() + 10
+            while self.watch.looking and time.monotonic() < end_s:
+                time.sleep(0.001)
+        return True
+
+
+def test_the_mirror_looks_twice_a_second() -> None:
+    watched = Watched()
+    due = [watched.offer(frame / 25) for frame in range(100)]
+    watched.watch.stop()
+    assert sum(due) == 8
+
+
+def test_a_busy_machine_is_looked_at_seldom_but_not_never() -> None:
+    watched = Watched()
+    looks = 0
+    for frame in range(500):
+        watched.dropped += 1
+        looks += watched.offer(frame / 25)
+    watched.watch.stop()
+    assert 2 <= looks <= 8
+    assert watched.call.mirror.counts.skipped > 0
+
+
+def test_nothing_is_offered_while_the_mirror_looks() -> None:
+    watched = Watched()
+    watched.go_on.clear()
+    assert watched.offer(0.0)
+    assert not watched.watch.due(100.0)
+    watched.go_on.set()
+    watched.watch.stop()
+
+
+def test_a_mirror_that_fails_ends_alone() -> None:
+    watched = Watched()
+    watched.fails = True
+    assert watched.watch.due(0.0)
+    watched.watch.offer(Seen(face(), motion(), watched.call.pictures.current, 0.0, 0))
+    watched.watch.stop()
+    assert [str(error) for error in watched.errors] == ["the graph is broken"]
+    assert not watched.watch.due(10.0)

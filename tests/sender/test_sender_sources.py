@@ -1,0 +1,125 @@
+"""What motion is drawn from in the course of a call, with a peer that has no network."""
+
+import asyncio
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from codec.control import Message, PicturePiece, PictureRefused, decode_control
+from codec.hello import Hello
+from codec.predictive_encoder import Capture
+from sender.held import Held
+from sender.mirror import Mirror
+from sender.observe import View
+from sender.present import PICTURE_TRIES, Presentation
+from sender.sources import Sources
+from tests.sender.held_fakes import MirrorTalker, face, held, motion, turned
+from tests.sender.sender_fakes import SIZE, FakePeer
+
+RATE = 25.0
+
+
+class Call:
+    """A call's sources, and frames that go out."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+        self.talker = MirrorTalker()
+        self.mirror = Mirror(self.talker, on_notice=self.notices.append)  # type: ignore[arg-type]
+        self.mirror.budget_bytes_per_s = 0.0
+        self.presentation = Presentation()
+        self.peer = FakePeer(Hello(1, "fake", bytes(32), bytes(32), SIZE, RATE, 0, bytes(16)))
+        self.peer.on_control = lambda data: self.presentation.take(decode_control(data))  # type: ignore[arg-type]
+        first = self.talker.knows(held(0, picture=turned(face(), 0)))
+        self.sources = Sources(
+            first.source,
+            self.mirror,
+            presentation=self.presentation,
+            peer=self.peer,
+            dropped=lambda: 0,
+            on_notice=self.notices.append,
+        )
+        self.frame = 0
+
+    async def send(self, picture: np.ndarray, *, until: Callable[[], bool], at_most: int = 400) -> None:
+        """Let frames go out until something has come about."""
+        for _ in range(at_most):
+            if until():
+                return
+            self.frame += 1
+            at_s, its = self.frame / RATE, motion()
+            now: Held = self.sources.current
+            ticks = round(60 * at_s)
+            view = View(turned(picture, 0), its.rotation, its.translation, its.expression)
+            coded = Capture(its, at_s)
+            self.sources.follow(view, now, ticks=ticks, captured_s=at_s, last=lambda coded=coded: coded)
+            self.sources.acknowledge(ticks % 4096)
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"it has not come about in {at_most} frames")
+
+
+def other() -> np.ndarray:
+    return face(seed=12)
+
+
+async def test_what_the_mirror_asks_for_is_brought_and_drawn_from() -> None:
+    call = Call()
+    await call.send(face(), until=lambda: call.mirror.counts.looks >= 3)
+    await call.send(other(), until=lambda: call.sources.current.slot != 0)
+    await call.sources.stop()
+    pieces = [message for message in call.peer.messages if isinstance(message, PicturePiece)]
+    assert {piece.slot for piece in pieces} == {call.sources.current.slot}
+    assert b"".join(piece.data for piece in pieces) == call.sources.current.source.data
+    assert call.presentation.sent_bytes == len(call.sources.current.source.data)
+
+
+async def test_a_picture_that_is_refused_for_good_ends_no_call() -> None:
+    call = Call()
+
+    def refuse(message: Message) -> list[Message]:
+        last = isinstance(message, PicturePiece) and message.index == message.count - 1
+        return [PictureRefused(message.transfer, "it is damaged")] if last else []  # type: ignore[union-attr]
+
+    call.peer.answer = refuse
+    await call.send(face(), until=lambda: call.mirror.counts.looks >= 3)
+    await call.send(other(), until=lambda: bool(call.notices))
+    await call.sources.stop()
+    assert "it is damaged" in call.notices[0]
+    assert call.sources.current.slot == 0
+    assert call.presentation.sent_bytes % PICTURE_TRIES == 0
+
+
+async def test_a_motion_that_waits_for_its_bundle_is_not_shown_to_the_mirror() -> None:
+    call = Call()
+    view = View(face(), *(np.zeros(shape, np.float32) for shape in (3, 3, (20, 3))))
+    call.sources.follow(
+        view, call.sources.current, ticks=60, captured_s=1.0, last=lambda: Capture(motion(), 0.9)
+    )
+    await call.sources.stop()
+    assert call.mirror.counts.looks == 0
+
+
+async def test_without_a_mirror_everything_is_drawn_from_the_first_picture() -> None:
+    call = Call()
+    await call.sources.stop()
+    sources = Sources(
+        call.sources.current.source,
+        None,
+        presentation=call.presentation,
+        peer=call.peer,
+        dropped=lambda: 0,
+        on_notice=call.notices.append,
+    )
+    view = View(other(), *(np.zeros(shape, np.float32) for shape in (3, 3, (20, 3))))
+    for frame in range(100):
+        sources.follow(
+            view,
+            sources.current,
+            ticks=frame,
+            captured_s=frame / 60,
+            last=lambda: pytest.fail("nobody looks"),
+        )
+    await sources.stop()
+    assert sources.current.slot == 0
+    assert not call.peer.messages

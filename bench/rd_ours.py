@@ -19,6 +19,7 @@ from codec.picture import decode_picture, encode_picture
 from codec.predictive_encoder import Capture, PredictiveEncoder
 from codec.time import ticks_of
 from receiver.receiver import FEEDBACK_S
+from sender.source import FINE_QUALITY
 
 Captures = Mapping[int, Capture]
 Packets = Iterator[tuple[bytes, list[int]]]  # each with the indices of the frames in it
@@ -132,7 +133,7 @@ class Talk:
 
     def _as_sent(self) -> Source:
         """Return the source picture as the receiver has it."""
-        data = encode_picture(self.source.picture)
+        data = encode_picture(self.source.picture, quality=FINE_QUALITY)
         picture = decode_picture(data)
         return Source(self.source.index, picture, self._setup.talker.prepare(picture), len(data))
 

@@ -18,6 +18,7 @@ from codec.encoder import MotionEncoder
 from codec.format import MotionFormat
 from codec.motion import Motion
 from codec.picture import encode_picture
+from sender.source import FINE_QUALITY
 
 Floats = npt.NDArray[np.float32]
 
@@ -92,7 +93,9 @@ def take_source(setup: Setup, footage: Footage, *, source: str) -> Source:
     """
     index = _source_index(setup, footage, source)
     picture = footage.pictures[index]
-    return Source(index, picture, setup.talker.prepare(picture), len(encode_picture(picture)))
+    return Source(
+        index, picture, setup.talker.prepare(picture), len(encode_picture(picture, quality=FINE_QUALITY))
+    )
 
 
 def redraw(

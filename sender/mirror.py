@@ -23,7 +23,7 @@ from sender.source import SourcePicture, make_fine_source, make_source
 # What an idle line spends on the gallery where the rate controller has said nothing: a picture in ten seconds.
 BUDGET_BYTES_PER_S = 400.0
 SAVED = 1.5  # of a picture; what is not spent beyond this is lost
-FINE_OVER = 2.2  # a finely coded picture's bytes over an ordinary one's
+FINE_OVER = 3.1  # a finely coded picture's bytes over an ordinary one's
 DEBT_BYTES = 12_000.0  # a repair need not wait for the budget, but four pictures in a row do
 # A picture is worth adding where it is expected to save so much of LPIPS over the face in the mean over what the face
 # lately did; a face is drawn at some .07.
@@ -138,8 +138,8 @@ class Mirror:
         """Begin with what the receiver holds; to be called before the first `look`."""
         first = pictures.current.source
         self._pictures = pictures
-        self._picture_bytes = len(first.data)
-        self._fine_bytes = round(FINE_OVER * len(first.data))
+        self._picture_bytes = round(len(first.data) / (FINE_OVER if first.fine else 1))
+        self._fine_bytes = round(FINE_OVER * self._picture_bytes)
         self._sharpness = sharpness(first.picture, first.prepared.keypoints)
 
     @property

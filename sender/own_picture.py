@@ -35,7 +35,7 @@ class OwnPicture:
             picture = decode_picture(data)
             if picture.shape != seen.shape:
                 return None
-            source = SourcePicture(picture, data, talker.prepare(picture))
+            source = SourcePicture(picture, data, talker.prepare(picture), fine=True)
             drawn = talker.draw(source.prepared, *talker.estimate(seen, source.prepared))
             if cell_distances(look_at(seen), look_at(drawn)).mean() <= AS_GOOD:
                 return source

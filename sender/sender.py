@@ -48,7 +48,7 @@ from sender.source import (
     SourcePicture,
     find_picture,
     first_picture_bytes,
-    make_source,
+    make_fine_source,
     picture_of_file,
     smaller,
 )
@@ -485,7 +485,7 @@ class Sender:
                 self._crop.restart()
         if picture is None or isinstance(picture, SourcePicture):
             return picture
-        return make_source(picture, self._talker)
+        return make_fine_source(picture, self._talker)
 
     def _recall(self, seen: np.ndarray) -> SourcePicture | None:
         return self._own.recall(seen, self._talker) if self._own is not None and self._recalls else None

@@ -21,8 +21,8 @@ from sender.observe import Observer
 # Where in a clip a first face is looked for, before the clip counts as having none.
 SEARCH_S = 60.0
 CONFIRM_EVERY_S = 0.2
-# A source picture's code costs face LPIPS in every picture drawn from it: .044 at quality 44, .015 at 70, .008 at 80, .004
-# at 88 (nine strangers' clips). At 80 a face of 256 x 256 takes 7 kB, once a call.
+# A source picture's code costs face LPIPS in every picture drawn from it: .044 at quality 44, .015 at 70, .008 at 80,
+# .004 at 88 (nine strangers' clips). At 80 a face of 256 x 256 takes 7 kB, once a call.
 FINE_QUALITY = 80
 # A first picture may take so long where the user limits the rate; else it may be so large, where even a small message
 # takes its time or not. 4.5 kB are 2 s at 20 kbit/s.

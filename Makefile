@@ -16,7 +16,9 @@ comma := ,
 extras := $(addprefix $(comma),$(EXTRAS))
 installed := $(VENV)/.installed$(subst $(comma),-,$(extras))
 
-.PHONY: help install install-dev demo test lint format clean
+live := tests/call tests/sender tests/receiver tests/transport
+
+.PHONY: help install install-dev demo test test-calls test-rest lint format clean
 
 help:
 	@echo "make demo          set up and hold a call with itself; writes out/demo.mp4 and out/demo.html"
@@ -50,15 +52,21 @@ $(installed)-dev: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(installed)-demo
 	@$(BIN)/visavis demo $(if $(VIDEO),"$(VIDEO)") $(ARGS)
 
-# Training's libraries and a call's each bring runtimes of their own (OpenMP, TBB, FFmpeg): they are tested in two
-# processes, as they are used; in one, a run of the whole suite has crashed.
+# Two processes beside each other. Training's libraries and a call's each bring runtimes of their own (OpenMP, TBB,
+# FFmpeg), and in one process a run of the whole suite has crashed; and what holds calls in real time waits much, while
+# what computes gives way to it.
 test: lint
 ifeq ($(ARGS),)
-	$(BIN)/python -m pytest --ignore=tests/models
-	$(BIN)/python -m pytest tests/models
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-calls test-rest
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+test-calls:
+	$(BIN)/python -m pytest $(live)
+
+test-rest:
+	nice -n 10 $(BIN)/python -m pytest $(addprefix --ignore=,$(live))
 
 lint: $(installed)-dev
 	$(BIN)/ruff check .

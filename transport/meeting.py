@@ -8,7 +8,7 @@ peer each and meet again. Who comes back must know the first exchange's secret a
 import asyncio
 from typing import Protocol
 
-from transport.errors import TransportError
+from transport.errors import NotYetError, TransportError
 from transport.peer import Peer
 from transport.pin import Pin
 from transport.reach import join_address, reachable_host
@@ -17,6 +17,8 @@ from transport.tokens import make_secret
 
 # One try to come back: where the line is still cut, the next one should be ready when it returns.
 RETURN_TIMEOUT_S = 5.0
+# The host shows its code before its person has agreed to everything; a guest that is quicker waits for that.
+PATIENCE_S, ASK_AGAIN_S = 120.0, 0.5
 
 
 class Meeting(Protocol):
@@ -105,7 +107,16 @@ class DirectGuest:
         """Bring `peer`'s offer to the host, and the answer back."""
         offer = await peer.create_offer()
         limit = {"timeout_s": RETURN_TIMEOUT_S} if self._has_met else {}
-        answer = await post_offer(self._address, self._code, offer, secret=self._secret, **limit)
+        loop = asyncio.get_running_loop()
+        patient_until_s = loop.time() + (0.0 if self._has_met else PATIENCE_S)
+        while True:
+            try:
+                answer = await post_offer(self._address, self._code, offer, secret=self._secret, **limit)
+                break
+            except NotYetError:
+                if loop.time() > patient_until_s:
+                    raise
+                await asyncio.sleep(ASK_AGAIN_S)
         self._pin.check(answer)
         await peer.complete(answer)
         self._has_met = True

@@ -19,7 +19,7 @@ import aiohttp
 from aiohttp import web
 
 from transport.description import Description
-from transport.errors import TransportError
+from transport.errors import NotYetError, TransportError
 from transport.peer import Peer
 from transport.pin import Pin
 from transport.reach import connect_reason, join_address, listen_sentence
@@ -235,7 +235,7 @@ async def post_offer(
     """Post an offer to the server at `address` (host:port) and return the answer.
 
     With a `secret` (`make_secret`) the caller can come back later. Raises `TransportError` with a sentence where
-    nobody listens there, the token is refused or the reply is not an answer.
+    nobody listens there, the token is refused or the reply is not an answer; `NotYetError` where a later try may do.
     """
     host, port = _split_address(address)
     if not (token and token.isascii() and token.isprintable()):
@@ -253,11 +253,16 @@ async def post_offer(
     except TimeoutError:
         raise TransportError(f"{address} did not answer within {timeout_s:g} seconds.") from None
     except aiohttp.ClientConnectorError as error:
-        raise TransportError(f"Nobody answers at {address} ({connect_reason(error)}).") from error
+        raise TransportError(
+            f"Nobody answers at {address} ({connect_reason(error)}): is the other side still waiting there, on the "
+            "same network, and no firewall between?"
+        ) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise TransportError(
             f"What listens at {address} is no Visavis that waits for a call ({error})."
         ) from error
+    if status == 503:
+        raise NotYetError(f"{address} takes no call yet: {_reason(status, reply)}")
     if status != 200:
         raise TransportError(f"{address} refused the call: {_reason(status, reply)}")
     try:

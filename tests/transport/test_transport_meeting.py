@@ -56,6 +56,16 @@ async def post(host: DirectHost, body: dict[str, str]) -> tuple[int, str]:
         return response.status, (await response.json())["error"]
 
 
+async def test_a_guest_that_comes_before_the_host_is_ready_waits_for_it(
+    host: DirectHost, side: MakeSide
+) -> None:
+    one, other = side("guest"), side("host")
+    coming = asyncio.create_task(DirectGuest(host.address, host.code).meet(one.peer))
+    await asyncio.sleep(0.8)
+    assert not coming.done()
+    await connect(one, other, host.meet(other.peer), coming)
+
+
 async def test_a_guest_with_address_and_code_meets_the_host(host: DirectHost, side: MakeSide) -> None:
     guest: Meeting = DirectGuest(host.address, f" {host.code.lower()} ")
     await guest.open()

@@ -126,7 +126,13 @@ async def hold(wanted: options.Call, ends: Ends) -> Called:
             console.say(f"The call's page: {page.address}")
             if wanted.browser:
                 await asyncio.to_thread(webbrowser.open, page.address)
-        recorder = CallRecorder(on_error=lambda error: session.notice(explain(error)))
+        loop = asyncio.get_running_loop()
+
+        def end_recording(error: Exception) -> None:
+            session.notice(explain(error))
+            loop.call_soon_threadsafe(session.record, False)
+
+        recorder = CallRecorder(on_error=end_recording)
 
         def on_heard(samples: Samples, ticks: float | None) -> None:
             session.duplex.receiver.hear(samples, ticks)

@@ -11,6 +11,8 @@ from call.state import Figures
 PERIOD_S = 1.0
 # x264 at the same LPIPS takes 7.1 times 36 bytes a frame (the README's table has the command), at our steps.
 H264_BYTES_A_FRAME = 7.1 * 36
+# Fewer pictures a second are a call in trouble, and what another codec would take for them says nothing.
+LEAST_COMPARED_FPS = 10.0
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,14 @@ class Gauge:
             sent_kbps=_kbps(counts.sent_bytes - before.sent_bytes, passed_s),
             received_kbps=_kbps(counts.received_bytes - before.received_bytes, passed_s),
             # For the pictures that are seen here: beside it stands what is received for them.
-            h264_kbps=H264_BYTES_A_FRAME * 8 * shown_rate / 1000 if shown_rate else None,
+            h264_kbps=_h264_kbps(shown_rate),
             frames_per_s=shown_rate,
             latency_ms=None if added_ms is None or round_trip_s is None else added_ms + 500 * round_trip_s,
         )
+
+
+def _h264_kbps(shown_rate: float) -> float | None:
+    return H264_BYTES_A_FRAME * 8 * shown_rate / 1000 if shown_rate >= LEAST_COMPARED_FPS else None
 
 
 def _kbps(size: int, passed_s: float) -> float:

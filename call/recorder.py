@@ -34,14 +34,16 @@ MARGIN = 1 / 48
 class CallRecorder:
     """One recording after another, each in a file of its own in `folder` (the user's videos, if not given).
 
-    on_error: called from any thread with what ends a recording.
+    on_error: called from any thread, once, with what ends a recording; `stop` is still to be called.
     """
 
     def __init__(self, *, folder: Path | None = None, on_error: Callable[[Exception], None]) -> None:
         self._folder = folder
         self._on_error = on_error
+        self._told: Exception | None = None
         self._lock = threading.Lock()
         self._writer: Writer | None = None
+        self._path = Path()
         self._timeline = Timeline()
 
     def start(self) -> str:
@@ -50,17 +52,18 @@ class CallRecorder:
         path = folder / time.strftime("Visavis %Y-%m-%d %H.%M.%S.mp4")
         with suppress(OSError):  # told when the file is opened
             folder.mkdir(parents=True, exist_ok=True)
-        writer = Writer(VideoFile(path, sound=True), on_error=self._on_error)
+        writer = Writer(VideoFile(path, sound=True), on_error=self._tell)
         with self._lock:
-            self._writer, self._timeline = writer, Timeline()
+            self._writer, self._path, self._timeline = writer, path, Timeline()
         return str(path)
 
-    def stop(self) -> None:
-        """Complete the file, on a thread that the event loop waits for at its end."""
+    def stop(self, on_saved: Callable[[str], None]) -> None:
+        """Complete the file, on a thread that the event loop waits for at its end; `on_saved` is called there with
+        its name, if there was a picture to save."""
         with self._lock:
             writer, self._writer = self._writer, None
         if writer is not None:
-            asyncio.get_running_loop().run_in_executor(None, self._complete, writer)
+            asyncio.get_running_loop().run_in_executor(None, self._complete, writer, self._path, on_saved)
 
     def show(self, shown: Shown, picture: Picture, at_s: float) -> None:
         """Record a picture that is shown at `at_s` (monotonic seconds)."""
@@ -75,10 +78,18 @@ class CallRecorder:
             if self._writer is not None and at_s is not None:
                 self._writer.put_sound(samples, at_s)
 
-    def _complete(self, writer: Writer) -> None:
+    def _complete(self, writer: Writer, path: Path, on_saved: Callable[[str], None]) -> None:
         try:
             writer.finish()
         except Exception as error:  # told to the person; nobody waits for this thread
+            self._tell(error)
+            return
+        if path.exists():
+            on_saved(str(path))
+
+    def _tell(self, error: Exception) -> None:
+        if error is not self._told:  # what failed while it was written fails once more at the end
+            self._told = error
             self._on_error(error)
 
 

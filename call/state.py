@@ -42,7 +42,8 @@ class Line:
 class Figures:
     """What the call costs and gives right now, over the last second; None where it is not known.
 
-    Rates in kbit/s at the IP layer with sound, `h264_kbps` what H.264 would take for the same quality; `latency_ms`
+    Rates in kbit/s at the IP layer with sound, `h264_kbps` what H.264 would take for the same quality, where
+    enough pictures are shown to say so; `latency_ms`
     from capture to shown; `loss` the share of the other side's packets that did not arrive, 0 to 1.
     """
 
@@ -73,6 +74,7 @@ class CallState:
     their_muted: bool = False
     their_camera_on: bool = True
     their_picture_is_foreign: bool = False
+    their_recording: bool = False  # the other side records the call
     ordinary_video: bool = False
     recording: str | None = None  # the file's name while it records
     view: tuple[float, float] = (0.0, 0.0)

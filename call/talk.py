@@ -7,7 +7,7 @@ lost link must not lose is said again over the next one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from call.chat import Chatting
@@ -38,6 +38,8 @@ NOBODY_THERE = "Nobody is before the other side's camera."
 SOMEBODY_THERE = "Somebody is before the other side's camera again."
 THEY_RECORD = "The other side records the call."
 THEY_STOPPED = "The other side records no more."
+REPAIR_ASKED = "Asked the other side to mend the picture."
+PICTURE_COMES = "A new picture is on its way."
 
 
 class Sound(Protocol):
@@ -69,16 +71,8 @@ class Recorder(Protocol):
     def start(self) -> str:
         """Begin; return the file's name. Raises an exception with a sentence."""
 
-    def stop(self) -> None:
-        """Complete the file, without waiting for it."""
-
-
-@dataclass
-class Theirs:
-    """What the other side has last said of itself, as far as the state does not tell."""
-
-    records: bool = False
-    away: bool = False
+    def stop(self, on_saved: Callable[[str], None]) -> None:
+        """Complete the file, without waiting for it; once it is there, `on_saved` gets its name, from any thread."""
 
 
 class Talk:
@@ -102,7 +96,7 @@ class Talk:
         self._chat = Chatting()
         self._away = self._input_lost = False
         self._fitted_bps: float | None = None
-        self._theirs = Theirs()
+        self._they_are_away = False
 
     @property
     def _state(self) -> CallState:
@@ -141,11 +135,12 @@ class Talk:
     def repair(self) -> None:
         """See `Wishes.repair`."""
         self._say(Wish(Kind.REPAIR))
+        self._keeper.notice(REPAIR_ASKED)
 
     def new_source(self) -> None:
         """See `Wishes.new_source`."""
-        if not self._duplex.sender.renew_source():
-            self._keeper.notice(PICTURE_STAYS)
+        renews = self._duplex.sender.renew_source()
+        self._keeper.notice(PICTURE_COMES if renews else PICTURE_STAYS)
 
     def limit(self, kbps: float | None) -> None:
         """See `Wishes.limit`."""
@@ -172,7 +167,7 @@ class Talk:
                 self._keeper.notice(explain(error))
                 return
         else:
-            self.recorder.stop()
+            self.recorder.stop(lambda path: self._keeper.notice(f"Saved: {path}"))
         self._keeper.change(recording=name)
         self.tell_status()
 
@@ -269,15 +264,16 @@ class Talk:
         away = bool(conditions & Condition.AWAY)
         records = bool(conditions & Condition.RECORDING)
         self._duplex.receiver.idle(away or not camera_on)
-        if away != self._theirs.away:
+        if away != self._they_are_away:
+            self._they_are_away = away
             self._keeper.notice(NOBODY_THERE if away else SOMEBODY_THERE)
-        if records != self._theirs.records:
+        if records != self._state.their_recording:
             self._keeper.notice(THEY_RECORD if records else THEY_STOPPED)
-        self._theirs = Theirs(records, away)
         foreign = bool(conditions & Condition.FOREIGN_PICTURE)
         self._keeper.change(
             their_muted=bool(conditions & Condition.MUTED),
             their_camera_on=camera_on,
+            their_recording=records,
             their_picture_is_foreign=self._state.their_picture_is_foreign or foreign,
         )
 

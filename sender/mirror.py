@@ -24,6 +24,9 @@ from sender.source import SourcePicture, make_fine_source, make_source
 BUDGET_BYTES_PER_S = 400.0
 SAVED = 1.5  # of a picture; what is not spent beyond this is lost
 FINE_OVER = 3.1  # a finely coded picture's bytes over an ordinary one's
+# An earlier scene is gone back to where it is better by so much, in so many looks in a row: who leans forward hides the
+# wall, and a picture of that is a poor one to draw the wall from when he leans back.
+BETTER, BETTER_LOOKS = 0.92, 2
 DEBT_BYTES = 12_000.0  # a repair need not wait for the budget, but four pictures in a row do
 # A picture is worth adding where it is expected to save so much of LPIPS over the face in the mean over what the face
 # lately did; a face is drawn at some .07.
@@ -125,6 +128,7 @@ class Mirror:
         self._coverage = Coverage()
         self._candidates: list[_Candidate] = []
         self._bringing = False
+        self._better_looks = 0
         self._asked: Asked | None = None
         self._mended: SourcePicture | None = None  # by the residual that was asked for last
         self._scenes = 0
@@ -175,12 +179,17 @@ class Mirror:
         self.counts.distance, self.counts.face = float(cells.mean()), face
         if self._asked == "repair" and (bring := self._mend(seen, drawn, cells, pictures)) is not None:
             return bring
+        if self._goes_back(seen, camera, cells, pictures):
+            return None
         correction: Correction | None = None
         before = self._state
 
         def residual_bytes(where: np.ndarray) -> int | None:
             nonlocal correction
-            correction = None if self._corrector is None else self._corrector(seen, drawn, where)
+            # Where the line has room a picture is worth its bytes: a code only mends what was drawn.
+            if self._corrector is None or self._has_room:
+                return None
+            correction = self._corrector(seen, drawn, where)
             if correction is not None and before.usual is not None:
                 left = cell_distances(camera, look_at(correction.picture))
                 if fault_of(left, before.usual) >= CALM:
@@ -211,6 +220,22 @@ class Mirror:
             self._calm_novelty = pictures.novelty(self._posture(seen))
             self._consider(seen, keypoints, pictures)
         return self._add(pictures)
+
+    def _goes_back(self, seen: Seen, camera: Look, cells: Floats, pictures: HeldPictures) -> bool:
+        """Draw from a picture of an earlier scene again where that has been better for some looks."""
+        others = [held for held in pictures.held if held.scene != pictures.scene]
+        if self._bringing or not others or seen.held.scene != pictures.scene:
+            return False
+        posture = self._posture(seen)
+        nearest = min(others, key=lambda held: apart(held.posture, posture))
+        theirs = cell_distances(camera, look_at(self._draw(nearest, seen)))
+        self._better_looks = self._better_looks + 1 if theirs.mean() < BETTER * cells.mean() else 0
+        if self._better_looks < BETTER_LOOKS:
+            return False
+        self._better_looks = 0
+        self.counts.returns += 1
+        pictures.switch(nearest.slot)
+        return True
 
     def note(self, posture: Posture, ticks: int) -> None:
         """Take note of what the face does; on the motion thread, with every frame."""
@@ -272,7 +297,9 @@ class Mirror:
             return None
         correction = None
         if self._corrector is not None and seen.held.source is not self._mended:
-            correction = self._corrector(seen, drawn, cells >= np.quantile(cells, 1 - RESIDUAL_SHARE))
+            worst = np.zeros(cells.size, bool)
+            worst[np.argsort(cells, axis=None)[-round(RESIDUAL_SHARE * cells.size) :]] = True
+            correction = self._corrector(seen, drawn, worst.reshape(cells.shape))
         if correction is None or len(correction.data) >= self._picture_bytes:
             return self._renew(seen, pictures)
         slot = pictures.make_room()

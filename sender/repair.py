@@ -21,8 +21,8 @@ Action = Literal["none", "residual", "picture", "tell"]
 
 # A fault over 4 x 4 cells, a sixteenth of the picture: .47 in the twentieth worst frame without an object; and one
 # spread over all, as when the light changes: .11 there.
-LOCAL, LOCAL_CELLS = 0.45, 4
-SPREAD = 0.13
+LOCAL, LOCAL_CELLS = 0.65, 4
+SPREAD = 0.2
 FAULTY, CALM = 1.0, 0.7  # of these; in between things stay as they are
 CONFIRMED = 2  # faulty looks until something is done
 SETTLE_S = 1.0  # for a repair to show

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from call import options
+from call.ends import Ends, load_ends
 from tests.call.program import PROGRAM, Start, Visavis
+
+
+@pytest.fixture(scope="session")
+def ends(profile_folder: Path) -> Ends:
+    """The trained profile, loaded once."""
+    return load_ends(options.Engine(str(profile_folder)))
 
 
 @pytest.fixture

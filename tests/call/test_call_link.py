@@ -12,11 +12,12 @@ import pytest
 
 import call.link
 from call.errors import CallError
-from call.link import Link, first_link, next_link
+from call.link import RETURN_LIMITS_S, Link, first_link, next_link
 from codec.control import Chat, Goodbye, Message, decode_control, encode_control
 from codec.hello import Hello, HelloMismatch
 from tests.receiver.receiver_fakes import hello
 from transport.errors import TransportError
+from transport.wire import GATHER_TIMEOUT_S
 
 MINE, THEIRS = hello(resumption_secret=b"m" * 16), hello(resumption_secret=b"t" * 16)
 
@@ -153,6 +154,10 @@ async def test_a_new_connection_is_tried_again_and_again_and_the_old_one_let_go_
     assert len(meeting.peers) > 2
     assert [peer.is_open for peer in meeting.peers] == [False] * (len(meeting.peers) - 1) + [True]
     assert not old.peer.is_open
+
+
+def test_one_try_outlasts_a_stun_server_that_answers_neither_side() -> None:
+    assert max(RETURN_LIMITS_S) > 2 * GATHER_TIMEOUT_S + 1.0  # one side gathers after the other
 
 
 async def test_who_has_another_secret_is_turned_away_and_the_other_side_still_finds_back() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from call import options
-from call.ends import load_ends
+from call.ends import Ends
 from call.film import read_film, write_clip
 from call.loopback import call_figures, hold
 from models.training.occluders import paste_object
@@ -38,7 +38,7 @@ def apart(first: np.ndarray, second: np.ndarray, where: np.ndarray) -> float:
 
 
 async def test_an_object_brought_into_the_picture_is_soon_seen_on_the_other_side(
-    profile_folder: Path, val_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ends: Ends, profile_folder: Path, val_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # How busy this machine is decides how often the mirror looks, and is not what is asked here.
     monkeypatch.setattr("sender.watch.COSTLY_S", 60.0)
@@ -47,7 +47,6 @@ async def test_an_object_brought_into_the_picture_is_soon_seen_on_the_other_side
     engine = options.Engine(str(profile_folder))
     sent = options.Input(str(clip), crop="full", source="first", fast=True)
     call = options.Loopback(sent, engine, output=str(output))
-    ends = load_ends(engine)
     held = await hold(call, ends, None)
     figures = call_figures(call, ends, held)
     assert figures["repairs"] + figures["residual_repairs"] >= 1
@@ -59,10 +58,9 @@ async def test_an_object_brought_into_the_picture_is_soon_seen_on_the_other_side
 
 
 async def test_a_second_call_to_someone_who_remembers_begins_without_a_picture(
-    profile_folder: Path, face_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ends: Ends, profile_folder: Path, face_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = options.Engine(str(profile_folder))
-    ends = load_ends(engine)
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
     sent = options.Input(str(face_clip), crop="full", source="first", fast=True)
     first, second, other = [

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from playwright.async_api import Page, expect
@@ -17,6 +18,16 @@ expect.set_options(timeout=PATIENCE_MS)
 
 REFUSED = """navigator.mediaDevices.getUserMedia = () =>
     Promise.reject(new DOMException("Permission denied", "NotAllowedError"));"""
+
+# A browser that asks its user for the microphone, and what is answered in the end.
+ASKING = """
+const ask = MediaDevices.prototype.getUserMedia;
+navigator.mediaDevices.getUserMedia = (wanted) => new Promise((resolve, reject) => {
+  window.answer = {
+    give: async () => resolve(window.lent = await ask.call(navigator.mediaDevices, wanted)),
+    refuse: () => reject(new Error("Failed to load worklet")),
+  };
+});"""
 
 
 async def canvas(tab: Page, name: str = "picture") -> str:
@@ -46,17 +57,13 @@ async def drawn_tab(open_tab: Open) -> Page:
     return tab
 
 
-async def test_the_face_is_drawn_and_moves(open_tab: Open) -> None:
+async def test_the_face_and_the_own_picture_are_drawn_and_move(open_tab: Open) -> None:
     tab = await drawn_tab(open_tab)
     size = await tab.evaluate("[picture.width, picture.height]")
     assert size == [256, 256]
     skin = await tab.evaluate("[...picture.getContext('2d').getImageData(128, 70, 1, 1).data]")
     assert all(abs(seen - drawn) < 8 for seen, drawn in zip(skin, (224, 182, 154, 255), strict=True))
     await until_canvas(tab, differs=await canvas(tab))
-
-
-async def test_the_own_picture_is_shown(open_tab: Open) -> None:
-    tab = await drawn_tab(open_tab)
     await expect(tab.locator("#preview")).to_be_visible()
     await until_canvas(tab, differs=await canvas(tab, "preview"), name="preview")
 
@@ -68,9 +75,12 @@ async def test_a_drawn_picture_says_so_and_a_filmed_one_does_not(open_tab: Open,
     await expect(tab.locator("#badge-redrawn")).to_be_hidden()
     await expect(tab.locator("#turner")).to_be_hidden()
     await expect(tab.get_by_role("img", name="The other's face, filmed")).to_be_visible()
+    await expect(tab.get_by_role("button", name="Video")).to_have_count(0)  # none can be sent yet
 
 
-async def test_dragging_on_the_face_turns_the_head(open_tab: Open, call: FakeCall) -> None:
+async def test_dragging_and_arrow_keys_turn_the_head_to_thirty_degrees_and_no_further(
+    open_tab: Open, call: FakeCall
+) -> None:
     call.draw = lambda yaw, pitch, tick: draw_head(yaw, pitch, tick=0, colour=(120, 150, 160))
     tab = await drawn_tab(open_tab)
     straight = await canvas(tab)
@@ -91,11 +101,6 @@ async def test_dragging_on_the_face_turns_the_head(open_tab: Open, call: FakeCal
     await expect(tab.locator("#turned")).to_be_hidden()
     assert call.wishes[-1] == ("turn", 0.0, 0.0)
 
-
-async def test_arrow_keys_turn_the_head_to_thirty_degrees_and_no_further(
-    open_tab: Open, call: FakeCall
-) -> None:
-    tab = await drawn_tab(open_tab)
     await tab.focus("#turner")
     for _ in range(12):
         await tab.keyboard.press("ArrowLeft")
@@ -128,10 +133,11 @@ async def test_every_button_asks_for_what_it_says(open_tab: Open, call: FakeCall
 async def test_the_other_sides_condition_is_told_on_the_picture(open_tab: Open, call: FakeCall) -> None:
     tab = await drawn_tab(open_tab)
     badges = tab.locator("#badges")
-    for words in ("Camera off", "Muted", "Not their camera"):
+    told = ("Camera off", "Muted", "Not their camera", "They record")
+    for words in told:
         await expect(badges.get_by_text(words)).to_be_hidden()
-    call.change(their_camera_on=False, their_muted=True, their_picture_is_foreign=True)
-    for words in ("Camera off", "Muted", "Not their camera"):
+    call.change(their_camera_on=False, their_muted=True, their_picture_is_foreign=True, their_recording=True)
+    for words in told:
         await expect(badges.get_by_text(words)).to_be_visible()
     call.change(their_camera_on=True)
     await expect(badges.get_by_text("Camera off")).to_be_hidden()
@@ -144,10 +150,15 @@ async def test_the_figures_follow_the_call(open_tab: Open, call: FakeCall) -> No
         "H.264 would need 171 kbit/s for the same picture: 7.1 times as much."
     )
     await expect(tab.locator("#figure-loss")).to_have_text("2.1 %")
+    call.change(figures=replace(FIGURES, received_kbps=22.2, h264_kbps=133.0))
+    await expect(tab.locator("#compared")).to_have_text(
+        "H.264 would need 152 kbit/s for the same picture: 6.6 times as much."
+    )
     call.change(figures=Figures(received_kbps=31.0, frames_per_s=18.2, latency_ms=140.0))
     await expect(tab.locator("#cost-now")).to_have_text("31")
     await expect(tab.locator("#figure-fps")).to_have_text("18 a second")
     await expect(tab.locator("#figure-latency")).to_have_text("140 ms")
+    await expect(tab.locator("#compared")).to_be_empty()
     for unknown in ("#figure-loss", "#figure-sent"):
         await expect(tab.locator(unknown)).to_have_text("–")
     call.change(figures=FIGURES)
@@ -172,6 +183,34 @@ async def test_a_microphone_that_is_refused_is_a_sentence_and_the_call_goes_on(
     await expect(tab.get_by_text("This page may not use the microphone.")).to_be_visible()
     await expect(tab.locator("#microphone option").first).to_have_text("No microphone")
     await until_canvas(tab, differs=await canvas(tab))
+    call.change(muted=True)
+    await tab.evaluate("delete navigator.mediaDevices.getUserMedia")
+    await tab.get_by_role("button", name="No microphone").click()
+    await expect(tab.get_by_role("button", name="Unmute")).to_be_visible()
+    assert call.wishes == []
+
+
+@pytest.mark.parametrize("outcome", ["give", "refuse"])
+async def test_a_call_that_ends_while_the_browser_asks_for_the_microphone_leaves_it_alone(
+    open_tab: Open, call: FakeCall, outcome: str
+) -> None:
+    tab = await open_tab(script=ASKING)
+    await tab.wait_for_function("() => window.answer !== undefined")
+    call.change(phase="failed", sentence="The line is lost.")
+    await expect(tab.locator("#over-sentence")).to_have_text("The line is lost.")
+    await tab.evaluate(f"answer.{outcome}()")
+    await tab.evaluate("() => new Promise((done) => setTimeout(done, 100))")  # what would be said is said by then
+    if outcome == "give":
+        await tab.wait_for_function("() => lent.getTracks().every((track) => track.readyState === 'ended')")
+    await expect(tab.locator("#notices p")).to_have_count(0)
+
+
+async def test_a_guest_who_waits_is_not_told_to_invite(open_tab: Open, call: FakeCall) -> None:
+    call.change(phase="waiting", sentence="Looking for the other side.")
+    tab = await open_tab()
+    await expect(tab.get_by_role("heading", name="Waiting for the other side")).to_be_visible()
+    call.change(invitation=INVITATION)
+    await expect(tab.get_by_role("heading", name="Invite the other side")).to_be_visible()
 
 
 async def test_a_call_begins_with_a_look_at_oneself_and_ends_in_talk(open_tab: Open, call: FakeCall) -> None:

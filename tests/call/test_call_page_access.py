@@ -1,6 +1,7 @@
 """The page for everybody: by keyboard alone, with a screen reader, light and dark, on a phone."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ SCREENS: dict[str, dict[str, Any]] = {
         "their_camera_on": False,
         "their_picture_is_foreign": True,
         "their_muted": True,
+        "their_recording": True,
         "muted": True,
         "camera_on": False,
         "recording": "call.mp4",
@@ -44,6 +46,12 @@ FOCUSED = """() => {
   const ring = getComputedStyle(element);
   const seen = element === document.body || (ring.outlineStyle !== "none" && parseFloat(ring.outlineWidth) >= 2);
   return { name: element.id || element.getAttribute("aria-label"), seen };
+}"""
+
+SCROLLED = """() => {
+  const stage = document.querySelector(".stage");
+  stage.scrollTo(50, 50);
+  return [stage.scrollLeft, stage.scrollTop];
 }"""
 
 CUT_NAMES = """() => [...document.querySelectorAll("#bar .name")]
@@ -150,9 +158,35 @@ async def test_nothing_is_cut_off_on_a_narrow_screen(open_tab: Open, call: FakeC
     if width < 900:
         await tab.get_by_role("button", name="More").click()
         await tab.get_by_role("button", name="Repair").click()
-        await tab.keyboard.press("Escape")
         await expect(tab.locator("#repair")).to_be_hidden()
+        await expect(tab.locator("#more")).to_be_focused()
         assert call.wishes == [("repair",)]
+
+
+async def test_the_invitation_is_whole_on_a_phone_and_the_stage_stays_where_it_is(
+    open_tab: Open, call: FakeCall
+) -> None:
+    long = replace(INVITATION, address="wss://meeting.example-of-a-long-name.org:8765", code="F7K2QX-WWMMWW")
+    call.change(phase="waiting", sentence="Waiting for the other side.", invitation=long)
+    tab = await open_tab(width=390, height=844)
+    card = await tab.locator("#screen-waiting").bounding_box()
+    assert card is not None
+    for part in await tab.locator("#invitation, #code, #address, #qr, #command, #copy").all():
+        box = await part.bounding_box()
+        assert box is not None
+        assert box["x"] >= card["x"]
+        assert box["x"] + box["width"] <= card["x"] + card["width"]
+    assert await tab.evaluate("document.getElementById('screen-waiting').scrollWidth") <= card["width"]
+    assert await tab.evaluate(SCROLLED) == [0, 0]
+
+
+async def test_the_sheet_of_controls_goes_when_the_panel_comes(open_tab: Open) -> None:
+    tab = await open_tab(width=390, height=844)
+    await tab.get_by_role("button", name="More").click()
+    await expect(tab.locator("#repair")).to_be_visible()
+    await tab.click("#open-chat")
+    await expect(tab.locator("#repair")).to_be_hidden()
+    await expect(tab.get_by_label("Write a message")).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

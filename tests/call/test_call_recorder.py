@@ -1,4 +1,5 @@
 import asyncio
+import os
 from pathlib import Path
 
 import av
@@ -21,6 +22,7 @@ async def test_a_recording_holds_marked_pictures_and_sound_at_their_times_and_no
     tmp_path: Path,
 ) -> None:
     errors: list[Exception] = []
+    saved: list[str] = []
     recorder = CallRecorder(folder=tmp_path / "new", on_error=errors.append)
     recorder.show(shown(0), GREY, 0.0)
     name = Path(recorder.start())
@@ -29,10 +31,11 @@ async def test_a_recording_holds_marked_pictures_and_sound_at_their_times_and_no
         recorder.show(shown(600 + 5 * index), GREY, 10 + index / 12)
         recorder.hear(np.full(960, 1000, np.int16), 600 + 1.2 * index)
         recorder.hear(np.full(960, 1000, np.int16), None)
-    recorder.stop()
+    recorder.stop(saved.append)
     recorder.show(shown(900), GREY, 20.0)
     await asyncio.get_running_loop().shutdown_default_executor()
     assert errors == []
+    assert saved == [str(name)]
     with av.open(str(name)) as film:
         pictures = list(film.decode(video=0))
     assert [picture.time for picture in pictures] == pytest.approx(
@@ -51,7 +54,35 @@ async def test_a_recording_that_cannot_be_written_is_refused_with_a_sentence(tmp
     recorder = CallRecorder(folder=taken, on_error=lambda error: None)
     with pytest.raises(OutputError, match="cannot be written"):
         recorder.start()
-    recorder.stop()
+    recorder.stop(lambda path: None)
+
+
+async def test_a_recording_that_fails_in_the_middle_is_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OutputError("The disk is full.")
+
+    monkeypatch.setattr("call.recorder.VideoFile.write", fail)
+    errors: list[Exception] = []
+    saved: list[str] = []
+    recorder = CallRecorder(folder=tmp_path, on_error=errors.append)
+    recorder.start()
+    recorder.show(shown(0), GREY, 0.0)
+    recorder.show(shown(5), GREY, 0.1)
+    recorder.stop(saved.append)
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert [str(error) for error in errors] == ["The disk is full."]
+    assert saved == []
+
+
+async def test_a_recording_without_a_picture_is_no_file_and_is_not_called_saved(tmp_path: Path) -> None:
+    saved: list[str] = []
+    recorder = CallRecorder(folder=tmp_path, on_error=lambda error: None)
+    recorder.start()
+    recorder.stop(saved.append)
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert saved == os.listdir(tmp_path) == []
 
 
 def test_the_mark_leaves_the_picture_that_is_shown_as_it_is() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from call.call import begin_with
 from call.errors import CallError
 from call.sound_files import BLOCK_SAMPLES, FileMicrophone, Silence
 from receiver.output import VideoFile
@@ -87,6 +88,17 @@ async def test_a_file_that_waits_begins_where_it_is_told(tmp_path: Path) -> None
     assert int(np.argmax(later != 0)) / 48_000 == pytest.approx(0.05, abs=0.025)
     microphone = FileMicrophone(path, waits=True)
     microphone.begin(time.monotonic() - 0.1)
+    assert np.count_nonzero(await read(microphone, 10)) == pytest.approx(4_800, abs=960)
+
+
+async def test_a_clip_s_sound_is_in_step_with_its_pictures_from_whichever_frame_is_seen_first(
+    tmp_path: Path,
+) -> None:
+    path = write_wav(tmp_path / "speech.wav", np.full(9_600, 1_000, np.int16), 48_000)
+    microphone = FileMicrophone(path, waits=True)
+    on_frame = begin_with(microphone, frame_rate=25.0)
+    on_frame(5, time.monotonic() + 0.1)  # the sixth: the clip has been played for 0.1 s
+    on_frame(6, time.monotonic() + 9.0)  # later ones change nothing
     assert np.count_nonzero(await read(microphone, 10)) == pytest.approx(4_800, abs=960)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +11,18 @@ import pytest
 
 from call.keeper import Keeper
 from call.state import CallState
-from call.talk import FIRST_SHARE, SOUND_SHARE, START_BPS, Talk
+from call.talk import (
+    FIRST_SHARE,
+    PICTURE_COMES,
+    PICTURE_STAYS,
+    REPAIR_ASKED,
+    SOUND_SHARE,
+    START_BPS,
+    THEY_RECORD,
+    THEY_STOPPED,
+    Talk,
+)
+from codec.conversation import Condition, Kind, Wish
 
 
 class Sound:
@@ -39,8 +52,9 @@ class Recorder:
         self.running = True
         return "call.mp4"
 
-    def stop(self) -> None:
+    def stop(self, on_saved: Callable[[str], None]) -> None:
         self.running = False
+        on_saved("call.mp4")
 
 
 def make_talk(rate: Any = None) -> tuple[Talk, Keeper, SimpleNamespace]:
@@ -86,7 +100,61 @@ async def test_mute_and_record_reach_their_parts_and_the_state() -> None:
     assert (keeper.state.muted, keeper.state.recording) == (True, "call.mp4")
     talk.record(False)
     assert not recorder.running
+    await asyncio.sleep(0)
     assert keeper.state.recording is None
+    assert keeper.state.notices == ("Saved: call.mp4",)
     talk.recorder = Recorder(OSError(28, "No space left on device", "call.mp4"))
     talk.record(True)
     assert keeper.state.recording is None
+
+
+async def test_a_camera_that_cannot_be_had_again_is_told_of_and_may_be_tried_once_more() -> None:
+    talk, keeper, duplex = make_talk()
+    paused: list[bool] = []
+
+    def pause(on: bool, *, on_failed: Callable[[str], None]) -> None:
+        paused.append(on)
+        if not on and len(paused) < 3:
+            asyncio.get_running_loop().call_soon(on_failed, "The camera is in use by another program.")
+
+    duplex.sender.pause = pause
+    for wanted, is_on in ((False, False), (True, False), (True, True)):
+        talk.camera(wanted)
+        await asyncio.sleep(0)
+        assert keeper.state.camera_on == is_on
+    await asyncio.sleep(0)
+    assert keeper.state.notices == ("The camera is in use by another program.",)
+
+
+async def test_who_asks_for_a_repair_or_a_new_picture_gets_an_answer() -> None:
+    talk, keeper, duplex = make_talk()
+    talk.repair()
+    for renews in (True, False):
+        duplex.sender.renew_source = lambda renews=renews: renews
+        talk.new_source()
+    await asyncio.sleep(0)
+    assert keeper.state.notices == (REPAIR_ASKED, PICTURE_COMES, PICTURE_STAYS)
+
+
+async def test_the_other_sides_recording_stays_in_the_state_and_is_told_at_its_begin_and_end() -> None:
+    talk, keeper, duplex = make_talk()
+    duplex.receiver = SimpleNamespace(idle=lambda on: None)
+    for conditions in (Condition.RECORDING, Condition.RECORDING | Condition.MUTED):
+        talk.take_conditions(conditions)
+        assert keeper.state.their_recording
+    talk.take_conditions(0)
+    await asyncio.sleep(0)
+    assert not keeper.state.their_recording
+    assert keeper.state.notices == (THEY_RECORD, THEY_STOPPED)
+
+
+async def test_a_repair_that_the_other_side_wishes_for_is_the_mirrors_business_and_a_picture_another() -> (
+    None
+):
+    talk, _, duplex = make_talk()
+    asked: list[str] = []
+    duplex.sender.repair = lambda: asked.append("repair")
+    duplex.sender.renew_source = lambda: asked.append("picture")
+    for kind in (Kind.REPAIR, Kind.NEW_PICTURE):
+        talk.take(Wish(kind), b"")
+    assert asked == ["repair", "picture"]

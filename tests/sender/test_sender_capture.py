@@ -2,7 +2,9 @@
 
 import itertools
 import struct
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from sender import capture
-from sender.capture import ClipInput, open_input
+from sender.capture import ClipInput, LiveInput, open_input
 from sender.clips import MediaTimes, VideoClip, read_picture
 from sender.errors import InputError
 from tests.sender.sender_fakes import draw_frame, write_video
@@ -245,3 +247,77 @@ def test_a_camera_cannot_be_repeated() -> None:
 def test_a_camera_comes_no_faster() -> None:
     with pytest.raises(InputError, match="--fast is for files"):
         open_input("camera:77", realtime=False)
+
+
+class Device:
+    """A camera that gives grey pictures, as long as nobody else has it."""
+
+    frame_rate = 30.0
+    taken = False  # by another program
+    held = 0  # of its kind, at this moment
+
+    def __init__(self) -> None:
+        if Device.taken:
+            raise InputError("The camera is in use by another program.")
+        Device.held += 1
+        self.closed = False
+
+    def read(self) -> np.ndarray:
+        assert not self.closed, "a camera that was let go gives nothing"
+        time.sleep(0.002)
+        return grey(100)
+
+    def close(self) -> None:
+        Device.held -= not self.closed
+        self.closed = True
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what a thread does; the limit only keeps a broken run from hanging."""
+    end_s = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.005)
+
+
+def test_a_camera_that_rests_is_let_go_and_taken_again_and_one_that_is_gone_is_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Device, "taken", False)
+    monkeypatch.setattr(Device, "held", 0)
+    told: list[str] = []
+    numbers: list[int] = []
+
+    def read() -> None:
+        for frame in source.frames():
+            numbers.append(frame.index)  # noqa: PERF401 -- watched while it grows
+
+    def rest(on: bool) -> None:
+        source.rest(on, on_failed=lambda error: told.append(str(error)))
+
+    with LiveInput("camera", Device) as source:
+        reading = threading.Thread(target=read, daemon=True)
+        reading.start()
+        until(lambda: len(numbers) > 3)
+        rest(True)
+        until(lambda: Device.held == 0)
+        before = len(numbers)
+        rest(False)
+        until(lambda: len(numbers) > before + 3)
+        assert Device.held == 1
+        rest(True)
+        until(lambda: Device.held == 0)
+        Device.taken = True
+        rest(False)
+        until(lambda: told == ["The camera is in use by another program."])
+        Device.taken = False
+        before = len(numbers)
+        rest(False)
+        until(lambda: len(numbers) > before)
+        rest(True)
+        until(lambda: Device.held == 0)
+        source.stop()
+        reading.join(20)
+        assert not reading.is_alive()
+    assert numbers == list(range(len(numbers)))
+    assert Device.held == 0

@@ -12,6 +12,7 @@ from sender.distance import cells_around
 from sender.held import HeldPictures
 from sender.mirror import CANNOT_FOLLOW, Bring, Correction, Mirror, Seen
 from sender.posture import posture_of
+from sender.repair import RESIDUAL_SHARE
 from sender.watch import PERIOD_S, Watch
 from tests.sender.held_fakes import MirrorTalker, face, held, motion, turned
 
@@ -148,6 +149,31 @@ def test_a_cheaper_residual_takes_the_place_of_the_picture() -> None:
     assert asked
     assert 0.05 < asked[0] < 0.25
     assert (call.mirror.counts.corrections, call.mirror.counts.repairs) == (1, 0)
+
+
+def test_a_repair_that_is_asked_for_is_a_residual_and_where_that_did_not_help_a_picture(call: Call) -> None:
+    call.mirror.ask("repair")
+    (bring,) = call.looks(face(), 1)
+    assert (bring.coded, bring.repairs) == ("picture", True)  # nothing here codes residuals
+
+    asked: list[float] = []
+
+    def corrector(seen: Seen, drawn: np.ndarray, where: np.ndarray) -> Correction:
+        asked.append(float(where.mean()))
+        return Correction(bytes(100), seen.picture)
+
+    call = Call(corrector=corrector)
+    call.mirror.budget_bytes_per_s = 0.0
+    call.looks(face(), 4)
+    coded = []
+    for _ in range(2):
+        call.mirror.ask("repair")
+        coded += [bring.coded for bring in call.looks(face(), 2)]
+    assert coded == ["residual", "picture"]
+    assert asked[0] == pytest.approx(RESIDUAL_SHARE)
+    call.mirror.ask("repair")
+    call.mirror.ask("picture")
+    assert [bring.coded for bring in call.looks(face(), 2)] == ["picture"]
 
 
 def test_an_idle_line_fills_the_gallery_with_what_is_held_nowhere_yet() -> None:

@@ -6,10 +6,15 @@ import { $, setIcon, setText, show } from "./dom.js";
 const NEED_A_CALL = ["new-source", "repair"];
 
 export class Controls {
-  constructor(wish) {
+  /** `tryMicrophone()` asks once more for a microphone where there is none. */
+  constructor(wish, { tryMicrophone }) {
     this.state = null;
+    this.hasMicrophone = true;
+    $("mute").addEventListener("click", () => {
+      if (this.hasMicrophone) wish("mute", { on: !this.state.muted });
+      else tryMicrophone();
+    });
     const toggles = [
-      ["mute", "mute", () => !this.state.muted],
       ["camera", "camera", () => !this.state.camera_on],
       ["record", "record", () => this.state.recording === null],
     ];
@@ -17,11 +22,10 @@ export class Controls {
     $("new-source").addEventListener("click", () => wish("new_source"));
     $("repair").addEventListener("click", () => wish("repair"));
     $("hang-up").addEventListener("click", () => wish("hang_up"));
-    $("more").addEventListener("click", () => this.openMore($("more").getAttribute("aria-expanded") !== "true"));
+    $("more").addEventListener("click", () => this.openMore(!this.moreIsOpen()));
+    $("more-controls").addEventListener("click", () => this.closeMore());
     $("bar").addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || $("more").getAttribute("aria-expanded") !== "true") return;
-      this.openMore(false);
-      $("more").focus();
+      if (event.key === "Escape") this.closeMore();
     });
     document.addEventListener("pointerdown", (event) => {
       if (!$("bar").contains(event.target)) this.openMore(false);
@@ -39,14 +43,38 @@ export class Controls {
     const inCall = state.phase === "connected";
     for (const id of NEED_A_CALL) $(id).disabled = !inCall;
     $("record").disabled = !inCall && state.recording === null;
-    draw("mute", state.muted, state.muted ? "mic-off" : "mic", state.muted ? "Unmute" : "Mute");
+    this.showMute();
     draw("camera", !state.camera_on, state.camera_on ? "camera" : "camera-off", state.camera_on ? "Camera off" : "Camera on");
     draw("record", state.recording !== null, "record", state.recording === null ? "Record" : "Stop");
+  }
+
+  /** Learn whether there is a microphone. */
+  hear(hasMicrophone) {
+    this.hasMicrophone = hasMicrophone;
+    this.showMute();
+  }
+
+  showMute() {
+    const { muted } = this.state;
+    if (this.hasMicrophone) draw("mute", muted, muted ? "mic-off" : "mic", muted ? "Unmute" : "Mute");
+    else draw("mute", true, "mic-off", "No microphone");
+    $("mute").title = this.hasMicrophone ? "" : "Try the microphone again";
   }
 
   showFull() {
     const on = document.fullscreenElement !== null;
     draw("full", on, on ? "unfull" : "full", on ? "Leave full screen" : "Full screen");
+  }
+
+  moreIsOpen() {
+    return $("more").getAttribute("aria-expanded") === "true";
+  }
+
+  /** Put the sheet away, if it is open, and let the keyboard go on where it was opened. */
+  closeMore() {
+    if (!this.moreIsOpen()) return;
+    this.openMore(false);
+    $("more").focus();
   }
 
   openMore(on) {

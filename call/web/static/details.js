@@ -5,6 +5,8 @@ import { CostGraph } from "./graph.js";
 
 // What the slider stands on, in kbit/s; its last place is no limit.
 const LIMITS = [20, 25, 30, 35, 40, 50, 60, 80, 100, 150];
+// The comparison is made over so many seconds: a single one jumps too much to be read.
+const COMPARED_S = 5;
 const UNKNOWN = "–";
 
 const whole = (value, unit) => (value === null ? UNKNOWN : `${Math.round(value)} ${unit}`);
@@ -25,6 +27,7 @@ export class Details {
     this.slider = $("limit");
     this.slider.max = LIMITS.length;
     this.held = false;
+    this.recent = []; // the figures of the last seconds, newest last
     this.slider.addEventListener("input", () => {
       this.held = true;
       this.showLimit(limitAt(this.slider.valueAsNumber));
@@ -54,11 +57,18 @@ export class Details {
   showFigures(figures) {
     const cost = figures.received_kbps;
     setText($("cost-now"), cost === null ? UNKNOWN : String(Math.round(cost)));
-    setText($("compared"), compare(cost, figures.h264_kbps));
+    this.compare(figures);
     setText($("figure-fps"), whole(figures.frames_per_s, "a second"));
     setText($("figure-latency"), latencyText(figures.latency_ms));
     setText($("figure-loss"), figures.loss === null ? UNKNOWN : `${(100 * figures.loss).toFixed(1)} %`);
     setText($("figure-sent"), whole(figures.sent_kbps, "kbit/s"));
+  }
+
+  compare(figures) {
+    if (figures === this.recent.at(-1)) return;
+    const known = figures.received_kbps !== null && figures.h264_kbps !== null;
+    this.recent = known ? [...this.recent, figures].slice(-COMPARED_S) : [];
+    setText($("compared"), known ? comparison(mean(this.recent, "received_kbps"), mean(this.recent, "h264_kbps")) : "");
   }
 
   showLimit(kbps) {
@@ -67,8 +77,10 @@ export class Details {
   }
 }
 
-function compare(cost, h264) {
-  if (cost === null || h264 === null || cost <= 0) return "";
+const mean = (seconds, name) => seconds.reduce((sum, second) => sum + second[name], 0) / seconds.length;
+
+function comparison(cost, h264) {
+  if (cost <= 0) return "";
   const times = h264 / cost;
   const need = `H.264 would need ${Math.round(h264)} kbit/s for the same picture`;
   return times >= 1.5 ? `${need}: ${times.toFixed(times < 9.5 ? 1 : 0)} times as much.` : `${need}.`;

@@ -28,9 +28,10 @@ const screens = new Screens(wish, {
   qr: `/invitation.svg${location.search}`,
   say: (sentence) => notices.add(sentence),
 });
-const controls = new Controls(wish);
+const controls = new Controls(wish, { tryMicrophone: () => sound.listen() });
 const details = new Details(wish);
 const panel = new Panel((tab) => {
+  controls.openMore(false);
   if (tab === "chat") chat.read();
 });
 const chat = new Chat(wish, () => panel.isOpen("chat"));
@@ -41,6 +42,7 @@ const own = new Painter([$("preview"), $("consent-picture")]);
 const sound = new Sound({
   onBlock: (samples) => connection.sendSound(samples),
   onLevel: showLevel,
+  onMicrophone: (has) => controls.hear(has),
   say: (sentence) => notices.add(sentence),
 });
 
@@ -65,7 +67,7 @@ function follow(patch) {
   $("face").style.setProperty("--level", state.their_level.toFixed(2));
   if (AGREED.has(state.phase)) sound.start();
   if (OVER.has(state.phase)) {
-    sound.hush();
+    sound.end();
     panel.close();
   }
   if (state.phase === "connected") panel.offer();
@@ -83,7 +85,7 @@ const connection = new Connection({
   sound: (untilS, samples) => sound.play(untilS, samples),
   lost: () => leave("lost"),
   ended: (reason) => {
-    sound.hush();
+    sound.end();
     leave(reason);
   },
 });

@@ -84,7 +84,7 @@ export class Screens {
     const hadFocus = document.activeElement === document.body || document.activeElement.closest("[hidden], .card");
     for (const name of CARDS) show($(`screen-${name}`), name === card);
     // Whoever uses the keyboard goes on at the new card, but nobody is taken out of a line that is being written.
-    if (CARDS.includes(card) && hadFocus) $(`screen-${card}`).focus();
+    if (CARDS.includes(card) && hadFocus) $(`screen-${card}`).focus({ preventScroll: true });
   }
 
   sayOver({ icon, title, sentence, again = false }) {
@@ -95,6 +95,7 @@ export class Screens {
   }
 
   invite(invitation) {
+    setText($("waiting-title"), invitation === null ? "Waiting for the other side" : "Invite the other side");
     show($("invitation"), invitation !== null);
     if (invitation === null) return;
     if ($("command").textContent !== invitation.command) $("qr").src = this.qr;
@@ -117,6 +118,7 @@ export class Screens {
     setText($("recording-text"), state.recording === null ? "" : `Recording to ${state.recording.split(/[\\/]/).pop()}`);
     $("recording").title = state.recording ?? "";
     show($("badge-foreign"), state.their_picture_is_foreign);
+    show($("badge-recording"), state.their_recording);
     show($("badge-camera"), !state.their_camera_on);
     show($("badge-muted"), state.their_muted);
     const words = state.safety_words.join(" ");

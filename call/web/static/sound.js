@@ -25,16 +25,18 @@ const UNHEARD = "Click anywhere on this page to hear the other side.";
 const asLevel = (loudness) => clamp(1 - (20 * Math.log10(loudness + 1e-9)) / QUIETEST_DB, 0, 1);
 
 export class Sound {
-  /** `onBlock(samples)` gets 20 ms of the microphone, `onLevel` its loudness 0 to 1, `say` sentences; what it
-   *  returns takes the sentence away again. */
-  constructor({ onBlock, onLevel, say }) {
+  /** `onBlock(samples)` gets 20 ms of the microphone, `onLevel` its loudness 0 to 1, `onMicrophone` whether there is
+   *  one, `say` sentences; what it returns takes the sentence away again. */
+  constructor({ onBlock, onLevel, onMicrophone, say }) {
     this.onBlock = onBlock;
     this.onLevel = onLevel;
+    this.onMicrophone = onMicrophone;
     this.say = say;
     this.context = null;
     this.ears = null; // where the microphone is connected: the same context where the browser lets it
     this.stream = null;
     this.muted = false;
+    this.over = false;
     this.microphone = $("microphone");
     this.loudspeaker = $("loudspeaker");
     this.microphone.addEventListener("change", () => this.listen(this.microphone.value));
@@ -43,19 +45,31 @@ export class Sound {
 
   /** Open loudspeaker and microphone; again, it does nothing. */
   async start() {
-    if (this.context !== null) return;
+    if (this.context !== null || this.over) return;
     this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
     this.ears = this.context;
-    await this.context.audioWorklet.addModule("/static/playback.js");
+    try {
+      await this.context.audioWorklet.addModule("/static/playback.js");
+    } catch (error) {
+      if (this.over) return; // and with the call the program that would have given it
+      throw error;
+    }
     this.player = new AudioWorkletNode(this.context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
     this.player.connect(this.context.destination);
     navigator.mediaDevices.addEventListener("devicechange", () => this.listDevices());
-    await this.listen("");
+    await this.listen();
+    if (this.over) return;
     // A browser that has lent its microphone lets a page be heard, too, but wants to be asked.
     const resumed = this.context.resume();
     const late = new Promise((done) => setTimeout(done, RESUME_MS));
     await Promise.race([resumed, late]);
     if (this.context.state === "suspended") this.waitForClick();
+  }
+
+  /** Let go of the microphone for good: the call is over, and nothing is to be said of it any more. */
+  end() {
+    this.over = true;
+    this.hush();
   }
 
   /** Let the microphone be deaf or not. */
@@ -88,10 +102,12 @@ export class Sound {
     });
   }
 
-  async listen(deviceId) {
+  /** Use this microphone, or with "" the one that the browser chooses. */
+  async listen(deviceId = "") {
+    if (this.over) return;
     this.hush();
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({
+      const stream = await navigator.mediaDevices.getUserMedia({
         audio: {
           deviceId: deviceId === "" ? undefined : { exact: deviceId },
           channelCount: 1,
@@ -100,11 +116,17 @@ export class Sound {
           autoGainControl: true,
         },
       });
-      await this.capture(this.stream);
+      this.stream = stream;
+      // The call may have ended while the browser asked for the microphone.
+      if (this.over) this.hush();
+      else await this.capture(stream);
     } catch (error) {
       this.hush();
+      if (this.over) return;
       this.say(SORRY[error.name] ?? `The microphone cannot be used (${error.message}). The call goes on without your voice.`);
     }
+    if (this.over) return;
+    this.onMicrophone(this.stream !== null);
     await this.listDevices();
   }
 
@@ -122,7 +144,7 @@ export class Sound {
     track.enabled = !this.muted;
     track.addEventListener("ended", () => {
       this.say("The microphone was unplugged; the next one is tried.");
-      this.listen("");
+      this.listen();
     });
     try {
       this.source = this.ears.createMediaStreamSource(stream);

@@ -18,8 +18,8 @@ from sender.distance import Floats
 Action = Literal["none", "residual", "picture", "tell"]
 
 # A fault over 4 x 4 cells, a sixteenth of the picture, and one spread over all, as when the light changes. Of frames of
-# 22 strangers with nothing before the face one in twenty reaches .47 and .11; somewhat more than that, since a head that
-# moves far would set off a picture that helps little.
+# 22 strangers with nothing before the face one in twenty reaches .47 and .11; somewhat more than that, since a head
+# that moves far would set off a picture that helps little.
 LOCAL, LOCAL_CELLS = 0.65, 4
 SPREAD = 0.2
 FAULTY, CALM = 1.0, 0.7  # of these; in between things stay as they are

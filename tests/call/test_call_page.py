@@ -199,7 +199,8 @@ async def test_a_call_that_ends_while_the_browser_asks_for_the_microphone_leaves
     call.change(phase="failed", sentence="The line is lost.")
     await expect(tab.locator("#over-sentence")).to_have_text("The line is lost.")
     await tab.evaluate(f"answer.{outcome}()")
-    await tab.evaluate("() => new Promise((done) => setTimeout(done, 100))")  # what would be said is said by then
+    # What would be said is said by then.
+    await tab.evaluate("() => new Promise((done) => setTimeout(done, 100))")
     if outcome == "give":
         await tab.wait_for_function("() => lent.getTracks().every((track) => track.readyState === 'ended')")
     # At once: a notice goes by itself after a while.

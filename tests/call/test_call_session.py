@@ -176,9 +176,14 @@ async def test_a_new_source_picture_crosses_when_either_side_wants_one_and_a_lim
     before = counted()
     one.session.new_source()
     await one_more(*before)
-    before = counted()
+    mirror = one.session.duplex.sender.stats.mirror
+    assert mirror is not None
+    before_repair = mirror.repairs + mirror.corrections
     other.session.repair()
-    await one_more(*before)
+    async with asyncio.timeout(40.0):  # by a code or by a picture, whichever is less
+        while mirror.repairs + mirror.corrections <= before_repair:
+            await asyncio.sleep(0.02)
+            mirror = one.session.duplex.sender.stats.mirror
 
 
 @pytest.mark.parametrize("comes_back", [True, False], ids=["the old line comes back", "only a new one does"])

@@ -135,7 +135,8 @@ async def test_as_fast_as_it_goes_a_slow_machine_draws_every_frame_too(
     sent = options.Input(str(face_clip), crop="full", source="first", fast=True, repeat_s=1.6)
     call = options.Loopback(sent, options.Engine(str(profile_folder)))
     held = await hold(call, replace(ends, talker=slow), None)
-    assert held.sent.frames_in == held.sent.frames_sent == held.received.frames_fresh == len(drawn) == 40
+    assert held.sent.frames_in == held.sent.frames_sent == held.received.frames_fresh == 40
+    assert len(drawn) >= 40  # and some twice, where one picture fades into a finer one
     assert held.received.frames_skipped == held.received.frames_late == 0
     assert most_ahead <= ORDERED_WINDOW + 5  # what is on its way to be sent or drawn
 

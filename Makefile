@@ -16,9 +16,9 @@ comma := ,
 extras := $(addprefix $(comma),$(EXTRAS))
 installed := $(VENV)/.installed$(subst $(comma),-,$(extras))
 
-live := tests/call tests/sender tests/receiver tests/transport
+ends := tests/sender tests/receiver tests/transport
 
-.PHONY: help install install-dev demo test test-calls test-rest lint format clean
+.PHONY: help install install-dev demo test test-call test-ends test-rest lint format clean
 
 help:
 	@echo "make demo          set up and hold a call with itself; writes out/demo.mp4 and out/demo.html"
@@ -52,21 +52,24 @@ $(installed)-dev: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(installed)-demo
 	@$(BIN)/visavis demo $(if $(VIDEO),"$(VIDEO)") $(ARGS)
 
-# Two processes beside each other. Training's libraries and a call's each bring runtimes of their own (OpenMP, TBB,
+# Three processes beside each other. Training's libraries and a call's each bring runtimes of their own (OpenMP, TBB,
 # FFmpeg), and in one process a run of the whole suite has crashed; and what holds calls in real time waits much, while
-# what computes gives way to it.
+# what computes gives way to it a little.
 test: lint
 ifeq ($(ARGS),)
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-calls test-rest
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-call test-ends test-rest
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
-test-calls:
-	$(BIN)/python -m pytest $(live)
+test-call:
+	$(BIN)/python -m pytest tests/call
+
+test-ends:
+	$(BIN)/python -m pytest $(ends)
 
 test-rest:
-	nice -n 10 $(BIN)/python -m pytest $(addprefix --ignore=,$(live))
+	nice -n 3 $(BIN)/python -m pytest --ignore=tests/call $(addprefix --ignore=,$(ends))
 
 lint: $(installed)-dev
 	$(BIN)/ruff check .

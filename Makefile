@@ -16,9 +16,7 @@ comma := ,
 extras := $(addprefix $(comma),$(EXTRAS))
 installed := $(VENV)/.installed$(subst $(comma),-,$(extras))
 
-ends := tests/sender tests/receiver tests/transport
-
-.PHONY: help install install-dev demo test test-call test-ends test-rest lint format clean
+.PHONY: help install install-dev demo test test-call test-models test-rest lint format clean
 
 help:
 	@echo "make demo          set up and hold a call with itself; writes out/demo.mp4 and out/demo.html"
@@ -57,7 +55,7 @@ demo: $(installed)-demo
 # what computes gives way to it a little.
 test: lint
 ifeq ($(ARGS),)
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-call test-ends test-rest
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-call test-models test-rest
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
@@ -65,11 +63,11 @@ endif
 test-call:
 	$(BIN)/python -m pytest tests/call
 
-test-ends:
-	$(BIN)/python -m pytest $(ends)
+test-models:
+	nice -n 3 $(BIN)/python -m pytest tests/models
 
 test-rest:
-	nice -n 3 $(BIN)/python -m pytest --ignore=tests/call $(addprefix --ignore=,$(ends))
+	$(BIN)/python -m pytest --ignore=tests/call --ignore=tests/models
 
 lint: $(installed)-dev
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from bench.fuzz_command import fuzz
 from bench.mirror_commands import gallery, mirror, repair
 from bench.net_command import net
 from bench.options import RANKED, Clips, Data, Engine, Every, Json, Profile, Source, Strangers, choose_clips
+from bench.peer_command import peer
 from bench.rd_command import rd
 from bench.serve_command import serve
 from bench.studies import canonical, line, pose, residual, view
@@ -179,14 +180,37 @@ def sheet(
     report.say(f"{file}: {len(people)} people")
 
 
-for command in (rd, blind, pose, canonical, view, residual, mirror, gallery, repair, speed, line, net, cross):
+for command in (
+    rd,
+    blind,
+    pose,
+    canonical,
+    view,
+    residual,
+    mirror,
+    gallery,
+    repair,
+    speed,
+    peer,
+    line,
+    net,
+    cross,
+):
     app.command()(command)
 app.command()(serve)
 app.command()(fuzz)
 app.command("blind-count")(blind_count)
 
 # What each folder of the house raises for the person at the keyboard; the rest is a fault and shows its traceback.
-SENTENCES = ("BenchError", "CallError", "BitstreamError", "EngineError", "ProfileError", "InputError")
+SENTENCES = (
+    "BenchError",
+    "CallError",
+    "ClusterError",
+    "BitstreamError",
+    "EngineError",
+    "ProfileError",
+    "InputError",
+)
 
 
 def main() -> None:

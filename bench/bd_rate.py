@@ -60,7 +60,7 @@ def _frontier(curve: Curve) -> list[tuple[float, float]]:
 
 def _area(curve: Curve, low: float, high: float) -> float:
     """Return the integral of log rate over quality."""
-    from scipy.interpolate import PchipInterpolator  # comes with scikit-image; half a second to load
+    from scipy.interpolate import PchipInterpolator  # half a second to load
 
     qualities = np.array([quality for _, quality in curve])
     assert all(after > before for before, after in pairwise(qualities))

@@ -16,7 +16,7 @@ from bench.clips import Clip, Footage, Picture, read_footage
 from bench.codecs import Codec, run_codec
 from bench.errors import BenchError
 from bench.quality import SOURCE_SPREAD_S
-from bench.talk import Setup, redraw, take_source
+from bench.talk import Setup, as_sent, redraw, take_source
 from call.film import write_clip
 
 # x264 and x265 end at 51, libvpx and SVT-AV1 at 63.
@@ -50,8 +50,9 @@ def make_pairs(
 ) -> list[Pair]:
     """Return a pair for each clip, in an order and with sides that `seed` decides.
 
-    Ours is drawn from the clip's first frame, with packets that stand alone; the rival has at most `ratio` times our
-    bits, or its coarsest quality where even that takes more. Raises BenchError where PyAV lacks the codec.
+    Ours is drawn from the clip's first frame as a call sends it, with packets that stand alone; the rival has at most
+    `ratio` times our bits, or its coarsest quality where even that takes more. Raises BenchError where PyAV lacks the
+    codec.
     """
     if ratio <= 0:
         raise BenchError(f"The rival's rate is a multiple of ours above 0, not {ratio:g}.")
@@ -63,7 +64,7 @@ def make_pairs(
         footage = Footage(
             footage.name, footage.pictures[: round(LONGEST_S * footage.rate)], footage.rate, None
         )
-        source = take_source(setup, footage, source="first")
+        source = as_sent(setup, take_source(setup, footage, source="first"))
         redrawn = redraw(setup, footage, range(len(footage.pictures)), source=source)
         our_kbps = 0.008 * (
             sum(redrawn.packet_bytes) / footage.seconds + source.payload_bytes / SOURCE_SPREAD_S

@@ -18,6 +18,7 @@ from bench.errors import BenchError
 from bench.judge import Judge, Subject
 from bench.metrics import identity
 from bench.metrics.headpose import head_angles
+from bench.metrics.inception import MISSING, Inception, frechet_distance
 from bench.metrics.landmarks import LEFT_EYE, RIGHT_EYE
 from bench.pose import ANGLES
 from bench.sheet import labelled
@@ -95,11 +96,14 @@ def cross(setup: Setup, driver: Clip, lender: Clip, judge: Judge, calibration: C
     )
 
 
-def summarise_crossed(setup: Setup, pairs: Sequence[Crossed], calibration: Calibration) -> dict[str, Any]:
+def summarise_crossed(
+    setup: Setup, pairs: Sequence[Crossed], calibration: Calibration, *, inception: Inception | None = None
+) -> dict[str, Any]:
     """Return the bench's JSON: `pairs` (medians of each) and `summary`, every figure beside the frozen picture's.
 
     `..._kept` is the share of pictures nearer than the limit of one person's frames; `frontal_share` the share of
-    levelled heads within 5 degrees of yaw and pitch of level and with their identity kept, of those with a face.
+    levelled heads within 5 degrees of yaw and pitch of level and with their identity kept, of those with a face. `fid`
+    is between all pictures drawn and all driving ones, of which everybody is the driver once; None without `inception`.
     """
     rows = [_row([pair], calibration) | {"driver": pair.driver, "source": pair.source} for pair in pairs]
     summary = _row(pairs, calibration) | {"pairs": len(pairs), "identity_limit": calibration.identity_limit}
@@ -109,9 +113,19 @@ def summarise_crossed(setup: Setup, pairs: Sequence[Crossed], calibration: Calib
     near = (np.abs(level[:, :2]) < TOLERANCE_DEGREES).all(1)
     summary["frontal_within"] = mean(near[faces].astype(np.float64))
     summary["frontal_share"] = mean((near & kept)[faces].astype(np.float64))
-    summary["fid"] = None
-    why = {"fid": "Inception's weights, which it is defined by, are not part of the judges"}
+    summary |= _distances(pairs, inception)
+    why = {key: MISSING for key in ("fid", "fid_frozen") if summary[key] is None}
     return {"profile": setup.profile, "pairs": rows, "summary": summary, "why": why}
+
+
+def _distances(pairs: Sequence[Crossed], inception: Inception | None) -> dict[str, float | None]:
+    """Return how far the pictures drawn, and the frozen ones, are from the driving ones as sets."""
+    if inception is None:
+        return {"fid": None, "fid_frozen": None}
+    sources, driving, drawn = (
+        inception.embed([each[place] for pair in pairs for each in pair.pictures]) for place in range(3)
+    )
+    return {"fid": frechet_distance(driving, drawn), "fid_frozen": frechet_distance(driving, sources)}
 
 
 def cross_sheet(pairs: Sequence[Crossed]) -> Picture:

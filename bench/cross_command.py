@@ -35,6 +35,10 @@ def cross(
     sheet_file: Annotated[
         Path | None, typer.Option("--sheet", help="Write a sheet of four pairs here too.")
     ] = None,
+    inception: Annotated[
+        Path | None,
+        typer.Option(help="Inception's weights of 2015 as TorchScript (inception-2015-12-05.pt), for FID."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Draw strangers with other strangers' motion, and heads level; judge identity, pose and expression.
@@ -44,10 +48,12 @@ def cross(
     from bench.cross import cross as cross_pair
     from bench.cross import cross_sheet, pair_up, summarise_crossed
     from bench.judge import Judge
+    from bench.metrics.inception import Inception
     from bench.sheet import pick_strangers
     from bench.talk import load_setup
     from bench.view import calibrate
 
+    network = None if inception is None else Inception(inception)
     chosen = choose_clips(data, clips)
     pairs = pair_up(chosen if clips else pick_strangers(chosen, people))
     setup = load_setup(profile, engine=engine)
@@ -62,7 +68,8 @@ def cross(
             crossed.append(cross_pair(setup, driver, lender, judge, calibration))
     if sheet_file is not None:
         write_picture(sheet_file, cross_sheet(crossed[:RANKED]))
-    report.show(summarise_crossed(setup, crossed, calibration), as_json=as_json, tables=cross_tables)
+    result = summarise_crossed(setup, crossed, calibration, inception=network)
+    report.show(result, as_json=as_json, tables=cross_tables)
 
 
 def cross_tables(result: Mapping[str, Any]) -> list[Table]:
@@ -73,5 +80,7 @@ def cross_tables(result: Mapping[str, Any]) -> list[Table]:
         table.add_row(heading, number(summary[key], digits), number(summary[key + "_frozen"], digits))
     table.add_row("brought level within 5 degrees, share", number(summary["frontal_within"]), "")
     table.add_row("and identity kept", number(summary["frontal_share"]), "")
-    table.add_row("FID", number(summary["fid"]), "")
+    table.add_row("FID", number(summary["fid"], 1), number(summary["fid_frozen"], 1))
+    if "fid" in result["why"]:
+        table.caption, table.caption_justify = f"FID: {result['why']['fid']}.", "left"
     return [table]

@@ -13,7 +13,6 @@ from bench.fuzz_seeds import (
     PRIMED,
     REPAIRED_SIDE,
     RESIDUAL,
-    control_messages,
     hello,
     many_units,
     motion_packets,
@@ -24,15 +23,17 @@ from bench.fuzz_seeds import (
     sound_packets,
     webp,
 )
-from codec.control import PicturePiece, ResidualPiece, decode_control, encode_control
+from bench.messages import MESSAGES
+from codec.control import decode_control, encode_control
 from codec.decoder import MotionDecoder
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
 from codec.hello import Hello, compare
 from codec.packet import MAX_PACKET_BYTES
 from codec.picture import MAX_PICTURE_BYTES, MAX_SIDE, PictureAssembler, decode_picture, encode_picture
-from codec.repair import Repair, RepairAssembler, decode_repair, encode_repair
+from codec.repair import Repair, decode_repair, encode_repair
 from codec.residual import MAX_CODE_BYTES, ResidualFormat, decode_residual
+from codec.transfer import PicturePiece, ResidualPiece
 from transport.sound_packet import SoundPacketError, read_packet, read_report
 
 RANDOM_SHARE = 0.2  # of the cases: bytes that were never a packet
@@ -108,7 +109,7 @@ def make_kinds(motion_format: MotionFormat) -> list[Kind]:
             "motion", 0.25, motion_packets(motion_format), MAX_PACKET_BYTES + 9, MotionTarget(motion_format)
         ),
         Kind(
-            "control", 0.25, [encode_control(message) for message in control_messages()], 1109, decode_control
+            "control", 0.25, [encode_control(message) for message in MESSAGES.values()], 1109, decode_control
         ),
         Kind("hello", 0.1, [encode_control(hello())], 1109, _compare_hello),
         Kind("sound", 0.25, sounds[:-1], 1209, read_packet, SoundPacketError),
@@ -146,13 +147,13 @@ class PiecesTarget:
     """The pieces of pictures and repairs, as they come over the reliable channel; it is never a new one."""
 
     def __init__(self) -> None:
-        self._pictures, self._repairs = PictureAssembler(), RepairAssembler()
+        self._pictures, self._repairs = PictureAssembler(), PictureAssembler()
 
     def __call__(self, data: bytes) -> object:
         match decode_control(data):
             case PicturePiece() as piece:
                 return self._pictures.add(piece)
-            case ResidualPiece() as piece:
+            case ResidualPiece(piece):
                 return self._repairs.add(piece)
             case message:
                 return message

@@ -8,22 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.commitment import SafetyCommit, SafetyReveal
-from codec.control import (
-    Clock,
-    Feedback,
-    Goodbye,
-    Message,
-    OrderedMotion,
-    PictureOffer,
-    PicturePiece,
-    PictureReady,
-    PictureRefused,
-    ResidualPiece,
-    Transit,
-    encode_control,
-)
-from codec.conversation import Accept, Chat, Decline, Ring, Status, Wish
+from codec.control import Message, encode_control
 from codec.encoder import MotionEncoder
 from codec.format import MotionFormat
 from codec.hello import PROTOCOL_VERSION, Hello
@@ -67,32 +52,6 @@ def motion_packets(motion_format: MotionFormat) -> list[bytes]:
 def hello() -> Hello:
     """Return a hello of this version."""
     return Hello(PROTOCOL_VERSION, "laptop-256", HASH, HASH, 256, 25, 5, bytes(16))
-
-
-def control_messages() -> list[Message]:
-    """Return at least one message of every type."""
-    piece = PicturePiece(258, 3, 2, 4, HASH, b"picture")
-    return [
-        hello(),
-        piece,
-        ResidualPiece(piece),
-        PictureOffer(258, 3, HASH),
-        PictureReady(258, 3),
-        PictureRefused(258, "the picture is damaged"),
-        Feedback(4000, 0x80000001, 45, 70000, 2, 65535, 3_000_000_000, Transit(5, 65000)),
-        Feedback(None, 0, 0, 0, None),
-        Goodbye("à bientôt"),
-        OrderedMotion(bytes(range(40))),
-        SafetyCommit(HASH),
-        SafetyReveal(bytes(16)),
-        Clock(4000, 3_000_000_000),
-        Chat(7, "a line, une ligne, 一行"),
-        Status(5, 3),
-        Wish(1),
-        Ring(2),
-        Accept(),
-        Decline("not now"),
-    ]
 
 
 def sound_packets() -> list[bytes]:

@@ -4,7 +4,7 @@ sender's mirror brings while the line is idle, against one source picture."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,8 +16,6 @@ from bench.quality import sampled
 from bench.statistics import bootstrap_interval, geometric_mean, mean
 from bench.talk import Setup
 from runtime.geometry import INNER_LIPS, IRISES
-from runtime.talker import Talker
-from sender.source import make_fine_source
 
 SHARE = 0.1  # of the clips: the most turned, and the widest mouths
 EXTREME = 90  # the percentile of a clip's frames by which it is ranked
@@ -60,8 +58,7 @@ def run_gallery(
 
     Each clip is played forwards, backwards and forwards again, as one call. `first_` is the first playing, in which the
     gallery fills; the figures without it are of the last, where a frame near to one of which a picture is held is left
-    out. `_one` is what one source picture gives for the same frames, `_one_fine` the same picture coded as finely as
-    those of the gallery are.
+    out. `_one` is what one source picture gives for the same frames, coded as finely as those of the gallery are.
     """
     rows: dict[str, dict[str, Any]] = {}
     for clip in {clip.name: clip for group in groups.values() for clip in group}.values():
@@ -87,7 +84,6 @@ def _play_clip(
     frames = [*footage.pictures, *footage.pictures[::-1], *footage.pictures]
     indices = sampled(count, every)
     played = play(setup, frames, rate=footage.rate, budget_bytes_per_s=budget_bytes_per_s)
-    fine = make_fine_source(frames[0], cast(Talker, setup.talker))
     taken = [_origin(event.bring.source.picture, footage.pictures) for event in played.events]
     far = [
         index
@@ -113,13 +109,11 @@ def _play_clip(
         rivals = [
             [draw_shot(setup, shot) for shot in shots],
             [draw_from(setup, shot, played.first) for shot in shots],
-            [draw_from(setup, shot, fine) for shot in shots],
         ]
-        ours, one, one_fine = judge.figures(subject, rivals) if chosen else ({}, {}, {})
+        ours, one = judge.figures(subject, rivals) if chosen else ({}, {})
         for key in KEYS:
             row[f"{prefix}{key}"] = mean(ours[key]) if chosen else None
             row[f"{prefix}{key}_one"] = mean(one[key]) if chosen else None
-            row[f"{prefix}{key}_one_fine"] = mean(one_fine[key]) if chosen else None
     return row
 
 
@@ -156,7 +150,7 @@ def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             low, high = bootstrap_interval(ratios) if ratios else (None, None)
             summary[f"{prefix}{key}_ratio"] = geometric_mean(ratios) if ratios else None
             summary |= {f"{prefix}{key}_ratio_low": low, f"{prefix}{key}_ratio_high": high}
-            for suffix in ("", "_one", "_one_fine"):
+            for suffix in ("", "_one"):
                 summary[f"{prefix}{key}{suffix}"] = (
                     float(np.mean([row[f"{prefix}{key}{suffix}"] for row in known])) if known else None
                 )

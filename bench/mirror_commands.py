@@ -4,7 +4,7 @@ measure nothing themselves."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,11 +13,6 @@ from bench import report
 from bench.clips import backbones_folder
 from bench.options import Clips, Data, Engine, Every, Json, Profile, choose_clips
 from call.line import parse_rate
-
-if TYPE_CHECKING:
-    from bench.talk import Setup
-    from runtime.talker import Talker
-    from sender.mirror import Corrector
 
 RATIOS = (
     ("face LPIPS", "face_lpips"),
@@ -99,28 +94,15 @@ def repair(
     chosen = choose_clips(data, clips)
     from bench.judge import PictureJudge
     from bench.mirror_repair import run_repairs
-    from bench.talk import load_setup
+    from bench.talk import load_corrector, load_setup
 
     setup = load_setup(profile, engine=engine)
     judge = PictureJudge(backbones_folder())
     with report.progress(len(chosen), "repairing") as on_clip:
         result = run_repairs(
-            setup, chosen, judge, line_bps=line, corrector=_corrector(profile, setup), on_clip=on_clip
+            setup, chosen, judge, line_bps=line, corrector=load_corrector(profile, setup), on_clip=on_clip
         )
     report.show(result, as_json=as_json, tables=_repair_tables)
-
-
-def _corrector(profile: str, setup: Setup) -> Corrector | None:
-    """Return what makes residual codes, where the profile has them."""
-    from call.ends import load_residual
-    from runtime.profile import load_profile
-    from sender.residual import ResidualCorrector
-
-    codes = load_residual(load_profile(profile))
-    if codes is None:
-        return None
-    talker = cast("Talker", setup.talker)
-    return ResidualCorrector(talker, codes.repairer, setup.motion_format, codes.chances)
 
 
 def _mirror_tables(result: Mapping[str, Any]) -> list[Table]:
@@ -144,16 +126,13 @@ def _gallery_tables(result: Mapping[str, Any]) -> list[Table]:
             f"({summary['picture_kbps']:.2f} kbit/s over five minutes); flicker at changes "
             f"{report.number(summary['flicker_at_changes'], 2)}"
         )
-        table = report.table_of(
-            title, ("", "gallery", "one", "one, finely coded", "ratio", "95 %", "while it fills")
-        )
+        table = report.table_of(title, ("", "gallery", "one", "ratio", "95 %", "while it fills"))
         for heading, key in RATIOS:
             low, high = summary[f"{key}_ratio_low"], summary[f"{key}_ratio_high"]
             table.add_row(
                 heading,
                 report.number(summary[key]),
                 report.number(summary[f"{key}_one"]),
-                report.number(summary[f"{key}_one_fine"]),
                 report.number(summary[f"{key}_ratio"], 2),
                 f"{report.number(low, 2)} to {report.number(high, 2)}",
                 report.number(summary[f"first_{key}_ratio"], 2),

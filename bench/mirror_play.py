@@ -9,23 +9,23 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from bench.clips import Picture
-from bench.talk import Setup
+from bench.talk import ROUND_TRIP_S, Setup
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.motion import Motion
 from codec.time import TICK_CYCLE, TICKS_PER_SECOND
 from receiver.crossfade import CrossFade, mix
 from runtime.talker import Talker
+from sender.bring import Bring, Corrector, MirrorCounts, Seen
 from sender.held import Held, HeldPictures
-from sender.mirror import Bring, Corrector, Mirror, MirrorCounts, Seen
+from sender.mirror import Mirror
 from sender.posture import posture_in, posture_of
 from sender.present import SLOT
-from sender.source import SourcePicture, make_source
+from sender.source import SourcePicture, make_fine_source
 from sender.watch import AGAIN_S, PERIOD_S
 
 # From the look to a picture that can be drawn from, beside its time on the line: coding, a round trip, preparation.
 WAY_S = 0.3
-ROUND_TRIP_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Shot:
-    """How a frame is drawn: its motion, from which picture, and which other one shows through with what weight."""
+    """How a frame is drawn: its motion, from which picture in which slot, and which other one shows through with what
+    weight."""
 
     motion: Motion
+    slot: int
     source: SourcePicture
     other: SourcePicture | None
     weight: float
@@ -71,12 +73,12 @@ def play(
     line_bps: float = 100_000.0,
     corrector: Corrector | None = None,
 ) -> Played:
-    """Send `frames` at `rate` a second, the first as the source picture, with the mirror.
+    """Send `frames` at `rate` a second, the first as the source picture in its fine code, with the mirror.
 
     It has `budget_bytes_per_s` for the gallery, and a line that carries `line_bps` beside the motion.
     """
     talker = _talker(setup)
-    first = make_source(frames[0], talker)
+    first = make_fine_source(frames[0], talker)
     played = Played(first)
     mirror = Mirror(talker, on_notice=played.notices.append, corrector=corrector)
     mirror.budget_bytes_per_s = budget_bytes_per_s
@@ -110,7 +112,7 @@ def play(
         other = None if blend.other is None else at_receiver[blend.other]
         if played.shots and played.shots[-1].source is not held.source:
             played.changes.append(place)
-        played.shots.append(Shot(motion, held.source, other, blend.weight))
+        played.shots.append(Shot(motion, held.slot, held.source, other, blend.weight))
         known.append((now_s + ROUND_TRIP_S, ticks))
         pictures.name(held.slot, ticks)
         posture = posture_of(rotation, translation, expression, held.source.prepared)

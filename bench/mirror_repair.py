@@ -13,7 +13,8 @@ from bench.judge import PictureJudge
 from bench.mirror_play import Played, draw_shot, play
 from bench.talk import Setup
 from models.training.occluders import paste_object
-from sender.mirror import BUDGET_BYTES_PER_S, Corrector
+from sender.bring import Corrector
+from sender.spending import BUDGET_BYTES_PER_S
 
 SEED = 23
 AREA = 0.1  # of the picture, behind the object

@@ -21,7 +21,8 @@ from bench.net_video import VideoCall, hold_video
 from bench.quality import SOURCE_SPREAD_S
 from call import line as lines
 from call.ends import Ends, load_ends
-from call.loopback import Held, hold
+from call.loopback import hold
+from call.loopback_figures import Held
 from call.options import Engine, Input, Line, Loopback
 from call.pairs import Pairs
 from receiver.stats import FROZEN_S

@@ -4,14 +4,14 @@ knows clips and sizes; how a clip is measured and what a set's figures are stand
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.clips import VIDEO_SUFFIXES, Clip, list_clips
-from bench.cluster import gather
 from bench.errors import BenchError
+from bench.rd_losses import with_losses
 from bench.rd_measure import measure
 from bench.rd_report import film_clips, film_path
 from bench.rd_rows import QUICK_CLIPS, QUICK_FRAMES, choose_rows
@@ -20,11 +20,13 @@ from bench.rd_strips import Film, write_comparison
 from bench.rd_summary import summarise_size
 from bench.rd_tables import clips_of
 from bench.sheet import pick_strangers
+from models.cluster import gather
 
 # What is drawn where the size has no profile of its own.
 FALLBACK_PROFILE = "laptop-256"
 # Divisible by what every codec's blocks and our networks want.
 SIZE_STEP = 64
+Task = TypeVar("Task")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def run_rd(
     measured: dict[tuple[int, str], dict[str, Any]] = {}
     skipped: list[dict[str, Any]] = []
     on_clip("")
-    for job, result, error in gather(measure, jobs, scheduler=plan.scheduler, workers=plan.workers):
+    for job, result, error in _spread(plan, measure, jobs):
         if error is None:
             measured[job.size, job.clip.name] = result
         else:
@@ -92,7 +94,7 @@ def run_rd(
         why = skipped[0]["why"] if skipped else "there are none"
         raise BenchError(f"No clip could be measured: {why}.")
     order = [(job.size, job.clip.name) for job in jobs if (job.size, job.clip.name) in measured]
-    clips = [measured[place] for place in order]
+    clips = [with_losses(measured[place]) for place in order]
     rows = choose_rows(quick=plan.quick)
     results = [
         entry
@@ -121,7 +123,7 @@ def write_films(
 ) -> None:
     """Write films; `on_clip` hears how far it is, `on_trouble` what could not be written."""
     on_clip("")
-    for film, _, error in gather(write_comparison, films, scheduler=plan.scheduler, workers=plan.workers):
+    for film, _, error in _spread(plan, write_comparison, films):
         if error is not None:
             on_trouble(f"{film.path}: {_sentence(error)}")
         on_clip(film.path.name)
@@ -177,6 +179,13 @@ def profile_for(size: int) -> str:
 
     own = f"laptop-{size}"
     return own if own in list_built_profiles() else FALLBACK_PROFILE
+
+
+def _spread(
+    plan: Plan, work: Callable[[Task], Any], tasks: Sequence[Task]
+) -> Iterator[tuple[Task, Any, BaseException | None]]:
+    """Send work to the plan's workers; a single one is this process itself."""
+    return gather(work, tasks, scheduler=plan.scheduler, workers=plan.workers, apart=plan.workers > 1)
 
 
 def _sentence(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from bench.clips import Picture, square
 from bench.codecs import CODECS, run_codec
 from bench.judge import Figures
 from bench.metrics import identity
+from bench.rd_causes import describe
 from bench.rd_ours import MODES, able
 from bench.rd_rows import FROZEN, Row
 from bench.rd_scene import Job, Scene, open_scene, profile_hash
@@ -28,11 +29,12 @@ Kept = dict[int, Picture]  # by frame
 
 @dataclass(frozen=True)
 class Made:
-    """What came out of a codec: its packets' bytes, the source picture's where there is one (a codec's key frame is a
-    packet), and the pictures of the frames that are looked at."""
+    """What came out of a codec: its packets' bytes, those of the pictures that a call of ours sends once (None for a
+    codec, whose key frame is a packet) and of those that the clip made it send, and the frames that are looked at."""
 
     packets: list[int]
-    source_bytes: int | None
+    once_bytes: int | None
+    clip_bytes: int
     pictures: Kept
 
 
@@ -56,6 +58,7 @@ def measure(job: Job) -> dict[str, Any]:
         "profile": scene.setup.profile,
         "profile_size": scene.setup.picture_size,
         "kinship": filmed["kinship"],
+        "happens": _happens(scene, store),
         "points": [point | _related(point, frozen) for point in points],
     }
     if job.strips:
@@ -76,9 +79,21 @@ def _filmed(scene: Scene, store: Store) -> dict[str, Any]:
     return filmed
 
 
+def _happens(scene: Scene, store: Store) -> dict[str, Any]:
+    """Return what makes the clip hard to redraw."""
+    key = scene.key("happens", profile=profile_hash(scene.job.profile, scene.job.engine))
+    found = store.get(key)
+    if found is None:
+        mode = next(mode for mode in MODES.values() if able(scene.setup, mode, scene.corrector))
+        drawn = scene.talk.run(mode, next(iter(mode.coding)), keep=scene.judged).pictures
+        found = describe(scene.talk.watched, scene.judged, drawn)
+        store.put(key, found)
+    return found
+
+
 def _row_points(scene: Scene, row: Row, filmed: dict[str, Any], store: Store) -> list[dict[str, Any]]:
     """Return a row's points; those that are not kept yet are made, and judged together."""
-    if row.ours and not able(scene.setup, MODES[row.name]):
+    if row.ours and not able(scene.setup, MODES[row.name], scene.corrector):
         return []
     keys = {setting: _key(scene, row, setting) for setting in row.settings}
     points = {setting: store.get(key) for setting, key in keys.items()}
@@ -88,7 +103,11 @@ def _row_points(scene: Scene, row: Row, filmed: dict[str, Any], store: Store) ->
         judged = _judge(scene, [each.pictures for each in made], filmed["change"])
         for setting, each, figures in zip(missing, made, judged, strict=True):
             named = {"codec": row.name, "setting": setting, "key": keys[setting]}
-            sizes = {"packets": each.packets, "source_bytes": each.source_bytes}
+            sizes = {
+                "packets": each.packets,
+                "once_bytes": each.once_bytes,
+                "clip_bytes": each.clip_bytes,
+            }
             points[setting] = named | sizes | figures
             store.put(keys[setting], named | sizes | figures)
     return [_weighed(scene, point) for point in points.values() if point is not None]
@@ -97,12 +116,14 @@ def _row_points(scene: Scene, row: Row, filmed: dict[str, Any], store: Store) ->
 def _weighed(scene: Scene, point: dict[str, Any]) -> dict[str, Any]:
     """Return a kept point with its rates in place of its packets' sizes."""
     frames, seconds = len(scene.footage.pictures), scene.footage.seconds
-    packets, source_bytes = point["packets"], point["source_bytes"]
-    if source_bytes is None:
+    packets, once_bytes = point["packets"], point["once_bytes"]
+    if once_bytes is None:
         cost = conventional_cost(packets, seconds=seconds)
     else:
-        cost = our_cost(packets, source_bytes=source_bytes, frames=frames, seconds=seconds)
-    figures = {key: value for key, value in point.items() if key not in ("packets", "source_bytes")}
+        cost = our_cost(
+            packets, once_bytes=once_bytes, clip_bytes=point["clip_bytes"], frames=frames, seconds=seconds
+        )
+    figures = {key: value for key, value in point.items() if key != "packets"}
     return figures | rates(cost, size=scene.job.size)
 
 
@@ -123,13 +144,13 @@ def _make(scene: Scene, row: Row, setting: int | None) -> Made:
         assert setting is not None
         codec = CODECS[row.name]
         stream = run_codec(codec, footage.pictures, frame_rate=footage.rate, crf=setting, keep=scene.wanted)
-        return Made(stream.packet_bytes, None, stream.pictures)
-    source_bytes = scene.talk.source.payload_bytes
+        return Made(stream.packet_bytes, None, 0, stream.pictures)
     if row.name == FROZEN:
-        return Made([], source_bytes, dict.fromkeys(scene.wanted, footage.pictures[0]))
-    sizes, drawn = scene.talk.run(MODES[row.name], setting, keep=scene.wanted)
-    pictures = {index: square(picture, scene.job.size) for index, picture in drawn.items()}
-    return Made(sizes, source_bytes, pictures)
+        frozen = dict.fromkeys(scene.wanted, footage.pictures[0])
+        return Made([], scene.talk.source.payload_bytes, 0, frozen)
+    said = scene.talk.run(MODES[row.name], setting, keep=scene.wanted)
+    pictures = {index: square(picture, scene.job.size) for index, picture in said.pictures.items()}
+    return Made(said.packets, said.once_bytes, said.clip_bytes, pictures)
 
 
 def _judge(scene: Scene, rivals: Sequence[Kept], filmed_change: float | None) -> list[dict[str, Any]]:

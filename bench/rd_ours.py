@@ -4,27 +4,27 @@ pictures that the receiver draws from them. It knows the trip of a frame; it jud
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from bench.clips import Footage, Picture
 from bench.rate import Static
-from bench.talk import Setup, Source, draw, motion_of, take_source
+from bench.rd_pictures import NARROW, WIDE, Gallery, Pictures, Shown, Sight, Uncompressed, Watched
+from bench.talk import ROUND_TRIP_S, Setup, motion_of, take_source
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.format import MotionFormat
 from codec.motion import Motion
-from codec.picture import decode_picture, encode_picture
 from codec.predictive_encoder import Capture, PredictiveEncoder
 from codec.time import ticks_of
+from receiver.crossfade import mix
 from receiver.receiver import FEEDBACK_S
-from sender.source import FINE_QUALITY
+from runtime.talker import Source as Features
+from sender.bring import Corrector
 
 Captures = Mapping[int, Capture]
 Packets = Iterator[tuple[bytes, list[int]]]  # each with the indices of the frames in it
-
-ROUND_TRIP_S = 0.1
 
 
 class Coding(Protocol):
@@ -56,8 +56,11 @@ class Acknowledged:
 
     bundle: int
 
-    def packets(self, motion_format: MotionFormat, captures: dict[int, Capture]) -> Packets:
-        """Yield the packets of a clip."""
+    def packets(
+        self, motion_format: MotionFormat, captures: dict[int, Capture], *, slots: Sequence[int] | None = None
+    ) -> Packets:
+        """Yield the packets of a clip, whose frames name these slots (all the first one where nothing is said; a bundle
+        names that of its last frame)."""
         encoder = PredictiveEncoder(motion_format)
         indices = list(captures)
         waiting: list[tuple[float, int]] = []  # when it is acknowledged, and its ticks
@@ -67,7 +70,7 @@ class Acknowledged:
             now_s = bundle[-1].captured_s
             while waiting and waiting[0][0] <= now_s:
                 encoder.acknowledge(waiting.pop(0)[1])
-            yield encoder.encode(bundle, source=0), chosen
+            yield encoder.encode(bundle, source=0 if slots is None else slots[chosen[-1]]), chosen
             arrived_s = now_s + ROUND_TRIP_S / 2
             told_s = math.ceil(arrived_s / FEEDBACK_S) * FEEDBACK_S
             waiting.append((told_s + ROUND_TRIP_S / 2, ticks_of(now_s)))
@@ -75,12 +78,24 @@ class Acknowledged:
 
 @dataclass(frozen=True)
 class Mode:
-    """A row of ours: its heading, how it codes, and whether the source picture is drawn from as it is sent."""
+    """A row of ours: its heading, and by setting how it codes motion and what it draws from. `settings` says what they
+    are: keypoints (None for the mode's own number), or pictures in the gallery."""
 
     name: str
     heading: str
-    coding: Mapping[int | None, Coding]  # by setting: K', None for the mode's own
-    coded_source: bool = False
+    coding: Mapping[int | None, Coding]
+    pictures: Mapping[int | None, Pictures]
+    settings: str = ""
+
+
+def _plain(name: str, heading: str, coding: Mapping[int | None, Coding]) -> Mode:
+    """Return a mode that draws from the uncompressed first frame, as MEASURES.md has it."""
+    return Mode(name, heading, coding, dict.fromkeys(coding, Uncompressed()), "K' = {}")
+
+
+def _pictured(name: str, heading: str, pictures: Mapping[int | None, Pictures], settings: str = "") -> Mode:
+    """Return a mode that codes as a call does and draws from pictures as a call sends them."""
+    return Mode(name, heading, dict.fromkeys(pictures, PREDICTIVE), pictures, settings)
 
 
 STATIC = Static()
@@ -89,56 +104,113 @@ PREDICTIVE = Acknowledged(1)
 MODES = {
     mode.name: mode
     for mode in (
-        Mode("ours_predictive", "ours, predictive", {None: PREDICTIVE}),
-        Mode("ours_predictive_by_2", "ours, predictive, bundles of 2", {None: Acknowledged(2)}),
-        Mode("ours_predictive_by_4", "ours, predictive, bundles of 4", {None: Acknowledged(4)}),
-        Mode("ours_coded_source", "ours, predictive, source as sent", {None: PREDICTIVE}, coded_source=True),
-        Mode("ours_adaptive", "ours, static, adaptive K'", {None: Static(adaptive=True)}),
-        Mode(
+        _plain("ours_predictive", "ours, predictive", {None: PREDICTIVE}),
+        _plain("ours_predictive_by_2", "ours, predictive, bundles of 2", {None: Acknowledged(2)}),
+        _plain("ours_predictive_by_4", "ours, predictive, bundles of 4", {None: Acknowledged(4)}),
+        _pictured(
+            "ours_gallery",
+            "ours, predictive, sources as sent",
+            {count: Gallery(count) for count in (1, 2, 3, 4)},
+            "{} in the gallery",
+        ),
+        _pictured("ours_repaired", "ours, predictive, repaired by pictures", {None: WIDE}),
+        _pictured("ours_residual", "ours, predictive, repaired by residuals", {None: NARROW}),
+        _plain("ours_adaptive", "ours, static, adaptive K'", {None: Static(adaptive=True)}),
+        _plain(
             "ours_static",
             "ours, static, rounded",
             {None: STATIC, 10: Prefix(10), 5: Prefix(5), 0: Prefix(0)},
         ),
-        Mode("ours_static_exact", "ours, static, exact (the paper's)", {None: Static(rounding=False)}),
+        _plain("ours_static_exact", "ours, static, exact (the paper's)", {None: Static(rounding=False)}),
     )
 }
 HEADLINE = "ours_predictive"
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a mode sends of a clip: packets' bytes, what pictures weigh that a call sends once, and what those weigh
+    that this clip asked for; and the pictures drawn, by frame."""
+
+    packets: list[int]
+    once_bytes: int
+    clip_bytes: int
+    pictures: dict[int, Picture]
+
+
 class Talk:
     """A clip at the profile's size, its source picture and the motion of each frame, estimated once."""
 
-    def __init__(self, setup: Setup, footage: Footage) -> None:
-        """Estimate every frame's motion."""
-        self._setup = setup
+    def __init__(
+        self,
+        setup: Setup,
+        footage: Footage,
+        *,
+        judged: Collection[int] = (),
+        corrector: Corrector | None = None,
+    ) -> None:
+        """Estimate every frame's motion; of the frames `judged` no gallery holds a picture."""
         self.source = take_source(setup, footage, source="first")
-        self._captures = {
-            index: Capture(motion_of(setup, picture, self.source), index / footage.rate)
-            for index, picture in enumerate(footage.pictures)
+        motions = {
+            index: motion_of(setup, picture, self.source) for index, picture in enumerate(footage.pictures)
         }
+        self.watched = Watched(setup, footage, self.source, motions, judged, corrector)
+        self._shown: dict[Pictures, Shown] = {}
 
-    def run(
-        self, mode: Mode, setting: int | None, *, keep: Collection[int]
-    ) -> tuple[list[int], dict[int, Picture]]:
-        """Return the bytes of a mode's packets, and the pictures drawn of the frames `keep`."""
-        decoder = MotionDecoder(self._setup.motion_format)
-        source = self._as_sent() if mode.coded_source else self.source
+    def run(self, mode: Mode, setting: int | None, *, keep: Collection[int]) -> Said:
+        """Send the clip, and draw the frames `keep`."""
+        watched = self.watched
+        shown = self._show(mode.pictures[setting])
+        captures = {
+            index: Capture(self._relative(motion, shown.sights[index].features), index / watched.footage.rate)
+            for index, motion in watched.motions.items()
+        }
+        coding = mode.coding[setting]
+        motion_format = watched.setup.motion_format
+        if isinstance(coding, Acknowledged):
+            packets = coding.packets(motion_format, captures, slots=[sight.slot for sight in shown.sights])
+        else:
+            packets = coding.packets(motion_format, captures)
+        decoder = MotionDecoder(motion_format)
         sizes: list[int] = []
         received: dict[int, Motion] = {}
-        for packet, indices in mode.coding[setting].packets(self._setup.motion_format, dict(self._captures)):
+        for packet, indices in packets:
             sizes.append(len(packet))
             decoded = decoder.decode(packet)
             received |= {index: one.motion for index, one in zip(indices, decoded, strict=True)}
-        return sizes, {index: draw(self._setup, source, received[index]) for index in keep}
+        pictures = {index: self._draw(shown.sights[index], received[index]) for index in keep}
+        return Said(sizes, shown.once_bytes, shown.clip_bytes, pictures)
 
-    def _as_sent(self) -> Source:
-        """Return the source picture as the receiver has it."""
-        data = encode_picture(self.source.picture, quality=FINE_QUALITY)
-        picture = decode_picture(data)
-        return Source(self.source.index, picture, self._setup.talker.prepare(picture), len(data))
+    def _show(self, pictures: Pictures) -> Shown:
+        """Several modes draw from the same pictures."""
+        if pictures not in self._shown:
+            self._shown[pictures] = pictures.show(self.watched)
+        return self._shown[pictures]
+
+    def _relative(self, motion: Motion, features: Features) -> Motion:
+        """Return a motion relative to the picture that it is drawn from."""
+        if features is self.source.features:
+            return motion
+        expression = self.watched.talker.rebase(
+            motion.rotation, motion.expression, of=self.source.features, to=features
+        )
+        return Motion(motion.rotation, motion.translation, expression)
+
+    def _draw(self, sight: Sight, motion: Motion) -> Picture:
+        """Draw a frame as the receiver does, fading where the picture has just changed."""
+        talker = self.watched.talker
+        picture = talker.draw(sight.features, motion.rotation, motion.translation, motion.expression)
+        if sight.other is None:
+            return picture
+        expression = talker.rebase(motion.rotation, motion.expression, of=sight.features, to=sight.other)
+        return mix(
+            picture, talker.draw(sight.other, motion.rotation, motion.translation, expression), sight.weight
+        )
 
 
-def able(setup: Setup, mode: Mode) -> bool:
-    """Say whether the profile's tables know the mode's coding."""
+def able(setup: Setup, mode: Mode, corrector: Corrector | None) -> bool:
+    """Say whether the profile's tables know the mode's coding, and whether it has what its repairs are made with."""
     predictive = any(isinstance(coding, Acknowledged) for coding in mode.coding.values())
-    return not predictive or setup.motion_format.prediction is not None
+    if predictive and setup.motion_format.prediction is None:
+        return False
+    return corrector is not None or NARROW not in mode.pictures.values()

@@ -60,7 +60,10 @@ def ratios_svg(result: Mapping[str, Any], size: int) -> str:
             place.plot(ratios, shares, line, marker=".", color=COLOURS[anchor], label=label)
     place.axvline(1, color="grey", linewidth=1)
     place.set(
-        xscale="log", xlabel="rate over ours at our LPIPS (right is better)", ylabel="share of the clips"
+        xscale="log",
+        xlabel="rate over ours at our LPIPS (right is better)",
+        ylabel="share of the clips",
+        ylim=(0, 1),
     )
     _label_decades(place)
     place.legend(fontsize=8)
@@ -89,7 +92,7 @@ def _curves(place: Any, result: Mapping[str, Any], size: int, rate: str, quality
                 (entry["points"][0]["bpp"], 0.98),
                 xycoords=("data", "axes fraction"),
                 rotation=90,
-                fontsize=5.5,
+                fontsize=6.5,
                 va="top",
                 ha="right",
                 color="grey",

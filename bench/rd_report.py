@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.rd_plots import curves_svg, ratios_svg
 from bench.rd_summary import RATE_KEYS
-from bench.rd_tables import Grid, bd_grid, clips_grid, clips_of, points_grid, ratios_grid
+from bench.rd_tables import Grid, bd_grid, clips_grid, clips_of, losses_grid, points_grid, ratios_grid
 from bench.report import to_json
 from bench.statistics import METRICS
 from call.film import whole_file
@@ -92,9 +92,11 @@ def _preface(result: Mapping[str, Any]) -> str:
         f"Each clip goes through every codec whole; {result['frames_judged']} frames of it, evenly spread, are judged."
         f"{quick} The conventional codecs run as a call would run them: no frame waits for another, one thread, "
         "constant quality, a key frame first and then one in 250 frames.",
-        "Payload is what a codec's own bytes are; ours are motion packets and the source picture, which a call sends "
-        "once: it is spread over five minutes. On the wire RTP, SRTP, UDP and IPv6 are added to the codecs' frames, "
-        "and to ours DTLS, SCTP, acknowledgements, feedback and clocks in both directions.",
+        "Payload is what a codec's own bytes are; ours are motion packets and source pictures. A call sends its first "
+        "picture once, in a small code and then in a fine one, and those of the gallery once: they are spread over "
+        "five minutes. What a clip makes the sender repair counts within the clip. On the wire RTP, SRTP, UDP and IPv6 "
+        "are added to the codecs' frames, and to ours DTLS, SCTP, acknowledgements, feedback and clocks in both "
+        "directions.",
         "The frozen picture is the clip's first frame, repeated. A codec that does not beat it on the face does "
         "nothing. LPIPS comes from SqueezeNet, which our networks were trained with: believe it where landmarks, "
         "identity and MS-SSIM agree.",
@@ -105,7 +107,7 @@ def _preface(result: Mapping[str, Any]) -> str:
 def _size_section(result: Mapping[str, Any], size: int) -> str:
     grids = (points_grid(result, size), ratios_grid(result, size), bd_grid(result, size))
     parts = [f"<h2>{size} x {size}</h2>", curves_svg(result, size), *(_table(grid) for grid in grids)]
-    parts += [ratios_svg(result, size), _table(clips_grid(result, size))]
+    parts += [ratios_svg(result, size), _table(clips_grid(result, size)), _table(losses_grid(result, size))]
     strips = [(clip, strip) for clip in clips_of(result, size) for strip in clip.get("strips", [])]
     if strips:
         worst = sorted(

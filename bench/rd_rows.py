@@ -11,14 +11,24 @@ from bench.rd_ours import HEADLINE, MODES
 FROZEN = "frozen"
 ANCHORS = ("h264", "h265")
 QUICK_QUALITIES = {"h264": (27, 34, 41, 48), "h265": (27, 34, 41, 48), "vp9": (45, 60), "av1": (45, 60)}
-QUICK_MODES = (HEADLINE, "ours_coded_source", "ours_adaptive", "ours_static", "ours_static_exact")
+QUICK_MODES = (
+    HEADLINE,
+    "ours_gallery",
+    "ours_repaired",
+    "ours_residual",
+    "ours_adaptive",
+    "ours_static",
+    "ours_static_exact",
+)
+QUICK_SETTINGS: dict[str, tuple[int | None, ...]] = {"ours_gallery": (1, 4)}
 QUICK_CLIPS = 3
 QUICK_FRAMES = 6
 
 
 @dataclass(frozen=True)
 class Row:
-    """A codec, and the settings of its points: CRF, or K' (None for all keypoints, or as the mode chooses)."""
+    """A codec, and the settings of its points: CRF, K' (None for all keypoints, or as the mode chooses), or pictures
+    in the gallery."""
 
     name: str
     heading: str
@@ -54,7 +64,7 @@ def choose_rows(*, quick: bool) -> tuple[Row, ...]:
     """Return the rows in the order of the tables."""
     frozen = Row(FROZEN, "frozen source picture", (None,))
     if quick:
-        modes = [Row(name, MODES[name].heading, (None,)) for name in QUICK_MODES]
+        modes = [Row(name, MODES[name].heading, QUICK_SETTINGS.get(name, (None,))) for name in QUICK_MODES]
         codecs = [Row(name, CODECS[name].heading, crfs) for name, crfs in QUICK_QUALITIES.items()]
     else:
         modes = [Row(mode.name, mode.heading, tuple(mode.coding)) for mode in MODES.values()]

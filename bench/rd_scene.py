@@ -20,10 +20,11 @@ from bench.quality import sampled
 from bench.rd_ours import Talk
 from bench.rd_rows import Row
 from bench.rd_store import file_hash, key_of
-from bench.talk import Setup, load_setup
+from bench.talk import Setup, load_corrector, load_setup
+from sender.bring import Corrector
 
 # Raised when the same inputs would give other figures, so that finished points are measured again.
-METHOD = 1
+METHOD = 2
 # A call's camera gives no more; faster clips are thinned, for every codec alike.
 FASTEST = 31.0
 # Of the judged frames, each so manieth is compared with its neighbour for flicker.
@@ -72,9 +73,13 @@ class Scene:
     def talk(self) -> Talk:
         """The clip as our sender sees it, at the profile's own size."""
         size = self.setup.picture_size
-        return Talk(
-            self.setup, self.footage if size == self.job.size else read_as_called(self.job.clip, size)
-        )
+        footage = self.footage if size == self.job.size else read_as_called(self.job.clip, size)
+        return Talk(self.setup, footage, judged=self.wanted, corrector=self.corrector)
+
+    @functools.cached_property
+    def corrector(self) -> Corrector | None:
+        """What makes residual codes, where the profile has them."""
+        return load_profile_corrector(self.job.profile, self.job.engine)
 
     @property
     def earlier(self) -> list[int]:
@@ -148,6 +153,12 @@ def load_judge(backbones: Path, threads: int) -> Judge:
 def load_profile_setup(profile: str, engine: str) -> Setup:
     """Load a profile's networks, once a process."""
     return load_setup(profile, engine=engine)
+
+
+@functools.cache
+def load_profile_corrector(profile: str, engine: str) -> Corrector | None:
+    """Load what makes a profile's residual codes, once a process."""
+    return load_corrector(profile, load_profile_setup(profile, engine))
 
 
 @functools.cache

@@ -103,7 +103,7 @@ def make_panels(
     scene: Scene, points: Points, ours: Mapping[str, Any], *, keep: Collection[int]
 ) -> list[Panel]:
     """Return original, ours, and H.264 at our rate and at our quality, with the pictures of the frames `keep`."""
-    drawn = scene.talk.run(MODES[ours["codec"]], ours["setting"], keep=keep)[1]
+    drawn = scene.talk.run(MODES[ours["codec"]], ours["setting"], keep=keep).pictures
     own = {index: square(picture, scene.job.size) for index, picture in drawn.items()}
     title = (
         "ours" if scene.setup.picture_size == scene.job.size else f"ours, {scene.setup.picture_size} enlarged"

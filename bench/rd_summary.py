@@ -54,7 +54,14 @@ def points_of(clip: Mapping[str, Any], codec: str) -> list[Mapping[str, Any]]:
 
 
 def _entry(row: Row, clips: Sequence[Mapping[str, Any]], size: int, limit: float | None) -> dict[str, Any]:
-    entry: dict[str, Any] = {"codec": row.name, "heading": row.heading, "size": size, "ours": row.ours}
+    drawn = clips[0]["profile_size"]
+    enlarged = f", enlarged from {drawn}" if row.ours and drawn < size else ""
+    entry: dict[str, Any] = {
+        "codec": row.name,
+        "heading": row.heading + enlarged,
+        "size": size,
+        "ours": row.ours,
+    }
     by_clip: dict[str, dict[str, float | None]] = {}
     why: dict[str, str] = {}
     entry["points"] = [

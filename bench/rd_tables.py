@@ -9,8 +9,12 @@ from typing import Any
 
 from rich.table import Table
 
+from bench.rd_causes import LIT_PERCENT, STILL_LPIPS, TURNED_DEGREES
+from bench.rd_losses import losing
+from bench.rd_ours import MODES
 from bench.rd_rows import ANCHORS
 from bench.report import number, table_of
+from sender.repair import FAULTY
 
 # Heading, key, digits. Rates first, then what each judge says.
 POINT: Sequence[tuple[str, str, int]] = (
@@ -58,6 +62,13 @@ BD: Sequence[tuple[str, str]] = (
     ("face LPIPS, wire", "_face_wire"),
 )
 NAMES = {"h264": "H.264", "h265": "H.265"}
+HAPPENS: Sequence[tuple[str, str, int]] = (
+    ("turn, degrees", "turn_degrees", 0),
+    ("light, %", "light_percent", 1),
+    ("fault at the head", "fault_before_face", 2),
+    ("elsewhere", "fault_elsewhere", 2),
+)
+LOST = " *"
 
 
 @dataclass(frozen=True)
@@ -71,11 +82,16 @@ class Grid:
 
 
 def rd_tables(result: Mapping[str, Any]) -> list[Table]:
-    """Return the tables for the terminal: points and comparisons, size by size."""
+    """Return the tables for the terminal: points and comparisons, and lost clips, size by size."""
     tables = []
     for size in result["sizes"]:
         narrow = points_grid(result, size, keys=NARROW)
-        for grid in (narrow, ratios_grid(result, size), bd_grid(result, size)):
+        for grid in (
+            narrow,
+            ratios_grid(result, size),
+            bd_grid(result, size),
+            losses_grid(result, size),
+        ):
             if grid.rows:
                 table = table_of(grid.title, grid.columns)
                 table.columns[0].no_wrap = True
@@ -131,7 +147,7 @@ def ratios_grid(result: Mapping[str, Any], size: int) -> Grid:
         "over 5 minutes, a codec's key frame within the clip. The rows with 'all' treat both alike. 'off': in the "
         "middle clip ours is better than the codec's finest point, or worse than its coarsest."
     )
-    columns = ("", *(entry["heading"].removeprefix("ours, ") for entry in ours))
+    columns = ("", *(MODES[entry["codec"]].heading.removeprefix("ours, ") for entry in ours))
     return Grid(title, columns, rows if ours else [], note)
 
 
@@ -165,7 +181,8 @@ def clips_grid(result: Mapping[str, Any], size: int) -> Grid:
         for anchor in ANCHORS:
             value = ratios[anchor].get(clip["clip"])
             compared.append(outside(clip, anchor, ours) if value is None else number(value, 1))
-        rows.append((_order(ratios["h264"].get(clip["clip"])), (clip["clip"], *cells, *compared)))
+        name = f"{clip['clip']}{LOST if clip['lost_to_frozen'] else ''}"
+        rows.append((_order(ratios["h264"].get(clip["clip"])), (name, *cells, *compared)))
     rows.sort(key=lambda row: row[0])
     columns = (
         "clip",
@@ -180,7 +197,46 @@ def clips_grid(result: Mapping[str, Any], size: int) -> Grid:
     )
     names = tuple(f"{NAMES[anchor]} over ours" for anchor in ANCHORS)
     title = f"{size} x {size}, clip by clip: {entry['heading']}, where it saves least first"
-    return Grid(title, (*columns, *names), [cells for _, cells in rows])
+    note = (
+        f"{LOST.strip()}: the frozen picture is better in one figure at least; the next table says in which."
+    )
+    return Grid(title, (*columns, *names), [cells for _, cells in rows], note)
+
+
+def losses_grid(result: Mapping[str, Any], size: int) -> Grid:
+    """Return a row for each clip that the frozen picture or H.264 draws better, with what happens in it."""
+    clips = clips_of(result, size)
+    lost = losing(clips)
+    rows = []
+    for clip in lost:
+        happens = clip["happens"]
+        rows.append(
+            (
+                clip["clip"],
+                _judges(clip["lost_to_frozen"]),
+                _judges(clip["lost_to_h264"]),
+                *(number(happens[key], digits) for _, key, digits in HAPPENS),
+                ", ".join(clip["causes"]) or "nothing of these",
+            )
+        )
+    frozen = sum(bool(clip["lost_to_frozen"]) for clip in clips)
+    rival = sum(bool(clip["lost_to_h264"]) for clip in clips)
+    title = f"{size} x {size}, where we lose: to the frozen picture {frozen} of {len(clips)} clips, to H.264 {rival}"
+    note = (
+        "Turn: of the head, away from the source picture. Light: change of the median pixel, of white. Faults: what "
+        "the source picture does not show, in the mirror's unit, in which 1 is one. All are the 90th percentile over "
+        f"the frames judged; from {TURNED_DEGREES:.0f} degrees, {LIT_PERCENT:.0f} % and {FAULTY:.0f} on they count as "
+        f"causes. A clip hardly moves where the frozen picture's LPIPS is under {STILL_LPIPS:g}. H.264 is better where "
+        "it needs less than our rate for our quality, and 'at any rate' where its coarsest point is."
+    )
+    columns = (
+        "clip",
+        "frozen better in",
+        "H.264 better in",
+        *(heading for heading, _, _ in HAPPENS),
+        "cause",
+    )
+    return Grid(title, columns, rows, note)
 
 
 def outside(clip: Mapping[str, Any], anchor: str, ours: Mapping[str, Any]) -> str:
@@ -195,7 +251,17 @@ def setting_text(entry: Mapping[str, Any], point: Mapping[str, Any]) -> str:
     """Return what tells a codec's points apart."""
     if point["setting"] is None:
         return ""
-    return f", K' = {point['setting']}" if entry["ours"] else f", CRF {point['setting']}"
+    if entry["ours"]:
+        return f", {MODES[entry['codec']].settings.format(point['setting'])}"
+    return f", CRF {point['setting']}"
+
+
+def _judges(keys: Sequence[str]) -> str:
+    """Name figures in a cell."""
+    return (
+        "; ".join(key.replace("lpips", "LPIPS").replace("akd", "AKD").replace("_", " ") for key in keys)
+        or "–"
+    )
 
 
 def _order(value: float | None) -> float:

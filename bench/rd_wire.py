@@ -11,7 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codec.control import Feedback, encode_control
+from codec.control import encode_control
+from codec.feedback import Feedback
 from codec.picture import PIECE_BYTES
 from receiver.receiver import FEEDBACK_S
 from sender.rate import OVERHEAD_BPS, PACKET_BYTES
@@ -32,8 +33,8 @@ FEEDBACK_BYTES = len(encode_control(Feedback(0, 0, 0, 0, 0)))
 
 @dataclass(frozen=True)
 class Cost:
-    """Bytes of a clip of `frames` frames and `seconds`: `first` is what a call needs once (our source picture, a
-    codec's key frame), `rest` what `rest_frames` frames need. `spread`: MEASURES.md spreads the first over a call."""
+    """Bytes of a clip of `frames` frames and `seconds`: `first` is what a call needs once (our source pictures,
+    a codec's key frame), `rest` what `rest_frames` frames need. `spread`: MEASURES.md spreads the first over a call."""
 
     first_payload: float
     rest_payload: float
@@ -60,24 +61,31 @@ def conventional_cost(packet_bytes: Sequence[int], *, seconds: float) -> Cost:
     )
 
 
-def our_cost(packet_bytes: Sequence[int], *, source_bytes: int, frames: int, seconds: float) -> Cost:
-    """Return the cost of motion packets over the data channel after a source picture."""
+def our_cost(
+    packet_bytes: Sequence[int], *, once_bytes: int, clip_bytes: int = 0, frames: int, seconds: float
+) -> Cost:
+    """Return the cost of motion packets over the data channel: after pictures that a call sends once, and with those
+    that something in the clip made it send."""
     wire = sum(packet_bytes) + len(packet_bytes) * (
         PACKET_BYTES + ACKNOWLEDGEMENT_BYTES / PACKETS_ACKNOWLEDGED
     )
     steady = (PACKET_BYTES + FEEDBACK_BYTES) / FEEDBACK_S + OVERHEAD_BPS / 8
-    # Pictures are reliable data: each piece is acknowledged at once.
-    pieces = math.ceil(source_bytes / PIECE_BYTES)
     return Cost(
-        first_payload=source_bytes,
-        rest_payload=sum(packet_bytes),
-        first_wire=source_bytes + pieces * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES),
-        rest_wire=wire + steady * seconds if packet_bytes else 0.0,
+        first_payload=once_bytes,
+        rest_payload=sum(packet_bytes) + clip_bytes,
+        first_wire=pictures_wire(once_bytes),
+        rest_wire=wire + steady * seconds + pictures_wire(clip_bytes) if packet_bytes else 0.0,
         frames=frames,
         rest_frames=frames,
         seconds=seconds,
         spread=True,
     )
+
+
+def pictures_wire(picture_bytes: int) -> float:
+    """Return what pictures of so many bytes take at the IP layer: reliable data, each piece acknowledged at once."""
+    pieces = math.ceil(picture_bytes / PIECE_BYTES)
+    return picture_bytes + pieces * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES)
 
 
 def rtp_bytes(frame_bytes: int) -> int:

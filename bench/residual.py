@@ -21,12 +21,12 @@ from bench.quality import sampled
 from bench.sheet import Row
 from bench.statistics import bootstrap_interval, geometric_mean
 from bench.talk import Setup, Source, draw, motion_of, take_source
-from codec.control import PIECE_FRAMING_BYTES
 from codec.encoder import MotionEncoder
 from codec.picture import PIECE_BYTES, decode_picture, encode_picture
 from codec.repair import Repair as Repaired
 from codec.repair import encode_repair
 from codec.residual import ResidualFormat, decode_residual, encode_residual
+from codec.transfer import PIECE_FRAMING_BYTES
 from models.residual import CODE_CHANNELS, Residual, ResidualDecodeGraph, ResidualEncodeGraph
 from models.training.loop import TrainingError
 from models.training.occluders import paste_object

@@ -20,9 +20,9 @@ import numpy as np
 
 from bench.errors import BenchError
 from call.serve import allow_many_files
+from transport.codes import make_secret
 from transport.errors import TransportError
 from transport.room_messages import Enter, Entered, Left, Meet, Message, Tell, Turn, Wanted, read, write
-from transport.tokens import make_secret
 
 SDP = "v=0\r\n" + "a=candidate:0 1 udp 2130706431 192.168.1.5 50000 typ host\r\n" * 12  # some 700 bytes
 START_LIMIT_S = 30.0
@@ -172,7 +172,7 @@ async def _fill(
         entered = await host.hear(Entered)
         assert isinstance(entered, Entered)
         guest = await _connect(session, url, 2 * number + 1)
-        await guest.say(Enter(f"room-{number}", make_secret(), entered.token))
+        await guest.say(Enter(f"room-{number}", make_secret(), entered.code))
         await guest.hear(Entered)
         return host, guest
 

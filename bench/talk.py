@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,17 @@ from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.format import MotionFormat
 from codec.motion import Motion
-from codec.picture import encode_picture
-from sender.source import FINE_QUALITY
+from codec.picture import decode_picture, encode_picture
+from sender.source import FINE_QUALITY, first_picture_bytes, smaller_code
+
+if TYPE_CHECKING:
+    from runtime.talker import Talker as RuntimeTalker
+    from sender.bring import Corrector
 
 Floats = npt.NDArray[np.float32]
+
+# What the benches without a network take a line's round trip to be.
+ROUND_TRIP_S = 0.1
 
 
 class Talker(Protocol):
@@ -56,7 +63,7 @@ class Setup:
 @dataclass(frozen=True)
 class Source:
     """What a clip is drawn from: which frame it was, the picture itself, the talker's features of it, and how many
-    bytes it weighs as it is sent (AVIF)."""
+    bytes a call sends of it: a smaller code to begin with, and the fine one that follows."""
 
     index: int
     picture: Picture
@@ -86,6 +93,19 @@ def load_setup(profile: str, *, engine: str) -> Setup:
     return Setup(chosen.name, engine, chosen.picture_size, talker, motion_format)
 
 
+def load_corrector(profile: str, setup: Setup) -> Corrector | None:
+    """Return what makes residual codes with a profile, by name or folder; None where it has none."""
+    from call.ends import load_residual
+    from runtime.profile import load_profile
+    from sender.residual import ResidualCorrector
+
+    codes = load_residual(load_profile(profile))
+    if codes is None:
+        return None
+    talker = cast("RuntimeTalker", setup.talker)
+    return ResidualCorrector(talker, codes.repairer, setup.motion_format, codes.chances)
+
+
 def take_source(setup: Setup, footage: Footage, *, source: str) -> Source:
     """Take a clip's source picture: its `first` frame, or the one `chosen` as the sender would from the first second.
 
@@ -93,9 +113,23 @@ def take_source(setup: Setup, footage: Footage, *, source: str) -> Source:
     """
     index = _source_index(setup, footage, source)
     picture = footage.pictures[index]
-    return Source(
-        index, picture, setup.talker.prepare(picture), len(encode_picture(picture, quality=FINE_QUALITY))
-    )
+    return Source(index, picture, setup.talker.prepare(picture), first_bytes(picture))
+
+
+def first_bytes(picture: Picture) -> int:
+    """Return the bytes that a call sends of its first source picture (uint8 SxSx3) over a line with a round trip of 100
+    ms and no limit: where the fine code is too large to begin with, a smaller one goes before it."""
+    fine = encode_picture(picture, quality=FINE_QUALITY)
+    most_bytes = first_picture_bytes(limit_bps=None, round_trip_s=ROUND_TRIP_S)
+    if len(fine) <= most_bytes:
+        return len(fine)
+    return len(fine) + len(smaller_code(decode_picture(fine), most_bytes=most_bytes))
+
+
+def as_sent(setup: Setup, source: Source) -> Source:
+    """Return a source as the receiver has it once its fine code is there."""
+    picture = decode_picture(encode_picture(source.picture, quality=FINE_QUALITY))
+    return replace(source, picture=picture, features=setup.talker.prepare(picture))
 
 
 def redraw(

@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import webbrowser
-from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from call import console, options
 from call.address import parse_address
-from call.called import Called, call_figures
-from call.ends import Ends, ice_servers, load_ends, make_sender, remembered
+from call.called import IN_SHORT, Called, call_figures
+from call.ends import Ends, ice_servers, load_ends
 from call.errors import CallError, explain
 from call.meter import Meter
-from call.ringing import Manners
+from call.quiet import keep_quiet
+from call.ringing import Manners, clean_name
 from call.screen import Screen
-from call.session import Notify, Session
+from call.session import Session
 from call.state import CallState, Invitation
 
 if TYPE_CHECKING:
-    from call.sound import Microphone, Samples, Speaker
-    from call.sound_files import FileMicrophone
-    from receiver.playout import Shown
-    from receiver.receiver import Receiver
-    from runtime.talker import Picture
-    from sender.sender import Sender
     from transport.meeting import Meeting
     from transport.peer import Peer
 
+NOT_WRITTEN = "The other side sends ordinary video now; only its redrawn face goes to the output."
 # What is asked for at once, before the networks are loaded.
 NOBODY_TO_ASK = (
     "A call without a page asks nobody: add --yes to send your picture and let the caller in unasked."
 )
-ENDLESS_S = 365 * 86_400.0
 
 
 def run(wanted: options.Call, *, as_json: bool) -> None:
@@ -48,7 +41,7 @@ def run(wanted: options.Call, *, as_json: bool) -> None:
         if as_json:
             console.print_json(figures)
         elif called.began:
-            console.print_figures("Call", figures)
+            console.print_figures("Call", figures, IN_SHORT)
     if called.failure is not None:
         raise called.failure
     if called.interrupted:
@@ -57,53 +50,20 @@ def run(wanted: options.Call, *, as_json: bool) -> None:
 
 async def hold(wanted: options.Call, ends: Ends) -> Called:
     """Hold the call; what became of it comes back, its failure included."""
-    from call.recorder import CallRecorder
-    from call.sound import SoundLink
-    from call.sound_files import FileMicrophone, Silence
-    from codec.hello import make_hello
-    from receiver.output import open_output
-    from receiver.receiver import Receiver
-    from sender.capture import is_live, open_input
+    from call.parts import Parts
     from transport.peer import Peer, make_certificate
 
-    spec = wanted.input.spec
-    endless = wanted.seconds is not None and wanted.input.repeat_s is None and not is_live(spec)
-    repeat_s = ENDLESS_S if endless else wanted.input.repeat_s
     async with AsyncExitStack() as stack:
-        opened = stack.enter_context(open_input(spec, repeat_s=repeat_s))
-        hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
         meeting, certificate, screen = make_meeting(wanted.way), make_certificate(), Screen()
-
-        def sender(notice: Notify) -> Sender:
-            return make_sender(
-                ends,
-                opened,
-                wanted.input,
-                hello=hello,
-                on_frame=screen.on_frame,
-                on_notice=notice,
-                remember=wanted.remember,
-            )
-
-        def receiver(notice: Notify) -> Receiver:
-            return Receiver(
-                ends.talker,
-                ends.motion_format,
-                hello=hello,
-                output=open_output(wanted.output, sound=True),
-                on_shown=screen.on_shown,
-                on_notice=notice,
-                residual=ends.residual,
-                remembered=remembered(wanted.remember),
-            )
+        parts = Parts(wanted, ends, screen, stack)
 
         def peer(**more: Any) -> Peer:
             return Peer(ice_servers=ice_servers(wanted.ice), certificate=certificate, **more)
 
         session = Session(
             meeting,
-            make_sender=sender,
-            make_receiver=receiver,
+            make_sender=parts.sender,
+            make_receiver=parts.receiver,
             make_peer=peer,
             manners=make_manners(wanted),
             on_state=lambda state: _follow(state, wanted, session, screen),
@@ -111,42 +71,17 @@ async def hold(wanted: options.Call, ends: Ends) -> Called:
             on_notice=console.say,
             invitation=lambda: invitation_of(wanted.way, meeting),
         )
-        microphone: Microphone
-        speaker: Speaker
-        if wanted.headless:
-            microphone = speaker = Silence()
-            if wanted.audio is not None:
-                # A clip's frames say when its sound begins; before a camera it begins at once.
-                microphone = FileMicrophone(Path(wanted.audio), repeat=True, waits=not is_live(spec))
-                if not is_live(spec):
-                    screen.watchers.append(begin_with(microphone, opened.frame_rate))
-        else:
-            page = await screen.open_page(session, stack)
-            microphone, speaker = page.microphone, page.speaker
+        keep_quiet(asyncio.get_running_loop(), lambda error: session.notice(explain(error)))
+        page = None if wanted.headless else await screen.open_page(session, stack)
+        session.use(parts.media(session, page))
+        if wanted.input.limit_bps is not None:
+            session.limit(wanted.input.limit_bps / 1000)
+        if wanted.thrifty:
+            session.thrifty(True)
+        if page is not None:
             console.say(f"The call's page: {page.address}")
             if wanted.browser:
                 await asyncio.to_thread(webbrowser.open, page.address)
-        loop = asyncio.get_running_loop()
-
-        def end_recording(error: Exception) -> None:
-            session.notice(explain(error))
-            loop.call_soon_threadsafe(session.record, False)
-
-        recorder = CallRecorder(on_error=end_recording)
-
-        def on_heard(samples: Samples, ticks: float | None) -> None:
-            session.duplex.receiver.hear(samples, ticks)
-            recorder.hear(samples, ticks)
-
-        def on_shown(shown: Shown, picture: Picture, at_s: float) -> None:
-            sound.see(shown, at_s)
-            recorder.show(shown, picture, at_s)
-
-        sound = SoundLink(microphone, speaker, hold_picture=session.duplex.receiver.hold, on_heard=on_heard)
-        screen.listeners.append(on_shown)
-        session.use(sound=sound, recorder=recorder)
-        if wanted.input.limit_bps is not None:
-            session.limit(wanted.input.limit_bps / 1000)
         meter, failure, interrupted = Meter(), None, False
         try:
             await session.run()
@@ -154,9 +89,7 @@ async def hold(wanted: options.Call, ends: Ends) -> Called:
             interrupted = True
         except Exception as error:
             failure = error
-        return Called(
-            session, sound.stats(), meter.read(), wanted.output, failure, interrupted, screen.talked_s
-        )
+        return Called(session, meter.read(), wanted.output, failure, interrupted)
 
 
 def make_meeting(way: options.Invited | options.Listening | options.Room) -> Meeting:
@@ -183,42 +116,30 @@ def make_manners(wanted: options.Call) -> Manners:
         lets_in=wanted.yes or comes,
         takes_foreign=wanted.takes_foreign,
         foreign=wanted.input.source not in ("first", "chosen"),
+        name=clean_name(wanted.name),
     )
 
 
 def invitation_of(way: options.Invited | options.Listening | options.Room, meeting: Any) -> Invitation | None:
-    """Say what the other side types; None where that side has invited."""
+    """Say what the other side types; None where that side has invited, and has not been away for long."""
     match way:
         case options.Listening():
             command = f"visavis call {meeting.address} {meeting.code}"
-        case options.Room(server, name, None):
+        case options.Room(server, name) if meeting.invites:
             command = f"visavis call --server {server} --room {name} --code {meeting.code}"
         case _:
             return None
     return Invitation(meeting.address, meeting.code, command)
 
 
-def begin_with(microphone: FileMicrophone, frame_rate: float) -> Callable[[int, float], None]:
-    """Return what begins a clip's sound with its pictures, to be told of its frames: their number from 0, and when they
-    were captured (monotonic seconds)."""
-    begun = False
-
-    def on_frame(index: int, captured_s: float) -> None:
-        nonlocal begun
-        if not begun:
-            begun = True
-            microphone.begin(captured_s - index / frame_rate)
-
-    return on_frame
-
-
 def _follow(state: CallState, wanted: options.Call, session: Session, screen: Screen) -> None:
     """Tell the person at the terminal what has changed, show it on the page, and end the call in time."""
     before, began = screen.state, screen.talked_s > 0
     screen.show(state)
-    if before is None or before.sentence != state.sentence:
+    # How a call failed is told at its end, as every command tells it.
+    if state.phase != "failed" and (before is None or before.sentence != state.sentence):
         console.say(state.sentence)
-    if state.invitation is not None and (before is None or before.invitation is None):
+    if state.invitation is not None and (before is None or before.invitation != state.invitation):
         console.say("On the other side, type:")
         console.say(f"  {state.invitation.command}")
         if console.errors.is_terminal:
@@ -227,5 +148,11 @@ def _follow(state: CallState, wanted: options.Call, session: Session, screen: Sc
             console.say(terminal_qr(state.invitation.command))
     if state.safety_words and (before is None or not before.safety_words):
         console.say(f"Safety words, the same on both sides: {' '.join(state.safety_words)}")
+    if (
+        state.their_ordinary_video
+        and wanted.output != "none"
+        and not (before and before.their_ordinary_video)
+    ):
+        session.notice(NOT_WRITTEN)
     if state.phase == "connected" and not began and wanted.seconds is not None:
         asyncio.get_running_loop().call_later(wanted.seconds, session.hang_up)

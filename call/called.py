@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from call.ends import Ends
 from call.meter import Cost
 from call.session import Session
+from transport.sound import SoundStats
 
-if TYPE_CHECKING:
-    from transport.sound import SoundStats
+# What a person wants to know of a call that is over; `--json` has the rest.
+IN_SHORT = (
+    "seconds",
+    "fps_received",
+    "fps_sent",
+    "latency_ms",
+    "wire_kbps_sent",
+    "wire_kbps_received",
+    "payload_kbps_sent",
+    "longest_gap_ms",
+    "reconnects",
+    "cpu_cores",
+    "safety_words",
+    "output",
+)
 
 
 @dataclass(frozen=True)
 class Called:
-    """A call that is over: what its parts counted, over `seconds` from its beginning; `failure` and `interrupted` say
-    how it ended where neither side ended it in the ordinary way."""
+    """What is over: where calls followed each other on one page, the newest that began is the one of the figures.
+    `failure` and `interrupted` say how it ended where neither side ended it in the ordinary way."""
 
     session: Session
-    sound: SoundStats
     cost: Cost
     output: str
     failure: Exception | None
     interrupted: bool
-    seconds: float
 
     @property
     def began(self) -> bool:
         """Whether the call proper came about."""
-        return self.seconds > 0
+        return self.session.held is not None
 
 
 def call_figures(called: Called, ends: Ends) -> dict[str, Any]:
@@ -40,9 +52,10 @@ def call_figures(called: Called, ends: Ends) -> dict[str, Any]:
     counts fresh pictures, `fps_shown` those and the bridged ones between. `latency_ms` is half the round trip and the
     time from a motion's arrival to its picture.
     """
-    session, seconds = called.session, called.seconds
-    sent, received = session.duplex.sender.stats, session.duplex.receiver.stats()
-    line, state = session.duplex.line.stats(), session.state
+    call = called.session.newest
+    seconds, sound = call.seconds, call.talk.sound
+    sent, received = call.duplex.sender.stats, call.duplex.receiver.stats()
+    line = call.duplex.line.stats()
     bridged = received.frames_fresh + received.frames_interpolated
     shown_s = received.shown_s
     latency_ms = None
@@ -70,10 +83,11 @@ def call_figures(called: Called, ends: Ends) -> dict[str, Any]:
         "wire_kbps_received": 8 * line.received_bytes / seconds / 1000 if seconds else None,
         "packets_bad": received.packets_bad,
         "pictures_received": received.pictures_received,
-        "sound": asdict(called.sound),
-        "reconnects": session.reconnects,
-        "longest_outage_s": session.longest_outage_s if session.reconnects else None,
-        "safety_words": " ".join(state.safety_words) or None,
+        "sound": asdict(SoundStats() if sound is None else sound.stats()),
+        "outages": call.outages,
+        "reconnects": call.reconnects,
+        "longest_outage_s": call.longest_outage_s if call.outages else None,
+        "safety_words": " ".join(call.talk.words) or None,
         "cpu_cores": called.cost.cpu_cores,
         "rss_mb": called.cost.rss_mb,
         "seconds": seconds,
@@ -81,7 +95,7 @@ def call_figures(called: Called, ends: Ends) -> dict[str, Any]:
         "engine": ends.talker.graphs.engine,
         "profile": ends.profile.name,
         "output": None if called.output == "none" or not received.frames_fresh else called.output,
-        "ended": state.sentence,
+        "ended": called.session.state.sentence,
     }
     no_call = "the call did not begin"
     few = "fewer than two pictures were shown"

@@ -103,7 +103,7 @@ def loopback(
 def send(
     video: Annotated[str, typer.Argument(help="A video, a folder of pictures, an RTSP address, or camera.")],
     connect: Annotated[str, option("--connect", "HOST:PORT, as the receiver printed it.")],
-    token: Annotated[str, option("--token", "The token that the receiver printed.")],
+    code: Annotated[str, option("--code", "The code that the receiver printed.")],
     crop: Crop = "follow",
     source: Source = "chosen",
     repeat: Repeat = None,
@@ -124,7 +124,7 @@ def send(
 ) -> None:
     """Send a face to a receiver that listens.
 
-    Example: visavis send clip.mp4 --connect 192.168.1.5:8765 --token F7K2QX
+    Example: visavis send clip.mp4 --connect 192.168.1.5:8765 --code F7K2QX
     """
     from call import send as command
 
@@ -145,7 +145,7 @@ def send(
             engine=options.Engine(profile, engine),
             ice=options.Ice(stun, turn, turn_user, turn_password),
             connect=connect,
-            token=token,
+            code=code,
             remember=remember,
         ),
         as_json=as_json,
@@ -168,14 +168,12 @@ class ListenCommand(TyperCommand):
 
 def receive(
     listen: Annotated[str, option("--listen", "HOST:PORT to wait at.")] = DEFAULT_LISTEN,
-    token: Annotated[
-        str | None, option("--token", "What the sender must name; made up if not given.")
-    ] = None,
+    code: Annotated[str | None, option("--code", "What the sender must name; made up if not given.")] = None,
     output: Annotated[
         str | None,
         option(
             "--output",
-            "A video file, a folder ending in /, or none; received.mp4, or the next number, if not given.",
+            "A video file, a folder ending in /, camera, or none; received.mp4 (or -2, ...) if not given.",
         ),
     ] = None,
     wait: Annotated[float | None, option("--wait", "Give up after so many seconds.", min=0.1)] = None,
@@ -203,7 +201,7 @@ def receive(
             engine=options.Engine(profile, engine),
             ice=options.Ice(stun, turn, turn_user, turn_password),
             listen=listen,
-            token=token,
+            code=code,
             output=output,
             wait_s=wait,
             view=options.View(yaw, pitch, frontal, relative),
@@ -245,7 +243,7 @@ def call(
     ] = None,
     room: Annotated[str | None, option("--room", "Meet in this room of a server.")] = None,
     server: Annotated[str | None, option("--server", "The server, as `visavis serve` prints it.")] = None,
-    token: Annotated[
+    code_again: Annotated[
         str | None, option("--code", "The code: of the room to come to, or to let the other side in with.")
     ] = None,
     video: Annotated[str, option("--video", "A camera, or what to send instead of one.")] = "camera",
@@ -265,13 +263,17 @@ def call(
         str | None, option("--audio", "Without a page: a sound file to be heard; silence if not given.")
     ] = None,
     output: Annotated[
-        str, option("--output", "A video file for the other's face, a folder ending in /, or none.")
+        str, option("--output", "A video file for the other's face, a folder ending in /, camera, or none.")
     ] = "none",
     seconds: Annotated[
         float | None,
         option("--seconds", "End the call after so long; a file is repeated as needed.", min=0.1),
     ] = None,
     remember: Remember = False,
+    name: Annotated[str, option("--name", "What the other side sees you are called, when you ring.")] = "",
+    thrifty: Annotated[
+        bool, option("--thrifty", "At most 30 kbit/s each way, sound included, for both sides.")
+    ] = False,
     yes: Annotated[
         bool, option("--yes", "Send your picture and let the caller in without a question.")
     ] = False,
@@ -294,7 +296,7 @@ def call(
             input=options.Input(video, crop, source, repeat_s=repeat, mode=mode, limit_bps=limit),
             engine=options.Engine(profile, engine),
             ice=options.Ice(stun, turn, turn_user, turn_password),
-            way=_way(where, code or token, listen, room, server),
+            way=_way(where, code or code_again, listen, room, server),
             headless=headless,
             audio=audio,
             output=output,
@@ -303,6 +305,8 @@ def call(
             takes_foreign=accept_foreign,
             browser=browser,
             remember=remember,
+            name=name,
+            thrifty=thrifty,
         ),
         as_json=as_json,
     )

@@ -38,15 +38,21 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     output.print(make_table(title, columns, rows))
 
 
-def print_figures(title: str, figures: Mapping[str, Any]) -> None:
-    """Print named figures as a table of two columns; reasons for what is not there stand below."""
-    shown = {name: value for name, value in figures.items() if name != "why"}
-    print_table(title, ("figure", "value"), [(name, show(value)) for name, value in shown.items()])
+def print_figures(title: str, figures: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
+    """Print named figures as a table of two columns; reasons for what is not there stand below.
+
+    names: those that are wanted, in this order, where the others are left to `--json`; all, if not given.
+    """
+    shown = [name for name in figures if name != "why"] if names is None else names
+    print_table(title, ("figure", "value"), [(name, show(figures[name])) for name in shown])
     reasons: dict[str, list[str]] = {}
     for name, why in figures.get("why", {}).items():
-        reasons.setdefault(why, []).append(name)
-    for why, names in reasons.items():
-        output.print(f"– {', '.join(names)}: {why}", markup=False)
+        if name in shown:
+            reasons.setdefault(why, []).append(name)
+    for why, without in reasons.items():
+        output.print(f"– {', '.join(without)}: {why}", markup=False)
+    if len(shown) < len(figures) - ("why" in figures):
+        output.print("– all figures: --json", markup=False)
 
 
 def make_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:

@@ -17,7 +17,8 @@ from call.ends import Ends, load_ends
 from call.errors import CallError
 from call.film import whole_file, write_clip
 from call.h264 import Coded, x264_at
-from call.loopback import NOBODY_S, all_figures, call_figures, hold, picture_figures
+from call.loopback import NOBODY_S, hold
+from call.loopback_figures import all_figures, call_figures, picture_figures
 from call.montage import side_by_side
 from call.page import make_page
 from call.pairs import Pairs

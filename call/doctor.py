@@ -15,6 +15,8 @@ import numpy as np
 
 from call import console
 from call.address import DEFAULT_PORT
+from call.errors import CallError
+from call.installed import HOME, how_to_add, in_clone
 
 if TYPE_CHECKING:
     from runtime.profile import Profile
@@ -62,15 +64,18 @@ def python() -> list[Finding]:
 
 def engines(profile: str) -> list[Finding]:
     """Load the profile on each engine and time the two graphs that run every frame."""
+    from call.ends import load_format
     from runtime.engine import ENGINES
     from runtime.profile import ProfileError, load_profile
 
     try:
         loaded = load_profile(profile)
+        load_format(loaded)
     except ProfileError as error:
-        return [
-            Finding("profile", "missing", str(error), "Install Visavis again, or name another --profile.")
-        ]
+        advice = "Name one that visavis models list shows as built, or install Visavis again."
+        return [Finding("profile", "missing", str(error), advice)]
+    except CallError as error:
+        return [Finding("profile", "broken", str(error))]
     found = [Finding("profile", "good", f"{loaded.name}, {loaded.picture_size} pixels")]
     # Torch's engines register themselves when they are asked for by name.
     names = sorted({*ENGINES, "torch", "torch-cuda"} - {"auto"})
@@ -121,10 +126,10 @@ def _engine_advice(name: str) -> str:
     if name.startswith("openvino"):
         return "pip install --upgrade openvino"
     if name == "tensorrt":
-        return "Only for NVIDIA cards: make install EXTRAS=cuda"
+        return f"Only for NVIDIA cards: {how_to_add('cuda')}"
     if name == "torch-cuda":
-        return "Only for NVIDIA cards, where TensorRT is not installed: make install EXTRAS=train"
-    return "Only needed for training and as a reference: make install EXTRAS=train"
+        return f"Only for NVIDIA cards, where TensorRT is not installed: {how_to_add('train')}"
+    return f"Only needed for training and as a reference: {how_to_add('train')}"
 
 
 def median_ms(work: Callable[[], object]) -> float:
@@ -217,10 +222,9 @@ def codecs() -> list[Finding]:
 def data() -> list[Finding]:
     """Look for the folder of clips that training, benches and some tests use."""
     named = os.environ.get("VISAVIS_DATA")
-    checkout = Path(__file__).parents[1]
-    if named is None and not (checkout / "pyproject.toml").is_file():
+    if named is None and not in_clone():
         return []  # an installed program has neither tests nor training
-    folder = Path(named) if named else checkout.parent / "shared" / "data"
+    folder = Path(named) if named else HOME.parent / "shared" / "data"
     if (folder / "index.csv").is_file():
         return [Finding("data", "good", str(folder))]
     advice = "A call needs none. For benches and training: set VISAVIS_DATA to the folder of clips."

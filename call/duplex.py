@@ -13,17 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from codec.control import (
-    Goodbye,
-    Hello,
-    PictureOffer,
-    PicturePiece,
-    PictureReady,
-    PictureRefused,
-    ResidualPiece,
-    decode_control,
-    encode_control,
-)
+from codec.control import decode_control, encode_control
+from codec.feedback import Feedback
+from codec.hello import Goodbye, Hello
+from codec.transfer import PictureOffer, PicturePiece, PictureReady, PictureRefused, ResidualPiece
 from sender.errors import InputError
 
 if TYPE_CHECKING:
@@ -173,6 +166,9 @@ class Duplex:
         message = decode_control(data)
         if isinstance(message, PictureReady | PictureRefused):
             self.line.answered(message.transfer)
+        elif isinstance(message, Feedback) and message.ready is not None:
+            for transfer in message.ready.transfers:
+                self.line.answered(transfer)
         self.sender.on_control(data)
         self.receiver.on_control(data)
 

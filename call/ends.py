@@ -6,13 +6,15 @@ before the event loop starts, and shared by two ends in one process.
 
 import ctypes.util
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from call import console
-from call.errors import CallError
+from call.errors import CallError, explain
+from call.installed import how_to_add, how_to_mend
 from call.options import Engine, Ice, Input
 
 if TYPE_CHECKING:
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from runtime.repairer import Repairer
     from runtime.talker import Talker
     from sender.capture import Input as OpenInput
+    from sender.frames import OnFrame
     from sender.mirror import Mirror
-    from sender.sender import OnFrame, Sender
+    from sender.sender import Sender
     from transport.description import IceServer
 
 
@@ -71,7 +74,7 @@ def _register_torch(engine: str) -> None:
         importlib.import_module("models.cuda")
     except ModuleNotFoundError as error:
         raise CallError(
-            f"The engine {engine} needs {error.name}, which is not installed: make install EXTRAS=train."
+            f"The engine {engine} needs {error.name}, which is not installed: {how_to_add('train')}."
         ) from error
 
 
@@ -86,21 +89,40 @@ def _might_have_torch_cuda(profile: "Profile") -> bool:
 
 
 def load_ends(wanted: Engine) -> Ends:
-    """Load everything that an end needs; raises ProfileError, EngineError or BitstreamError with a sentence."""
+    """Load everything that an end needs; raises ProfileError, EngineError or CallError with a sentence."""
+    talker, profile = load_talker(wanted.profile, wanted.engine)
+    return Ends(profile, talker, load_format(profile), load_residual(profile))
+
+
+def load_format(profile: "Profile") -> "MotionFormat":
+    """Load how a profile's motion is coded; raises CallError where that is damaged."""
     from codec.format import MotionFormat
 
-    talker, profile = load_talker(wanted.profile, wanted.engine)
-    return Ends(profile, talker, MotionFormat.load(profile.format_path), load_residual(profile))
+    with _mended(profile.format_path):
+        return MotionFormat.load(profile.format_path)
 
 
 def load_residual(profile: "Profile") -> ResidualCodes | None:
-    """Load a profile's residual codes, if it has any; raises EngineError or BitstreamError with a sentence."""
+    """Load a profile's residual codes, if it has any; raises EngineError or CallError with a sentence."""
     from codec.residual import ResidualFormat
     from runtime.repairer import load_repairer
 
     if not profile.residual:
         return None
-    return ResidualCodes(load_repairer(profile), ResidualFormat.load(profile.residual_path))
+    with _mended(profile.residual_path):
+        chances = ResidualFormat.load(profile.residual_path)
+    return ResidualCodes(load_repairer(profile), chances)
+
+
+@contextmanager
+def _mended(file: Path) -> Iterator[None]:
+    """Say of a damaged file how it is mended."""
+    from codec.errors import BitstreamError
+
+    try:
+        yield
+    except (BitstreamError, OSError) as error:
+        raise CallError(f"{explain(error).rstrip('.')}. {how_to_mend(file)}") from error
 
 
 def make_sender(
@@ -119,7 +141,8 @@ def make_sender(
     Raises CallError where more keypoints are wanted than the profile has, and for a limit on what has no time.
     """
     from sender.own_picture import OwnPicture
-    from sender.sender import Sender, SenderSettings
+    from sender.sender import Sender
+    from sender.settings import SenderSettings
 
     if (wanted.keypoints or 0) > ends.profile.keypoints:
         raise CallError(

@@ -23,6 +23,7 @@ class _Counts:
     frames_sent: int
     frames_shown: int
     faceless: int
+    filmed: int
 
 
 class Gauge:
@@ -32,11 +33,12 @@ class Gauge:
         self.away = False  # the own camera shows frames, and no face in them
         self._before: _Counts | None = None
 
-    def read(self, duplex: Duplex) -> Figures | None:
+    def read(self, duplex: Duplex, *, filmed: int = 0) -> Figures | None:
         """Return the figures of the last second, or None where it is not over.
 
-        `latency_ms` is half the round trip and the time from a motion's arrival to its picture; what the other side's
-        camera and coding take is not known here.
+        `filmed` pictures of ordinary video have been shown so far; while they come, they are what is counted, and how
+        old they are is not known. `latency_ms` is half the round trip and the time from a motion's arrival to its
+        picture; what the other side's camera and coding take is not known here.
         """
         now_s = time.monotonic()
         if self._before is not None and now_s - self._before.at_s < PERIOD_S:
@@ -49,6 +51,7 @@ class Gauge:
             sending.frames_sent,
             shown.frames_fresh + shown.frames_interpolated,
             sending.no_face_frames,
+            filmed,
         )
         before, self._before = self._before, counts
         if before is None:
@@ -57,9 +60,13 @@ class Gauge:
         passed_s = now_s - before.at_s
         added_ms, round_trip_s = shown.added_ms_p50, line.round_trip_s
         shown_rate = (counts.frames_shown - before.frames_shown) / passed_s
+        sent_kbps = _kbps(counts.sent_bytes - before.sent_bytes, passed_s)
+        received_kbps = _kbps(counts.received_bytes - before.received_bytes, passed_s)
+        if counts.filmed > before.filmed:
+            return Figures(sent_kbps, received_kbps, frames_per_s=(counts.filmed - before.filmed) / passed_s)
         return Figures(
-            sent_kbps=_kbps(counts.sent_bytes - before.sent_bytes, passed_s),
-            received_kbps=_kbps(counts.received_bytes - before.received_bytes, passed_s),
+            sent_kbps=sent_kbps,
+            received_kbps=received_kbps,
             # For the pictures that are seen here: beside it stands what is received for them.
             h264_kbps=_h264_kbps(shown_rate),
             frames_per_s=shown_rate,

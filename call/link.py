@@ -7,16 +7,15 @@ connection, which the other side's resumption secret proves. Knows no phases of 
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Callable
 from itertools import cycle
 from typing import TYPE_CHECKING, Protocol
 
 from call.errors import CallError
-from codec.control import Goodbye, Hello, Message, decode_control, encode_control
+from codec.control import Message, decode_control, encode_control
 from codec.errors import BitstreamError
-from codec.hello import HelloMismatch, compare
-from transport.errors import TransportError
+from codec.hello import Goodbye, Hello, HelloMismatch, compare
+from transport.errors import LeftError, TransportError, TurnedAwayError
 
 if TYPE_CHECKING:
     from transport.meeting import Meeting
@@ -40,6 +39,10 @@ LOOK_S = 0.05
 MOST_EARLY = 16
 
 
+OnMotion = Callable[[bytes], None]
+OnMessage = Callable[[Message, bytes], None]
+
+
 class MakePeer(Protocol):
     """Makes a peer with this sound and these callbacks, always with the same certificate."""
 
@@ -54,10 +57,7 @@ class MakePeer(Protocol):
 
 
 class Link:
-    """A peer and what has been said over it: `theirs` is the other side's hello, once it has come.
-
-    on_motion, on_message: what comes after the hello; a message is handed over decoded and as it came.
-    """
+    """A peer and what is said over it: the hellos, and once it is trusted everything else."""
 
     def __init__(
         self,
@@ -65,17 +65,14 @@ class Link:
         *,
         mine: Hello,
         sound: SoundLine | None,
-        on_motion: Callable[[bytes], None],
-        on_message: Callable[[Message, bytes], None],
     ) -> None:
         self.sound = sound
         self._mine = mine
-        self._on_motion = on_motion
-        self._on_message = on_message
+        self._on_motion: OnMotion | None = None  # neither, before it is trusted
+        self._on_message: OnMessage | None = None
         self._greeted: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
         # Nobody may be waiting any more when the connection ends.
         self._greeted.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._trusted = False
         self._early: list[bytes] = []
         self.closed = asyncio.Event()
         self.peer = make_peer(
@@ -109,20 +106,20 @@ class Link:
             raise
         return theirs
 
-    def trust(self) -> None:
-        """Hand on what comes from now on, and what has come behind the hello."""
-        self._trusted = True
+    def trust(self, *, on_motion: OnMotion, on_message: OnMessage) -> None:
+        """Hand on what comes from now on, and what has come behind the hello; messages decoded and as they came."""
+        self._on_motion, self._on_message = on_motion, on_message
         early, self._early = self._early, []
         for data in early:
             self._control(data)
 
     async def close(self) -> None:
         """End the connection."""
-        self._trusted = False
+        self._on_motion = self._on_message = None
         await self.peer.close()
 
     def _motion(self, data: bytes) -> None:
-        if self._trusted:
+        if self._on_motion is not None:
             self._on_motion(data)
 
     def _control(self, data: bytes) -> None:
@@ -135,7 +132,7 @@ class Link:
                 self._greeted.set_result(message)
         elif isinstance(message, Goodbye) and not self._greeted.done():
             self._greeted.set_exception(CallError(_refused(message.reason)))
-        elif self._trusted:
+        elif self._on_message is not None:
             self._on_message(message, data)
         elif len(self._early) < MOST_EARLY:
             self._early.append(data)
@@ -165,7 +162,7 @@ async def first_link(
     try:
         await meeting.meet(link.peer)
         on_met()
-        await link.peer.connected(CONNECT_LIMIT_S)
+        await _connect(meeting, link, CONNECT_LIMIT_S)
         return link, await link.greet()
     except BaseException:
         await link.close()
@@ -173,29 +170,42 @@ async def first_link(
 
 
 async def next_link(
-    meeting: Meeting, make_link: Callable[[], Link], *, old: Link, known: Hello, is_wanted: bool
-) -> Link:
+    meeting: Meeting,
+    make_link: Callable[[], Link],
+    *,
+    old: Link,
+    known: Hello,
+    is_wanted: bool,
+    on_failed: Callable[[Exception], None] = lambda error: None,
+) -> tuple[Link, Hello]:
     """Find the other side again, for as long as it takes: over a new connection, or over the old one, if that comes
     back first; which of them it is, the caller sees. The old one is closed in time, otherwise the caller closes it.
 
-    known: the other side's first hello. Who has another secret is somebody else and is turned away. is_wanted: a new
-    one is what the other side has asked for, whatever still comes over the old one, and gets a first try for itself.
+    known: the other side's first hello. Where the one that is returned has another secret, the other side was started
+    anew, or is somebody else. is_wanted: a new connection is what the other side has asked for, whatever still comes
+    over the old one, and gets a first try for itself. on_failed: is told why a try has failed. Raises TurnedAwayError
+    and LeftError, after which there is nobody to be found.
     """
     loop = asyncio.get_running_loop()
     back = loop.create_task(_comes_back(old, after_s=RETURN_LIMITS_S[0] if is_wanted else 0.0))
     try:
         for limit_s in cycle(RETURN_LIMITS_S):
-            attempt = loop.create_task(_return(meeting, make_link, known, limit_s))
+            attempt = loop.create_task(_return(meeting, make_link, limit_s))
             try:
                 await asyncio.wait({attempt, back}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 if not attempt.done():
                     attempt.cancel()
                 await asyncio.gather(attempt, return_exceptions=True)
-            if not attempt.cancelled() and attempt.exception() is None:
+            error = None if attempt.cancelled() else attempt.exception()
+            if not attempt.cancelled() and error is None:
                 return attempt.result()
             if back.done():
-                return old
+                return old, known
+            if isinstance(error, TurnedAwayError | LeftError):
+                raise error
+            if isinstance(error, Exception):
+                on_failed(error)
             await asyncio.wait({back}, timeout=RETRY_S)
     finally:
         back.cancel()
@@ -216,28 +226,28 @@ async def _comes_back(old: Link, *, after_s: float) -> None:
     await asyncio.Event().wait()
 
 
-async def _return(meeting: Meeting, make_link: Callable[[], Link], known: Hello, limit_s: float) -> Link:
+async def _return(meeting: Meeting, make_link: Callable[[], Link], limit_s: float) -> tuple[Link, Hello]:
     link = make_link()
     try:
         async with asyncio.timeout(limit_s):
             await meeting.meet(link.peer)
-        connected = asyncio.create_task(link.peer.connected(RETURN_CONNECT_LIMIT_S))
-        knocked = asyncio.create_task(meeting.knocked())
-        try:
-            await asyncio.wait({connected, knocked}, return_when=asyncio.FIRST_COMPLETED)
-            if not connected.done():
-                raise TransportError("The other side has come back once more.")
-            connected.result()
-        finally:
-            for task in (connected, knocked):
-                task.cancel()
-            await asyncio.gather(connected, knocked, return_exceptions=True)
-        theirs = await link.greet()
-        if not hmac.compare_digest(theirs.resumption_secret, known.resumption_secret):
-            link.say(Goodbye("another call is under way here"))
-            await link.peer.drain()
-            raise CallError("Somebody else came while the call was interrupted, and was turned away.")
-        return link
+        await _connect(meeting, link, RETURN_CONNECT_LIMIT_S)
+        return link, await link.greet()
     except BaseException:
         await link.close()
         raise
+
+
+async def _connect(meeting: Meeting, link: Link, limit_s: float) -> None:
+    """Wait for the connection, unless the other side begins again: then this one is of no use to it any more."""
+    connected = asyncio.create_task(link.peer.connected(limit_s))
+    knocked = asyncio.create_task(meeting.knocked())
+    try:
+        await asyncio.wait({connected, knocked}, return_when=asyncio.FIRST_COMPLETED)
+        if not connected.done():
+            raise TransportError("The other side has come back once more.")
+        connected.result()
+    finally:
+        for task in (connected, knocked):
+            task.cancel()
+        await asyncio.gather(connected, knocked, return_exceptions=True)

@@ -1,52 +1,29 @@
 """`visavis loopback`: both ends of a call in one process, over real WebRTC on real UDP sockets, and its figures."""
 
 import asyncio
-import tempfile
 import time
-from collections.abc import Coroutine, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Coroutine
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from call import console, line, options, quality
 from call.ends import Ends, load_ends, make_sender, remembered
-from call.errors import CallError
-from call.meter import Cost, Meter
+from call.loopback_figures import Held, all_figures, call_figures, picture_figures
+from call.meter import Meter
 from call.pairs import Pairs, Picture
 from call.watch import Watch
+from call.ways import spare_input, way_in, way_out
 
 if TYPE_CHECKING:
-    from receiver.stats import ReceiverStats
-    from sender.sender import Sender, SenderStats
-    from transport.peer import WireStats
-    from transport.relay import Relay
+    from receiver.output import Output
+    from sender.capture import Input as OpenInput
+    from sender.sender import Sender
 
 WATCH_PERIOD_S = 0.1
 # A lost packet of the meeting is repeated after up to 3 s, and the repetition may be lost as well.
 MEETING_LIMIT_S = 30.0
 # A demo does not wait for longer than this for a face to come before its camera.
 NOBODY_S = 20.0
-# A source picture lasts a call, and a call lasts minutes (MEASURES.md, 'Picture quality'): the bench counts so too.
-SOURCE_SPREAD_S = 300.0
-
-
-@dataclass(frozen=True)
-class Held:
-    """A call that was held: what each side and the wire counted, over `seconds` of wall time.
-
-    `setup_bytes` went forward on the wire before the first motion: the meeting and the source picture. `relay` has
-    the counts of the bad line, if there was one.
-    """
-
-    watch: Watch
-    sent: "SenderStats"
-    received: "ReceiverStats"
-    wire: "WireStats"
-    relay: "Relay | None"
-    setup_bytes: int
-    seconds: float
-    cost: Cost
-    interrupted: bool
 
 
 def run(wanted: options.Loopback, *, as_json: bool) -> None:
@@ -54,11 +31,14 @@ def run(wanted: options.Loopback, *, as_json: bool) -> None:
     spare_input(wanted.input.spec, wanted.output)
     if wanted.line is not None:
         line.check(wanted.line)
-    ends = load_ends(wanted.engine)
-    as_it_is = wanted.view == options.View()
-    pairs = Pairs() if wanted.quality and as_it_is else None
-    held = asyncio.run(hold(wanted, ends, pairs))
-    if held.interrupted:  # who presses Ctrl-C does not want to wait for the judges
+    unjudged = why_unjudged(wanted)
+    pairs = Pairs() if unjudged is None else None
+    with way_in(wanted.input) as opened, way_out(wanted.output) as output:
+        ends = load_ends(wanted.engine)
+        held = asyncio.run(hold_between(opened, output, wanted, ends, pairs))
+    if pairs is None:
+        pictures = quality.not_measured(unjudged or "")
+    elif held.interrupted:  # who presses Ctrl-C does not want to wait for the judges
         pictures = quality.not_measured("the call was interrupted")
     else:
         with console.waiting("Comparing the pictures"):
@@ -74,14 +54,31 @@ def run(wanted: options.Loopback, *, as_json: bool) -> None:
         raise KeyboardInterrupt
 
 
-def spare_input(spec: str, output: str) -> None:
-    """Raise CallError where the output would take the input's place."""
-    taken, written = Path(spec).expanduser(), Path(output)
-    if taken.is_file() and written.is_file() and taken.samefile(written):
-        raise CallError(f"{output} is the input itself: give --output another name.")
+def why_unjudged(wanted: options.Loopback) -> str | None:
+    """Say why a call's pictures are not to be compared with what the camera saw; None where they are."""
+    if not wanted.quality:
+        return "the pictures were not compared, as --no-quality says"
+    if wanted.view != options.View():
+        return "the head was turned on purpose, so the pictures cannot be compared with the camera's"
+    return None
 
 
 async def hold(
+    wanted: options.Loopback,
+    ends: Ends,
+    pairs: Pairs | None,
+    *,
+    limit_s: float | None = None,
+    nobody_s: float | None = None,
+) -> Held:
+    """Open what goes in and what comes out, and hold the call between them; see `hold_between`."""
+    with way_in(wanted.input) as opened, way_out(wanted.output) as output:
+        return await hold_between(opened, output, wanted, ends, pairs, limit_s=limit_s, nobody_s=nobody_s)
+
+
+async def hold_between(
+    opened: "OpenInput",
+    output: "Output",
     wanted: options.Loopback,
     ends: Ends,
     pairs: Pairs | None,
@@ -96,10 +93,8 @@ async def hold(
     what was measured until then comes back.
     """
     from codec.hello import make_hello
-    from receiver.output import open_output
     from receiver.receiver import Receiver
     from runtime.view import View
-    from sender.capture import open_input
     from transport.meet import connect_in_process
     from transport.peer import Peer
 
@@ -111,47 +106,38 @@ async def hold(
             setup_bytes = sending_peer.stats().sent_bytes
         watch.on_frame(index, ticks, captured_s, picture)
 
-    with open_input(
-        wanted.input.spec, realtime=not wanted.input.fast, repeat_s=wanted.input.repeat_s
-    ) as opened:
-        hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
-        receiver = Receiver(
-            ends.talker,
-            ends.motion_format,
-            hello=hello,
-            output=open_output(wanted.output),
-            on_shown=watch.on_shown,
-            on_source=watch.on_source,
-            view=View(**asdict(wanted.view)),
-            residual=ends.residual,
-            remembered=remembered(wanted.remember),
-        )
-        sender = make_sender(
-            ends, opened, wanted.input, hello=hello, on_frame=on_frame, remember=wanted.remember
-        )
-        receiving_peer = Peer(
-            on_motion=receiver.on_motion, on_control=receiver.on_control, on_closed=receiver.on_closed
-        )
-        sending_peer = Peer(
-            on_motion=lambda data: None, on_control=sender.on_control, on_closed=sender.on_closed
-        )
-        relay = None if wanted.line is None else line.make_relay(wanted.line)
-        meter, began_s = Meter(), time.monotonic()
-        follower = asyncio.create_task(_follow(watch, sender, limit_s, nobody_s))
-        try:
-            await connect_in_process(sending_peer, receiving_peer, relay=relay, timeout_s=MEETING_LIMIT_S)
-            await both(sender.run(sending_peer), receiver.run(receiving_peer))
-        except asyncio.CancelledError:
-            interrupted = True
-        finally:
-            follower.cancel()
-            receiver.discard()
-            cost, seconds = meter.read(), time.monotonic() - began_s
-            await asyncio.gather(
-                follower, sending_peer.close(), receiving_peer.close(), return_exceptions=True
-            )
-            if relay is not None:
-                relay.close()
+    hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
+    receiver = Receiver(
+        ends.talker,
+        ends.motion_format,
+        hello=hello,
+        output=output,
+        on_shown=watch.on_shown,
+        on_source=watch.on_source,
+        view=View(**asdict(wanted.view)),
+        residual=ends.residual,
+        remembered=remembered(wanted.remember),
+    )
+    sender = make_sender(ends, opened, wanted.input, hello=hello, on_frame=on_frame, remember=wanted.remember)
+    receiving_peer = Peer(
+        on_motion=receiver.on_motion, on_control=receiver.on_control, on_closed=receiver.on_closed
+    )
+    sending_peer = Peer(on_motion=lambda data: None, on_control=sender.on_control, on_closed=sender.on_closed)
+    relay = None if wanted.line is None else line.make_relay(wanted.line)
+    meter, began_s = Meter(), time.monotonic()
+    follower = asyncio.create_task(_follow(watch, sender, limit_s, nobody_s))
+    try:
+        await connect_in_process(sending_peer, receiving_peer, relay=relay, timeout_s=MEETING_LIMIT_S)
+        await both(sender.run(sending_peer), receiver.run(receiving_peer))
+    except asyncio.CancelledError:
+        interrupted = True
+    finally:
+        follower.cancel()
+        receiver.discard()
+        cost, seconds = meter.read(), time.monotonic() - began_s
+        await asyncio.gather(follower, sending_peer.close(), receiving_peer.close(), return_exceptions=True)
+        if relay is not None:
+            relay.close()
     return Held(
         watch=watch,
         sent=sender.stats,
@@ -210,125 +196,3 @@ async def _follow(watch: Watch, sender: "Sender", limit_s: float | None, nobody_
             if over or nobody:
                 sender.stop()
             await asyncio.sleep(WATCH_PERIOD_S)
-
-
-def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, Any]:
-    """Return MEASURES.md's figures of a loopback call, but for the pictures'; `why` has a reason for each null.
-
-    `payload_bytes_per_frame` and `motion_kbps` are motion packets with their headers; `payload_kbps` counts the source
-    picture (`source_bytes`) too, spread over five minutes. Wire rates are all IP-level bytes of the call over its
-    whole time, meeting and source picture included; `setup_bytes` says how many of the forward ones came before the
-    first motion; `lost_share_...` are of each direction's packets on an impaired line. As fast as it goes, a frame's
-    time is the clip's: rates of motion and payload are what they are when it plays, there is no latency, and
-    `fresh_fps` is how fast pictures were drawn.
-    """
-    watch, sent, received = held.watch, held.sent, held.received
-    talked_s = watch.seconds
-    motion_kbps = sent.payload_bytes * 8 / talked_s / 1000 if talked_s > 0 else None
-    fresh_fps = received.frames_fresh / talked_s if talked_s > 0 else None
-    if wanted.input.fast:
-        fresh_fps = (received.frames_fresh - 1) / received.shown_s if received.shown_s > 0 else None
-    source_kbps = sent.source_bytes * 8 / SOURCE_SPREAD_S / 1000
-    figures: dict[str, Any] = {
-        "frames_in": sent.frames_in,
-        "frames_sent": sent.frames_sent,
-        "frames_dropped": sent.frames_dropped,
-        "frames_without_face": sent.no_face_frames,
-        "frames_fresh": received.frames_fresh,
-        "frames_interpolated": received.frames_interpolated,
-        "frames_extrapolated": received.frames_extrapolated,
-        "frames_late": received.frames_late,
-        "frames_skipped": received.frames_skipped,
-        "frames_unwritten": received.frames_unwritten,
-        "fresh_fps": fresh_fps,
-        "fresh_share": received.frames_fresh / sent.frames_in if sent.frames_in else None,
-        "longest_gap_ms": received.longest_gap_ms,
-        "payload_bytes_per_frame": sent.payload_bytes / sent.frames_sent if sent.frames_sent else None,
-        "motion_kbps": motion_kbps,
-        "payload_kbps": None if motion_kbps is None else motion_kbps + source_kbps,
-        "source_bytes": sent.source_bytes,
-        **rate_figures(sent),
-        **mirror_figures(sent),
-        "wire_kbps_forward": held.wire.sent_bytes * 8 / held.seconds / 1000,
-        "wire_kbps_back": held.wire.received_bytes * 8 / held.seconds / 1000,
-        "setup_bytes": held.setup_bytes,
-        "lost_share_forward": None if held.relay is None else held.relay.forward.lost_share,
-        "lost_share_back": None if held.relay is None else held.relay.back.lost_share,
-        "latency_ms_p50": watch.latency_ms("median"),
-        "latency_ms_p95": watch.latency_ms("p95"),
-        "cpu_cores": held.cost.cpu_cores,
-        "rss_mb": held.cost.rss_mb,
-        "seconds": held.seconds,
-        "engine": ends.talker.graphs.engine,
-        "profile": ends.profile.name,
-        "mode": sent.mode,
-        "output": None if wanted.output == "none" else wanted.output,
-    }
-    no_latency = "the clip was sent as fast as it goes" if wanted.input.fast else "no frame was shown"
-    reasons = {
-        "fresh_fps": "fewer than two frames came through",
-        "fresh_share": "no frame was captured in the call",
-        "longest_gap_ms": "fewer than two pictures were shown",
-        "payload_bytes_per_frame": "no frame was sent",
-        "motion_kbps": "fewer than two frames were sent",
-        "payload_kbps": "fewer than two frames were sent",
-        "lost_share_forward": "the line was not impaired",
-        "lost_share_back": "the line was not impaired",
-        "latency_ms_p50": no_latency,
-        "latency_ms_p95": no_latency,
-        "mode": "the call ended before the peers had met",
-        "mode_shares": "no frame was coded",
-        **dict.fromkeys(
-            ("rate_believed_kbps", "rate_changes", "rate_decisions"),
-            "the clip was sent as fast as it goes" if wanted.input.fast else "no motion could be sent",
-        ),
-        **dict.fromkeys(mirror_figures(sent), "the source picture is not the camera's, so no mirror looked"),
-        "mirror_distance": "the mirror has not looked",
-        "mirror_face_distance": "the mirror has not looked",
-        "output": "none was to be written",
-    }
-    return figures | {"why": {key: why for key, why in reasons.items() if figures[key] is None}}
-
-
-def rate_figures(sent: "SenderStats") -> dict[str, Any]:
-    """Return how frames were coded, and what was decided for the line: the newest decisions, and how often they
-    changed; None where there were none."""
-    coded, rate = sum(sent.frames_by_mode.values()), sent.rate
-    return {
-        "frames_left_out": sent.frames_left_out,
-        "mode_shares": {mode: frames / coded for mode, frames in sent.frames_by_mode.items()} or None,
-        "rate_believed_kbps": None if rate is None else rate.believed_bps / 1000,
-        "rate_changes": None if rate is None else rate.changes,
-        "rate_decisions": None if rate is None else rate.decisions,
-    }
-
-
-def mirror_figures(sent: "SenderStats") -> dict[str, Any]:
-    """Return what the sender's mirror saw and did; None everywhere where there was none."""
-    mirror = sent.mirror
-    return {
-        "mirror_looks": None if mirror is None else mirror.looks,
-        "mirror_skipped": None if mirror is None else mirror.skipped,
-        "mirror_distance": None if mirror is None else mirror.distance,
-        "mirror_face_distance": None if mirror is None else mirror.face,
-        "repairs": None if mirror is None else mirror.repairs,
-        "residual_repairs": None if mirror is None else mirror.corrections,
-        "pictures_returned_to": None if mirror is None else mirror.returns,
-        "gallery_pictures": None if mirror is None else mirror.added,
-    }
-
-
-def all_figures(call: Mapping[str, Any], pictures: Mapping[str, Any]) -> dict[str, Any]:
-    """Put a call's figures and its pictures' together, and the reasons for what neither could measure."""
-    return {**call, **pictures, "why": {**call["why"], **pictures["why"]}}
-
-
-def picture_figures(watch: Watch, pairs: Pairs | None) -> dict[str, Any]:
-    """Return how far the redrawn pictures, and the frozen source, are from the originals."""
-    if pairs is None:
-        return quality.not_measured("it was not asked for, or the head is seen otherwise than it is")
-    if watch.source is None:
-        return quality.not_measured("no picture was shown")
-    with tempfile.TemporaryDirectory(prefix="visavis-") as folder:
-        films = pairs.write(Path(folder), source=watch.source, frame_rate=watch.frame_rate)
-        return quality.not_measured("no picture was shown") if films is None else quality.compare(films)

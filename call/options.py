@@ -99,26 +99,26 @@ class Loopback:
 
 @dataclass(frozen=True)
 class Send:
-    """One direction, this end sending. `connect` and `token` are what the receiver printed; `remember` begins with the
+    """One direction, this end sending. `connect` and `code` are what the receiver printed; `remember` begins with the
     last call's source picture where that still fits."""
 
     input: Input
     engine: Engine
     ice: Ice
     connect: str
-    token: str
+    code: str
     remember: bool = False
 
 
 @dataclass(frozen=True)
 class Receive:
-    """One direction, this end receiving. `listen` is HOST:PORT; a token is made, and a file named, where none is
+    """One direction, this end receiving. `listen` is HOST:PORT; a code is made, and a file named, where none is
     given."""
 
     engine: Engine
     ice: Ice
     listen: str
-    token: str | None
+    code: str | None
     output: str | None
     wait_s: float | None
     view: View = View()
@@ -181,7 +181,8 @@ class Call:
     `way` is how the sides meet. `headless` holds it without a page; then `audio` is a file to be heard (None: silence),
     `output` takes the other's face, `seconds` ends the call so long after it began. `yes` agrees beforehand to what a
     person is asked otherwise, but for a foreign picture, which `takes_foreign` does. `browser` opens the page.
-    `remember` keeps the other's source pictures for the next call.
+    `remember` keeps the other's source pictures for the next call. `name` is shown to the other side; `thrifty` keeps
+    both directions under 30 kbit/s.
     """
 
     input: Input
@@ -196,3 +197,5 @@ class Call:
     takes_foreign: bool = False
     browser: bool = True
     remember: bool = False
+    name: str = ""
+    thrifty: bool = False

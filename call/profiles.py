@@ -13,6 +13,11 @@ from call.options import Engine
 
 # GMAC: billions of multiplications and additions.
 TITLE = "Profiles (source picture, camera frame, shown frame: GMAC each; LPIPS: of the face, over the frozen picture's)"
+# What it takes besides is said by each command's --help and, for data, in the README.
+NOT_BUILT = (
+    "not built: no weights yet. Train it with visavis train --profile {name} --data FOLDER, "
+    "then visavis models build {name}"
+)
 COLUMNS = ("profile", "px", "K", "M par.", "source", "camera", "shown", "LPIPS", "graphs")
 
 
@@ -26,6 +31,9 @@ def list_all(*, as_json: bool) -> None:
         console.print_json(rows)
         return
     console.print_table(TITLE, COLUMNS, [_cells(row) for row in rows])
+    for row in rows:
+        if "why" in row:
+            console.output.print(f"– {row['profile']}: {row['why']}", markup=False)
 
 
 def _row(name: str) -> dict[str, Any]:
@@ -42,7 +50,7 @@ def _row(name: str) -> dict[str, Any]:
         if outline.cost is not None:
             row |= asdict(outline.cost)
         if not outline.built:
-            return row | {"why": "not built: no weights yet"}
+            return row | {"why": NOT_BUILT.format(name=name)}
         profile = load_profile(name)
     except ProfileError as error:
         return {"profile": name, "why": str(error)}

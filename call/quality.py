@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+from call.installed import how_to_add
 from call.pairs import PairedFilms
 
 # A sample of a film's frames, evenly spread, gives its mean; `visavis bench quality` is the thorough one.
@@ -51,5 +52,5 @@ def _why(complaint: str) -> str:
     last = lines[-1] if lines else "the bench ended without a word"
     if last.startswith("ModuleNotFoundError"):
         missing = last.rpartition(" ")[2].strip("'\"")
-        return f"{missing} is not installed: make install-dev"
+        return f"{missing} is not installed: {how_to_add('dev')}"
     return last

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from call import console, options
 from call.address import Address, address_to_tell, parse_address
 from call.ends import Ends, ice_servers, load_ends, remembered
+from call.ways import way_out
 
 if TYPE_CHECKING:
+    from receiver.output import Output
     from receiver.receiver import Receiver
     from receiver.stats import ReceiverStats
     from transport.peer import WireStats
@@ -18,21 +20,24 @@ WATCH_PERIOD_S = 0.1
 
 @dataclass(frozen=True)
 class Received:
-    """A call that was received, and whether Ctrl-C ended it or something went wrong after the first picture; `output`
-    is where its pictures are."""
+    """A call that was received, and whether Ctrl-C ended it or something went wrong after the first picture."""
 
     stats: "ReceiverStats"
     wire: "WireStats"
-    output: str
     interrupted: bool
     failure: Exception | None
 
 
 def run(wanted: options.Receive, *, as_json: bool) -> None:
     """Wait, receive until either side ends the call, then print the figures."""
-    ends = load_ends(wanted.engine)
-    received = asyncio.run(_receive(wanted, ends))
-    figures = _figures(received)
+    from receiver.output import unnamed_output
+
+    asked = parse_address(wanted.listen)
+    named = unnamed_output() if wanted.output is None else wanted.output
+    with way_out(named) as output:
+        ends = load_ends(wanted.engine)
+        received = asyncio.run(_receive(output, asked, wanted, ends))
+    figures = _figures(received, named)
     if as_json:
         console.print_json(figures)
     elif received.stats.frames_fresh or not received.interrupted:
@@ -43,20 +48,18 @@ def run(wanted: options.Receive, *, as_json: bool) -> None:
         raise KeyboardInterrupt
 
 
-async def _receive(wanted: options.Receive, ends: Ends) -> Received:
+async def _receive(output: "Output", asked: Address, wanted: options.Receive, ends: Ends) -> Received:
     from receiver.errors import OtherSideError
-    from receiver.output import open_output, unnamed_output
     from receiver.receiver import Receiver
     from receiver.session import make_hello, receive
     from runtime.view import View
 
-    asked, interrupted, failure = parse_address(wanted.listen), False, None
-    output = unnamed_output() if wanted.output is None else wanted.output
+    interrupted, failure = False, None
     receiver = Receiver(
         ends.talker,
         ends.motion_format,
         hello=make_hello(ends.profile, ends.motion_format),
-        output=open_output(output),
+        output=output,
         on_notice=console.say,
         view=View(**asdict(wanted.view)),
         residual=ends.residual,
@@ -69,10 +72,10 @@ async def _receive(wanted: options.Receive, ends: Ends) -> Received:
             receiver,
             host=asked.host,
             port=asked.port,
-            token=wanted.token,
+            code=wanted.code,
             ice_servers=ice_servers(wanted.ice),
             wait_s=wanted.wait_s,
-            on_listening=lambda bound, token: _invite(asked, parse_address(bound), token),
+            on_listening=lambda bound, code: _invite(asked, parse_address(bound), code),
             on_end=wires.append,
         )
     except asyncio.CancelledError:
@@ -85,14 +88,14 @@ async def _receive(wanted: options.Receive, ends: Ends) -> Received:
         follower.cancel()
         await asyncio.gather(follower, return_exceptions=True)
     stats = receiver.stats()
-    return Received(stats, wires[-1], output, interrupted, failure)
+    return Received(stats, wires[-1], interrupted, failure)
 
 
-def _invite(asked: Address, bound: Address, token: str) -> None:
+def _invite(asked: Address, bound: Address, code: str) -> None:
     """Print the line to type on the other machine."""
     told = address_to_tell(Address(asked.host, bound.port))
     console.say(f"Waiting at {told}. On the other side, type:")
-    console.say(f"  visavis send camera --connect {told} --token {token}")
+    console.say(f"  visavis send camera --connect {told} --code {code}")
 
 
 async def _follow(receiver: "Receiver") -> None:
@@ -108,7 +111,7 @@ async def _follow(receiver: "Receiver") -> None:
             await asyncio.sleep(WATCH_PERIOD_S)
 
 
-def _figures(received: Received) -> dict[str, Any]:
+def _figures(received: Received, output: str) -> dict[str, Any]:
     stats, wire, shown_s = received.stats, received.wire, received.stats.shown_s
     figures: dict[str, Any] = {
         "frames_fresh": stats.frames_fresh,
@@ -124,7 +127,7 @@ def _figures(received: Received) -> dict[str, Any]:
         "wire_bytes_forward": wire.received_bytes,
         "wire_bytes_back": wire.sent_bytes,
         "seconds": shown_s,
-        "output": None if received.output == "none" or not stats.frames_fresh else received.output,
+        "output": None if output == "none" or not stats.frames_fresh else output,
         "ended": stats.ended,
     }
     reasons = {

@@ -14,21 +14,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from receiver.output import Picture, VideoFile
+from receiver.marks import fit, mark
+from receiver.output import Picture
 from receiver.timeline import Timeline
+from receiver.video_file import VideoFile
 from receiver.writer import Writer
 
 if TYPE_CHECKING:
     from receiver.playout import Shown
 
 MARK = "REDRAWN BY VISAVIS, RECORDED"
-MARK_HEIGHT = 1 / 32  # of the picture's
-MARGIN = 1 / 48
+FILMED_MARK = "RECORDED WITH VISAVIS"
 
 
 class CallRecorder:
@@ -45,6 +45,7 @@ class CallRecorder:
         self._writer: Writer | None = None
         self._path = Path()
         self._timeline = Timeline()
+        self._size: tuple[int, int] | None = None  # height and width of all, as the first one has them
 
     def start(self) -> str:
         """Begin a file and return its name. Raises OutputError where it cannot be written."""
@@ -54,7 +55,7 @@ class CallRecorder:
             folder.mkdir(parents=True, exist_ok=True)
         writer = Writer(VideoFile(path, sound=True), on_error=self._tell)
         with self._lock:
-            self._writer, self._path, self._timeline = writer, path, Timeline()
+            self._writer, self._path, self._timeline, self._size = writer, path, Timeline(), None
         return str(path)
 
     def stop(self, on_saved: Callable[[str], None]) -> None:
@@ -69,14 +70,27 @@ class CallRecorder:
         """Record a picture that is shown at `at_s` (monotonic seconds)."""
         with self._lock:
             if self._writer is not None:
-                self._writer.put(mark(picture), self._timeline.stamp_s(shown, at_s))
+                self._writer.put(mark(self._fitted(picture), MARK), self._timeline.stamp_s(shown, at_s))
+
+    def film(self, picture: Picture, at_s: float) -> None:
+        """Record a picture of ordinary video that is shown at `at_s` (monotonic seconds)."""
+        with self._lock:
+            if self._writer is not None:
+                marked = mark(self._fitted(picture), FILMED_MARK)
+                self._writer.put(marked, self._timeline.pass_s(at_s))
 
     def hear(self, samples: npt.NDArray[np.int16], ticks: float | None) -> None:
         """Record 20 ms of sound, captured from `ticks` on; None where that is not known."""
         with self._lock:
+            if ticks is not None:
+                self._timeline.begin(ticks)
             at_s = None if ticks is None else self._timeline.place_s(ticks)
             if self._writer is not None and at_s is not None:
                 self._writer.put_sound(samples, at_s)
+
+    def _fitted(self, picture: Picture) -> Picture:
+        self._size = self._size or (picture.shape[0], picture.shape[1])
+        return fit(picture, *self._size)
 
     def _complete(self, writer: Writer, path: Path, on_saved: Callable[[str], None]) -> None:
         try:
@@ -91,16 +105,3 @@ class CallRecorder:
         if error is not self._told:  # what failed while it was written fails once more at the end
             self._told = error
             self._on_error(error)
-
-
-def mark(picture: Picture) -> Picture:
-    """Return the picture (HxWx3) with words on its lower edge that say what it is."""
-    marked = picture.copy()
-    height = picture.shape[0]
-    scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, max(round(height * MARK_HEIGHT), 6))
-    left = round(height * MARGIN)
-    # White with a dark rim, to be read on any background.
-    for shift, colour in ((-1, 0), (1, 0), (0, 255)):
-        place = left + shift, height - left + shift
-        cv2.putText(marked, MARK, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (colour,) * 3, 1, cv2.LINE_AA)
-    return marked

@@ -41,6 +41,7 @@ class Screen:
         self.listeners: list[Callable[[Shown, Picture, float], None]] = []
         # And the own frames, with their number and when they were captured; called on the motion thread.
         self.watchers: list[Callable[[int, float], None]] = []
+        self.films = False  # the other side's ordinary video is what is seen
         self._page: Page | None = None
         self._preview_s = 0.0
         self._began_s: float | None = None
@@ -69,6 +70,8 @@ class Screen:
             self._began_s = time.monotonic()
         if state.phase in ("ended", "failed"):
             self._ended_s = self._ended_s or time.monotonic()
+        if not self._may_film():
+            self.films = False
         if self._page is not None:
             self._page.show(state)
 
@@ -76,8 +79,19 @@ class Screen:
         """Show the other's face."""
         for listener in self.listeners:
             listener(shown, picture, at_s)
-        if self._page is not None:
+        if self._page is not None and not self.films:
             self._page.picture(picture)
+
+    def on_filmed(self, picture: Picture) -> bool:
+        """Show a picture of the other side's ordinary video; False where that has ended meanwhile."""
+        self.films = self._may_film()
+        if self._page is not None and self.films:
+            self._page.picture(picture, redrawn=False)
+        return self.films
+
+    def _may_film(self) -> bool:
+        state = self.state
+        return state is not None and state.their_ordinary_video and state.their_camera_on
 
     def on_preview(self, picture: Picture) -> None:
         """Show the own source picture."""
@@ -88,6 +102,10 @@ class Screen:
         """Show the own picture, now and then."""
         for watcher in self.watchers:
             watcher(index, captured_s)
+        self.on_own(picture, captured_s)
+
+    def on_own(self, picture: Picture, captured_s: float) -> None:
+        """Show the own picture as the other side gets it, now and then."""
         if self._page is not None and captured_s - self._preview_s >= PREVIEW_S:
             self._preview_s = captured_s
             self._page.preview(picture)

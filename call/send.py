@@ -5,11 +5,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from call import console, options
-from call.address import parse_address
+from call.address import Address, parse_address
 from call.ends import Ends, ice_servers, load_ends, make_sender
+from call.ways import way_in
 
 if TYPE_CHECKING:
-    from sender.sender import Sender, SenderStats
+    from sender.capture import Input as OpenInput
+    from sender.sender import Sender
+    from sender.stats import SenderStats
     from transport.peer import WireStats
 
 CONNECT_TIMEOUT_S = 20.0
@@ -18,9 +21,11 @@ WATCH_PERIOD_S = 0.1
 
 def run(wanted: options.Send, *, as_json: bool) -> None:
     """Send until the input ends, the other side leaves, or Ctrl-C; then print the figures."""
-    ends = load_ends(wanted.engine)
-    began_s = time.monotonic()
-    sent, wire, interrupted = asyncio.run(_send(wanted, ends))
+    address = parse_address(wanted.connect)
+    with way_in(wanted.input) as opened:
+        ends = load_ends(wanted.engine)
+        began_s = time.monotonic()
+        sent, wire, interrupted = asyncio.run(_send(opened, address, wanted, ends))
     figures = _figures(sent, wire, time.monotonic() - began_s)
     if as_json:
         console.print_json(figures)
@@ -30,36 +35,34 @@ def run(wanted: options.Send, *, as_json: bool) -> None:
         raise KeyboardInterrupt
 
 
-async def _send(wanted: options.Send, ends: Ends) -> "tuple[SenderStats, WireStats, bool]":
+async def _send(
+    opened: "OpenInput", address: Address, wanted: options.Send, ends: Ends
+) -> "tuple[SenderStats, WireStats, bool]":
     from codec.hello import make_hello
-    from sender.capture import open_input
     from transport.peer import Peer
     from transport.signalling import offer
 
     interrupted = False
-    with open_input(
-        wanted.input.spec, realtime=not wanted.input.fast, repeat_s=wanted.input.repeat_s
-    ) as opened:
-        hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
-        sender = make_sender(ends, opened, wanted.input, hello=hello, remember=wanted.remember)
-        peer = Peer(
-            ice_servers=ice_servers(wanted.ice),
-            on_motion=lambda data: None,
-            on_control=sender.on_control,
-            on_closed=sender.on_closed,
-        )
-        follower = asyncio.create_task(_follow(sender))
-        try:
-            # The source picture is chosen first: an input without a face must not ring at anybody's door.
-            await sender.prepare()
-            await offer(str(parse_address(wanted.connect)), wanted.token, peer)
-            await peer.connected(CONNECT_TIMEOUT_S)
-            await sender.run(peer)
-        except asyncio.CancelledError:
-            interrupted = True
-        finally:
-            follower.cancel()
-            await asyncio.gather(follower, peer.close(), return_exceptions=True)
+    hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
+    sender = make_sender(ends, opened, wanted.input, hello=hello, remember=wanted.remember)
+    peer = Peer(
+        ice_servers=ice_servers(wanted.ice),
+        on_motion=lambda data: None,
+        on_control=sender.on_control,
+        on_closed=sender.on_closed,
+    )
+    follower = asyncio.create_task(_follow(sender))
+    try:
+        # The source picture is chosen first: an input without a face must not ring at anybody's door.
+        await sender.prepare()
+        await offer(str(address), wanted.code, peer)
+        await peer.connected(CONNECT_TIMEOUT_S)
+        await sender.run(peer)
+    except asyncio.CancelledError:
+        interrupted = True
+    finally:
+        follower.cancel()
+        await asyncio.gather(follower, peer.close(), return_exceptions=True)
     return sender.stats, peer.stats(), interrupted
 
 

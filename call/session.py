@@ -1,26 +1,31 @@
 """The two-party call as one person has it: from the first look at the own picture to the last goodbye.
 
-Consent, meeting, ringing, talking, and finding back after a lost line, over and over, while both sides want it. What is
-said meanwhile is `call.talk`'s. Everything happens on one event loop. Knows no page, no camera and no address.
+Consent, meeting and ringing, then the call, until either side ends it. The side that invites goes on waiting where
+somebody came who cannot or shall not be let in, and where the other side was started anew there is a new call on the
+same page. What happens in a call is `call.encounter`'s. Everything happens on one event loop. Knows no page, no camera
+and no address.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from call.consent import Consent
 from call.duplex import Duplex
+from call.encounter import Encounter, Newcomer
 from call.errors import CallError, explain
 from call.keeper import Keeper
-from call.link import Link, MakePeer, first_link, next_link
-from call.ringing import DECLINED, Manners, Ringing
-from call.state import CallState, Invitation
-from call.talk import Recorder, Sound, Talk
-from codec.commitment import SafetyCommit, SafetyReveal
-from codec.control import Goodbye, Hello, Message
-from codec.conversation import Accept, Decline, Ring
+from call.link import MakePeer, first_link
+from call.ringing import Manners, NotWantedError
+from call.state import CallState, Figures, Invitation
+from call.talk import Recorder, Sound
+from call.video import VideoLink
+from codec.hello import Hello, HelloMismatch
+from transport.errors import TransportError
+from transport.guests import NewCodeError
 
 if TYPE_CHECKING:
     from receiver.receiver import Receiver
@@ -28,26 +33,37 @@ if TYPE_CHECKING:
     from sender.sender import Sender
     from transport.meeting import Meeting
 
-# In a call something comes every quarter of a second, at the least: this silence is a line that is lost. Where motions
-# go out, which the other side reports on and acknowledges, a shorter one says it as surely.
-SILENCE_S = 2.0
-UNHEARD_S = 1.5
-LOOK_S = 0.1
-# What the other side, which has begun a moment earlier, may say before this side has begun: its source picture.
-MOST_EARLY = 400
-
 CONSENT = "This is the picture of you that the other side will see. Send it?"
+ANEW = "The other side was started anew, or somebody else has come: this is another call."
+CONSENT_ANEW = f"{ANEW} This is the picture of you that will be seen. Send it?"
+WAITING = "Waiting for the other side."
+DECLINED = "The call was declined."
+NOT_LET_IN = "Somebody came and could not be let in: {why}"
+NEW_CODE = "Who was declined knows the code, so there is a new one."
+# Between two that came and could not be let in.
+PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0
 
 Notify = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Media:
+    """What a call is held with beside its faces, where there is any of it; made anew for each call."""
+
+    sound: Sound | None = None
+    video: VideoLink | None = None
+    recorder: Recorder | None = None
+
+
 class Session:
-    """One call. `run` it; a page and tests ask of it what `call.state.Wishes` says.
+    """One call, and the next one with a side that was started anew. `run` it; a page and tests ask of it what
+    `call.state.Wishes` says.
 
     Parameters
     ----------
     make_sender, make_receiver
-        Make the two ends; each is given where to tell the person something, from any thread.
+        Make the two ends of a call; each is given where to tell the person something, from any thread, and the sender
+        whether its camera is to be on. With the sender comes why its camera could not be had: then it begins without.
     make_peer
         Makes each connection's peer, always with the same certificate.
     on_state
@@ -57,14 +73,15 @@ class Session:
     on_notice
         Called on the event loop with each sentence for the person; the state has the newest of them.
     invitation
-        Says, once the meeting is open, what the other side needs; None where there is nothing to pass on.
+        Says, once the meeting is open, what the other side needs; None where there is nothing to pass on, and nobody
+        to wait for who was not called.
     """
 
     def __init__(
         self,
         meeting: Meeting,
         *,
-        make_sender: Callable[[Notify], Sender],
+        make_sender: Callable[[Notify, bool], tuple[Sender, str | None]],
         make_receiver: Callable[[Notify], Receiver],
         make_peer: MakePeer,
         manners: Manners,
@@ -73,33 +90,24 @@ class Session:
         on_notice: Notify | None = None,
         invitation: Callable[[], Invitation | None] = lambda: None,
     ) -> None:
-        self.reconnects = 0
-        self.longest_outage_s = 0.0
         self._loop = asyncio.get_running_loop()
         self._meeting = meeting
+        self._make_sender = make_sender
+        self._make_receiver = make_receiver
         self._make_peer = make_peer
         self._manners = manners
-        self._on_preview = on_preview
         self._invitation = invitation
-        self._keeper = keeper = Keeper(
+        self._keeper = Keeper(
             CallState("connecting", "Getting ready."),
             on_state=on_state,
             on_notice=on_notice,
             asks=manners.asks,
         )
-        self.duplex = Duplex(
-            make_sender(keeper.notice), make_receiver(keeper.notice), on_input_lost=self._lose_input
-        )
-        self._talk = talk = Talk(keeper, self.duplex, foreign=manners.foreign, on_fault=self._fail)
-        self.mute, self.camera, self.turn = talk.mute, talk.camera, talk.turn
-        self.new_source, self.repair, self.limit = talk.new_source, talk.repair, talk.limit
-        self.record, self.say, self.ordinary_video = talk.record, talk.say, talk.ordinary_video
-        self._link: Link | None = None
-        self._beside: list[asyncio.Task[None]] = []
-        self._ends: asyncio.Task[None] | None = None  # the call proper, once it has begun
-        self._talking = False
-        self._early: deque[tuple[Message, bytes]] = deque(maxlen=MOST_EARLY)
-        self._ringing = Ringing(keeper, manners, learn=talk.take_conditions)
+        self._make_media: Callable[[Duplex], Media] = lambda duplex: Media()
+        self._consent = Consent(self._keeper, manners, on_preview=on_preview, on_lost=self._lose_input)
+        self.held: Encounter | None = None  # the newest call that began
+        self.duplex = self._make_duplex()
+        self._encounter = self._meet_anew()
         self._over = asyncio.Event()
         self._ending = "The call has ended."
         self._reason = ""  # what the other side is told
@@ -110,13 +118,19 @@ class Session:
         """The call as it is now."""
         return self._keeper.state
 
+    @property
+    def newest(self) -> Encounter:
+        """The newest call that began, or the one that is waited for where none has."""
+        return self.held or self._encounter
+
     def notice(self, sentence: str) -> None:
         """Tell the person something; from any thread."""
         self._keeper.notice(sentence)
 
-    def use(self, *, sound: Sound | None = None, recorder: Recorder | None = None) -> None:
-        """Hold the call with these; before `run`."""
-        self._talk.sound, self._talk.recorder = sound, recorder
+    def use(self, make_media: Callable[[Duplex], Media]) -> None:
+        """Hold calls with what this makes for each of them; before `run`."""
+        self._make_media, self._media = make_media, make_media(self.duplex)
+        self._encounter = self._meet_anew()
 
     def agree(self, yes: bool) -> None:
         """See `Wishes.agree`."""
@@ -158,149 +172,127 @@ class Session:
     async def _course(self) -> None:
         await self._meeting.open()
         self._keeper.change(invitation=self._invitation())
-        await self._show_picture_first()
-        self._keeper.change(phase="waiting", sentence="Waiting for the other side.")
-        self._link, theirs = await first_link(self._meeting, self._make_link, on_met=self._met)
-        self._talk.greet(self._link)
-        self._link.trust()
-        if not await self._ringing.agree(self._link, self._talk.ring()):
-            self._end(DECLINED)
-            return
-        self._keeper.change(phase="connected", sentence="The call is on.", invitation=None)
-        self._talk.go_on()
-        self._ends = ends = self._loop.create_task(self.duplex.run(theirs))
-        self._beside = beside = [self._loop.create_task(self._watch(theirs))]
-        if self._talk.sound is not None:
-            beside.append(self._loop.create_task(self._talk.sound.run()))
-        try:
-            await self.duplex.begun.wait()
-            self._catch_up()
-            await asyncio.wait({ends, *beside}, return_when=asyncio.FIRST_COMPLETED)
-            if self._over.is_set():
+        await self._consent.ask(self.duplex.sender, CONSENT)
+        newcomer: Newcomer | None = None
+        while (theirs := await self._let_somebody_in(newcomer)) is not None:
+            self.held = self._encounter
+            newcomer = await self._encounter.hold(theirs)
+            if newcomer is None:
+                if not self._over.is_set():
+                    self._ending, self._reason = "The input has ended.", "the input has ended"
                 return
-            for task in beside:
-                if task.done():
-                    task.result()
-            self._ending, self._reason = "The input has ended.", "the input has ended"
-        finally:
-            for task in beside:
-                task.cancel()
-            self.duplex.stop()
-            # Not `gather`: what is cancelled meanwhile must not cancel the ends in the middle of their own.
-            await asyncio.wait({ends, *beside})
-        ends.result()
+            await self._begin_again(newcomer)
 
-    async def _show_picture_first(self) -> None:
-        """Let nothing leave before the person has seen what it is."""
-        sender = self.duplex.sender
+    async def _let_somebody_in(self, newcomer: Newcomer | None) -> Hello | None:
+        """Wait until somebody is let in, and return what that side says; None where the call is over. `newcomer` is
+        there already."""
+        told, pause_s = "", PAUSE_S
         while True:
-            await sender.prepare()
-            if sender.source is None:
-                raise CallError("The input has ended before a picture was chosen.")
-            if self._on_preview is not None:
-                self._on_preview(sender.source.picture)
-            if self._manners.sends_picture:
-                return
-            if not self._manners.asks:
-                raise CallError("Nobody is here to agree to the picture that would be sent.")
-            if await self._keeper.ask("consent", CONSENT):
-                return
-            sender.forget_source()
+            try:
+                link, theirs = newcomer or await self._wait()
+                self._encounter.greet(link)
+                if newcomer is not None:
+                    await self._consent.ask(self.duplex.sender, CONSENT_ANEW)
+                if await self._encounter.let_in():
+                    self._meeting.admit()
+                    return theirs
+                why, declined = DECLINED, True
+            except (CallError, TransportError, HelloMismatch) as error:
+                if self._invitation() is None and not isinstance(error, NotWantedError):
+                    raise
+                why, declined = explain(error), False
+                if self._invitation() is not None and not isinstance(error, NewCodeError):
+                    why = NOT_LET_IN.format(why=why)
+            if self._invitation() is None:
+                self._end(why)
+                return None
+            newcomer = None
+            await self._encounter.leave("")
+            self._meeting.reopen(new_code=declined)
+            if why != told:
+                told, pause_s = why, PAUSE_S
+                self._keeper.notice(NEW_CODE if declined else why)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            self._encounter = self._meet_anew()
+
+    async def _wait(self) -> Newcomer:
+        self._keeper.change(phase="waiting", sentence=WAITING, invitation=self._invitation())
+        return await first_link(self._meeting, self._encounter.make_link, on_met=self._met)
+
+    async def _begin_again(self, newcomer: Newcomer) -> None:
+        """Let go of the call that was held, and make everything for another one."""
+        self._keeper.change(phase="connecting", sentence=ANEW, invitation=None)
+        try:
+            await self._encounter.leave("")
+            self.duplex = self._make_duplex()
+            # The one that has come knows this side by what it was told when it came.
+            self._encounter = self._meet_anew(secret=self._encounter.secret)
+        except BaseException:
+            await newcomer[0].close()
+            raise
+
+    def _make_duplex(self) -> Duplex:
+        """Make both directions of a call, without a camera where it cannot be had."""
+        sender, fault = self._make_sender(self._keeper.notice, self.state.camera_on)
+        if fault is not None:
+            self._keeper.change(camera_on=False)
+            self._keeper.notice(fault)
+        duplex = Duplex(sender, self._make_receiver(self._keeper.notice), on_input_lost=self._lose_input)
+        self._media = self._make_media(duplex)
+        return duplex
+
+    def _meet_anew(self, *, secret: bytes | None = None) -> Encounter:
+        """Begin with an other side of which nothing is known; what the person has wished holds on."""
+        self._keeper.change(
+            safety_words=(),
+            their_muted=False,
+            their_camera_on=True,
+            their_picture_is_foreign=False,
+            their_recording=False,
+            their_ordinary_video=False,
+            # Who comes now may be somebody else, and is not shown the room unasked.
+            ordinary_video=False,
+            their_thrifty=False,
+            their_name="",
+            view=(0.0, 0.0),
+            figures=Figures(),
+            chat=(),
+        )
+        encounter = Encounter(
+            self._keeper,
+            self.duplex,
+            self._meeting,
+            make_peer=self._make_peer,
+            manners=self._manners,
+            invitation=self._invitation,
+            on_end=self._end,
+            on_fault=self._fail,
+            secret=secret,
+        )
+        talk, media = encounter.talk, self._media
+        talk.sound, talk.video, talk.recorder = media.sound, media.video, media.recorder
+        self.mute, self.camera, self.turn = talk.mute, talk.camera, talk.turn
+        self.new_source, self.repair, self.limit = talk.new_source, talk.repair, talk.limit
+        self.record, self.say, self.ordinary_video = talk.record, talk.say, talk.ordinary_video
+        self.thrifty = talk.thrifty
+        talk.resume()
+        return encounter
 
     def _met(self) -> None:
         self._keeper.change(phase="connecting", sentence="The other side is there; connecting.")
 
-    def _catch_up(self) -> None:
-        """Take what the other side has said since it began."""
-        self._talking = True
-        for message, data in self._early:
-            self._talk.take(message, data)
-        self._early.clear()
-
-    async def _watch(self, theirs: Hello) -> None:
-        """Follow the line: figures now and then, and another link when it is lost."""
-        knocked = self._loop.create_task(self._meeting.knocked())
-        motions, sent_s = 0, 0.0  # as many had gone out, the last of them then
-        try:
-            while True:
-                await asyncio.wait({knocked}, timeout=LOOK_S)
-                assert self._link is not None, "there is a link from the first on"
-                now_s, sent = self._loop.time(), self.duplex.line.stats().motion_sent
-                if sent != motions:
-                    motions, sent_s = sent, now_s
-                limit_s = UNHEARD_S if now_s - sent_s < UNHEARD_S else SILENCE_S
-                if self._link.silent_s > limit_s or knocked.done():
-                    await self._find_back(self._link, theirs, is_wanted=knocked.done())
-                    knocked.cancel()
-                    knocked = self._loop.create_task(self._meeting.knocked())
-                self._talk.measure()
-        finally:
-            knocked.cancel()
-
-    async def _find_back(self, old: Link, theirs: Hello, *, is_wanted: bool) -> None:
-        began_s = self._loop.time() - min(old.silent_s, SILENCE_S)
-        self._keeper.change(
-            phase="reconnecting", sentence="The line is lost. The call goes on as soon as it is back."
-        )
-        link = await next_link(self._meeting, self._make_link, old=old, known=theirs, is_wanted=is_wanted)
-        if link is not old:
-            self._link = link
-            self._talk.greet(link)
-            link.trust()
-            self._talk.go_on()
-            await old.close()
-        self.reconnects += 1
-        self.longest_outage_s = max(self.longest_outage_s, self._loop.time() - began_s)
-        self._keeper.change(phase="connected", sentence="The line is back, and the call goes on.")
-
     async def _leave(self, course: asyncio.Task[None]) -> None:
         """End everything; the other side is told first."""
-        for task in self._beside:  # nobody looks for a line that this side lets go
-            task.cancel()
-        if self._link is not None:
-            self._link.say(Goodbye(self._reason))
-            await self._link.peer.drain()
-        if self.state.recording is not None:
-            self.record(False)
-        self.duplex.stop()
-        if self._ends is not None:
-            await asyncio.wait({self._ends})
+        await self._encounter.leave(self._reason)
         course.cancel()
         await asyncio.gather(course, return_exceptions=True)
+        await self._consent.close()
         self.duplex.receiver.discard()
-        self.duplex.line.detach()
-        leaving = [self._meeting.close()]
-        if self._link is not None:
-            leaving.append(self._link.close())
-        await asyncio.gather(*leaving, return_exceptions=True)
-
-    def _make_link(self) -> Link:
-        return Link(
-            self._make_peer,
-            mine=self.duplex.hello,
-            sound=None if self._talk.sound is None else self._talk.sound.new_line(),
-            on_motion=self.duplex.on_motion,
-            on_message=self._take,
-        )
-
-    def _take(self, message: Message, data: bytes) -> None:
-        """Take a control message of the other side's."""
-        match message:
-            case Ring() | Accept():
-                self._ringing.take(message)
-            case Decline(reason):
-                self._end(_because("The other side has declined the call", reason))
-            case Goodbye(reason):
-                self._end(_because("The other side has ended the call", reason))
-            case SafetyCommit() | SafetyReveal():
-                self._talk.take(message, data)
-            case _ if self._talking:
-                self._talk.take(message, data)
-            case _:
-                self._early.append((message, data))
+        await asyncio.gather(self._meeting.close(), return_exceptions=True)
 
     def _lose_input(self, sentence: str) -> None:
-        self._talk.lose_input(sentence)
+        self._encounter.talk.lose_input(sentence)
 
     def _fail(self, error: Exception) -> None:
         """End the call as failed."""
@@ -311,7 +303,3 @@ class Session:
         if not self._over.is_set():
             self._ending = sentence
             self._over.set()
-
-
-def _because(sentence: str, reason: str) -> str:
-    return f"{sentence}: {reason.rstrip('.')}." if reason else f"{sentence}."

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from call.sound_clock import CaptureClock
-from codec.control import Clock
+from codec.time import Clock
 from receiver.lipsync import LipSync
 from receiver.playout import Shown
 from transport.sound import BLOCK_SAMPLES, RATE_BPS, SoundLine, SoundStats

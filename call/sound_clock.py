@@ -6,8 +6,7 @@ Sans-IO: when blocks were read goes in, times of samples come out. It knows no m
 import math
 from collections import deque
 
-from codec.control import Clock
-from codec.time import TICK_CYCLE, TICKS_PER_SECOND
+from codec.time import TICK_CYCLE, TICKS_PER_SECOND, Clock
 from transport.sound import BLOCK_SAMPLES
 from transport.sound_packet import SAMPLE_RATE, TIME_CYCLE
 

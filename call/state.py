@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+# What a thrifty call sends at most in each direction, kbit/s, sound included; some is left for what cannot be foreseen.
+THRIFTY_KBPS = 30.0
+THRIFTY_KEPT_KBPS = 28.0
+
 Phase = Literal[
     "consent",  # the own first source picture waits for its sender's yes
     "waiting",  # nobody there yet: the invitation is shown
@@ -61,8 +65,9 @@ class CallState:
 
     `sentence` says in words what `phase` means now, or what went wrong. `safety_words` are four words that both sides
     read aloud. `level` and `their_level` are loudness, 0 to 1. `view` is how the other head is turned (yaw, pitch in
-    degrees). `limit_kbps` is the slider, None without a limit. `their_picture_is_foreign` where the other side's source
-    picture is not from its own camera in this call.
+    degrees). `limit_kbps` is the slider, None without a limit; `thrifty` holds for both directions, whichever side has
+    asked for it. `their_picture_is_foreign` where the other side's source picture is not from its own camera in this
+    call. `their_name` is what the other side calls itself, which nobody has checked; empty where it says nothing.
     """
 
     phase: Phase
@@ -75,15 +80,27 @@ class CallState:
     their_camera_on: bool = True
     their_picture_is_foreign: bool = False
     their_recording: bool = False  # the other side records the call
-    ordinary_video: bool = False
+    ordinary_video: bool = False  # this side sends it
+    their_ordinary_video: bool = False
+    their_name: str = ""
     recording: str | None = None  # the file's name while it records
     view: tuple[float, float] = (0.0, 0.0)
     limit_kbps: float | None = None
+    thrifty: bool = False
+    their_thrifty: bool = False
     level: float = 0.0
     their_level: float = 0.0
     figures: Figures = field(default_factory=Figures)
     chat: tuple[Line, ...] = ()
     notices: tuple[str, ...] = ()  # the newest sentences for the user, oldest first
+
+    @property
+    def allowed_kbps(self) -> float | None:
+        """What this side may send in all, sound included; None: what the line takes."""
+        limits = [] if self.limit_kbps is None else [self.limit_kbps]
+        if self.thrifty or self.their_thrifty:
+            limits.append(THRIFTY_KEPT_KBPS)
+        return min(limits, default=None)
 
 
 class Wishes(Protocol):
@@ -116,6 +133,9 @@ class Wishes(Protocol):
     def limit(self, kbps: float | None) -> None:
         """Keep what is sent, sound included, under this rate."""
 
+    def thrifty(self, on: bool) -> None:
+        """Keep what either side sends, sound included, under 30 kbit/s, or no more."""
+
     def record(self, on: bool) -> None:
         """Record the call to a file, with its mark, or stop."""
 
@@ -123,4 +143,4 @@ class Wishes(Protocol):
         """Send a line of chat, 1 to 500 characters."""
 
     def ordinary_video(self, on: bool) -> None:
-        """Send ordinary video instead of redrawn pictures, or go back."""
+        """Send the camera's whole picture as ordinary video instead of what the face is redrawn from, or go back."""

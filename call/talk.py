@@ -6,6 +6,7 @@ lost link must not lose is said again over the next one.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -17,9 +18,11 @@ from call.figures import Gauge
 from call.keeper import Keeper
 from call.link import Link
 from call.state import CallState
+from call.video import BACK_TO_REDRAWN, VideoLink, refusal
 from codec.commitment import SafetyCommit, SafetyReveal
-from codec.control import Clock, Message
-from codec.conversation import Chat, Condition, Kind, Ring, Status, Wish
+from codec.control import Message
+from codec.conversation import Chat, Condition, Kind, Ring, Status, Unmet, Wish
+from codec.time import Clock
 from runtime.view import WIDEST_DEGREES, View
 from transport.errors import TransportError
 from transport.safety import Safety
@@ -38,7 +41,9 @@ NOBODY_THERE = "Nobody is before the other side's camera."
 SOMEBODY_THERE = "Somebody is before the other side's camera again."
 THEY_RECORD = "The other side records the call."
 THEY_STOPPED = "The other side records no more."
+NO_VIDEO = "Ordinary video cannot be sent in this call."
 REPAIR_ASKED = "Asked the other side to mend the picture."
+NOTHING_BETTER = "The picture stays as it is: no other would be better now."
 PICTURE_COMES = "A new picture is on its way."
 
 
@@ -76,7 +81,7 @@ class Recorder(Protocol):
 
 
 class Talk:
-    """Both sides' conversation. `sound` and `recorder` are given before the call, where there are any.
+    """Both sides' conversation. `sound`, `video` and `recorder` are given before the call, where there are any.
 
     foreign: the own source picture is not from the own camera. on_fault: called with what makes going on unsafe.
     """
@@ -85,6 +90,7 @@ class Talk:
         self, keeper: Keeper, duplex: Duplex, *, foreign: bool, on_fault: Callable[[Exception], None]
     ) -> None:
         self.sound: Sound | None = None
+        self.video: VideoLink | None = None
         self.recorder: Recorder | None = None
         self._keeper = keeper
         self._duplex = duplex
@@ -97,6 +103,11 @@ class Talk:
         self._away = self._input_lost = False
         self._fitted_bps: float | None = None
         self._they_are_away = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The safety words; empty before they are known."""
+        return () if self._safety is None else self._safety.words
 
     @property
     def _state(self) -> CallState:
@@ -118,12 +129,14 @@ class Talk:
             return
         self._duplex.sender.pause(not on, on_failed=self._lose_camera)
         self._keeper.change(camera_on=on)
+        self._film()
         self.tell_status()
 
     def _lose_camera(self, sentence: str) -> None:
         """Stay without a camera that could not be had again; the person may try once more."""
         self._keeper.notice(sentence)
         self._keeper.change(camera_on=False)
+        self._film()
         self.tell_status()
 
     def turn(self, yaw: float, pitch: float) -> None:
@@ -144,16 +157,24 @@ class Talk:
 
     def limit(self, kbps: float | None) -> None:
         """See `Wishes.limit`."""
-        total_bps = None if kbps is None else 1000 * kbps
-        share = 1 - SOUND_SHARE if self.sound is not None else 1.0
-        self._duplex.line.limit_bps = total_bps
-        self._duplex.sender.limit(None if total_bps is None else share * total_bps)
         self._keeper.change(limit_kbps=kbps)
-        self._fit_sound()
+        self._keep_to_limit()
+
+    def thrifty(self, on: bool) -> None:
+        """See `Wishes.thrifty`."""
+        self._keeper.change(thrifty=on)
+        self._keep_to_limit()
+        self.tell_status()
 
     def ordinary_video(self, on: bool) -> None:
         """See `Wishes.ordinary_video`."""
-        self._keeper.notice("Ordinary video cannot be sent yet; the face is redrawn.")
+        refused = NO_VIDEO if self.video is None else refusal(self._state.allowed_kbps)
+        if on and refused is not None:
+            self._keeper.notice(refused)
+            return
+        self._keeper.change(ordinary_video=on)
+        self.tell_status()
+        self._film()
 
     def record(self, on: bool) -> None:
         """See `Wishes.record`."""
@@ -182,6 +203,14 @@ class Talk:
             self._say(message)
         self._keeper.change(chat=self._chat.lines)
 
+    def resume(self) -> None:
+        """Keep to what the person has wished before, with ends that are new."""
+        if self.sound is not None:
+            self.sound.mute(self._state.muted)
+        self._duplex.sender.pause(not self._state.camera_on, on_failed=self._lose_camera)
+        self._keep_to_limit()
+        self._film()
+
     # The line.
 
     def greet(self, link: Link) -> None:
@@ -201,6 +230,8 @@ class Talk:
         self._duplex.line.attach(self._link.peer)
         if self.sound is not None:
             self.sound.use(self._link.sound)
+        if self.video is not None:
+            self.video.use(self._link.peer.video)
         self._fit_sound()
         self.tell_status()
 
@@ -208,7 +239,7 @@ class Talk:
         """Tell the state, and the other side, what has to be told now and then; to be called often."""
         if self.sound is not None:
             self._keeper.change(level=self.sound.level, their_level=self.sound.their_level)
-        figures = self._gauge.read(self._duplex)
+        figures = self._gauge.read(self._duplex, filmed=0 if self.video is None else self.video.shown)
         if figures is None:
             return
         self._fit_sound()
@@ -250,10 +281,16 @@ class Talk:
                 if self.sound is not None:
                     self.sound.take(message)
             case Wish(Kind.NEW_PICTURE):
-                self._duplex.sender.renew_source()
+                if not self._duplex.sender.renew_source():
+                    self._say(Unmet(Kind.NEW_PICTURE))
             case Wish(Kind.REPAIR):
-                self._duplex.sender.repair()
-            case Wish():
+                loop = asyncio.get_running_loop()
+                self._duplex.sender.repair(
+                    on_vain=lambda: loop.call_soon_threadsafe(self._say, Unmet(Kind.REPAIR))
+                )
+            case Unmet(Kind.NEW_PICTURE | Kind.REPAIR):
+                self._keeper.notice(NOTHING_BETTER)
+            case Wish() | Unmet():
                 pass  # what a later version may ask for
             case _:
                 self._duplex.on_control(data)
@@ -269,19 +306,49 @@ class Talk:
             self._keeper.notice(NOBODY_THERE if away else SOMEBODY_THERE)
         if records != self._state.their_recording:
             self._keeper.notice(THEY_RECORD if records else THEY_STOPPED)
+        films = bool(conditions & Condition.ORDINARY_VIDEO)
+        if self.video is not None:
+            self.video.receive(films and camera_on)
+        thrifty = bool(conditions & Condition.THRIFTY)
+        if thrifty != self._state.their_thrifty:
+            self._keeper.change(their_thrifty=thrifty)
+            self._keep_to_limit()
         foreign = bool(conditions & Condition.FOREIGN_PICTURE)
         self._keeper.change(
+            their_ordinary_video=films,
             their_muted=bool(conditions & Condition.MUTED),
             their_camera_on=camera_on,
             their_recording=records,
             their_picture_is_foreign=self._state.their_picture_is_foreign or foreign,
         )
 
+    def _keep_to_limit(self) -> None:
+        """Share what may be sent between sound and pictures, and give up what does not fit."""
+        kbps = self._state.allowed_kbps
+        total_bps = None if kbps is None else 1000 * kbps
+        share = 1 - SOUND_SHARE if self.sound is not None else 1.0
+        self._duplex.line.limit_bps = total_bps
+        self._duplex.sender.limit(None if total_bps is None else share * total_bps)
+        if self.video is not None:
+            self.video.limit(total_bps)
+        if self._state.ordinary_video and refusal(kbps) is not None:
+            self._keeper.notice(BACK_TO_REDRAWN)
+            self.ordinary_video(False)
+        self._fit_sound()
+
+    def _film(self) -> None:
+        """Let the camera's frames go as ordinary video, or be what the face is redrawn from."""
+        if self.video is None:
+            return
+        films = self._state.ordinary_video and self._state.camera_on
+        self._duplex.sender.film(self.video.put if films else None)
+        self.video.send(films)
+
     def _fit_sound(self) -> None:
         """Let sound take no more than fits to the line, as it is believed to be, and to the person's limit."""
         if self.sound is None:
             return
-        rate, limit_kbps = self._duplex.sender.stats.rate, self._state.limit_kbps
+        rate, limit_kbps = self._duplex.sender.stats.rate, self._state.allowed_kbps
         total_bps = START_BPS if rate is None else rate.believed_bps
         if limit_kbps is not None:
             total_bps = 1000 * limit_kbps
@@ -300,6 +367,8 @@ class Talk:
             (self._foreign, Condition.FOREIGN_PICTURE),
             (state.recording is not None, Condition.RECORDING),
             (self._away, Condition.AWAY),
+            (state.ordinary_video, Condition.ORDINARY_VIDEO),
+            (state.thrifty, Condition.THRIFTY),
         ):
             conditions |= condition if holds else 0
         return conditions

@@ -7,9 +7,12 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
+from codec.fields import check_reason, within
+
 MAX_CHAT_CHARACTERS = 500
 MAX_CHAT_BYTES = 1000
-MAX_DECLINE_BYTES = 200
+MAX_NAME_CHARACTERS = 40
+MAX_NAME_BYTES = 160
 # Joiners are no letters of their own, but emoji and some scripts are written with them.
 _JOINERS = "\u200c\u200d"
 
@@ -26,6 +29,7 @@ class Condition(IntFlag):
     RECORDING = 8
     ORDINARY_VIDEO = 16  # sends ordinary video instead of motions
     AWAY = 32  # the camera runs and shows no face
+    THRIFTY = 64  # wants 30 kbit/s at most, sound included, in either direction
 
 
 class Kind(IntEnum):
@@ -48,7 +52,7 @@ class Chat:
     text: str
 
     def __post_init__(self) -> None:
-        _within("a chat line's number", self.number, 0xFFFF)
+        within("a chat line's number", self.number, 0xFFFF)
         if not 1 <= len(self.text) <= MAX_CHAT_CHARACTERS or len(self.text.encode()) > MAX_CHAT_BYTES:
             raise ValueError(
                 f"a line of chat has 1 to {MAX_CHAT_CHARACTERS} characters in {MAX_CHAT_BYTES} bytes"
@@ -66,8 +70,8 @@ class Status:
     chat_taken: int = 0
 
     def __post_init__(self) -> None:
-        _within("conditions", self.conditions, 0xFF)
-        _within("lines taken", self.chat_taken, 0xFFFF)
+        within("conditions", self.conditions, 0xFF)
+        within("lines taken", self.chat_taken, 0xFFFF)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,17 @@ class Wish:
     kind: int
 
     def __post_init__(self) -> None:
-        _within("a wish", self.kind, 0xFF)
+        within("a wish", self.kind, 0xFF)
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """The answer to a wish, of one of `Kind`, 0..255, that is not done: what is there would not be better for it."""
+
+    kind: int
+
+    def __post_init__(self) -> None:
+        within("a wish", self.kind, 0xFF)
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,21 @@ class Ring:
     conditions: int
 
     def __post_init__(self) -> None:
-        _within("conditions", self.conditions, 0xFF)
+        within("conditions", self.conditions, 0xFF)
+
+
+@dataclass(frozen=True)
+class Name:
+    """What a side calls itself: 1 to 40 printable characters of at most 160 bytes, which nobody has checked. Said
+    before Ring, by a side that has a name."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.text) <= MAX_NAME_CHARACTERS or len(self.text.encode()) > MAX_NAME_BYTES:
+            raise ValueError(f"a name has 1 to {MAX_NAME_CHARACTERS} characters in {MAX_NAME_BYTES} bytes")
+        if not self.text.isprintable():
+            raise ValueError("a name is printable text")
 
 
 @dataclass(frozen=True)
@@ -103,8 +131,7 @@ class Decline:
     reason: str
 
     def __post_init__(self) -> None:
-        if len(self.reason.encode()) > MAX_DECLINE_BYTES or not self.reason.isprintable():
-            raise ValueError(f"a reason is at most {MAX_DECLINE_BYTES} bytes of printable text")
+        check_reason(self.reason)
 
 
 def is_printable(text: str) -> bool:
@@ -131,21 +158,3 @@ def encode_status(status: Status) -> bytes:
 def decode_status(body: bytes) -> Status:
     """Return the status; raises struct.error for anything else."""
     return Status(*_STATUS_FIELDS.unpack(body))
-
-
-def decode_byte(body: bytes) -> int:
-    """Return a body of one byte as its number; raises ValueError for any other length."""
-    if len(body) != 1:
-        raise ValueError(f"one byte was expected, not {len(body)}")
-    return body[0]
-
-
-def decode_nothing(body: bytes) -> None:
-    """Check that a body is empty; raises ValueError where it is not."""
-    if body:
-        raise ValueError(f"nothing was expected behind the type, not {len(body)} bytes")
-
-
-def _within(name: str, value: int, most: int) -> None:
-    if not 0 <= value <= most:
-        raise ValueError(f"{name} must be 0..{most}, not {value}")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.arrays import load_arrays
+from codec.completion import Coefficients, checked, no_completion
 from codec.errors import BitstreamError
 from codec.motion import POSE_NUMBERS, Floats
 from codec.prediction import PredictionFormat
@@ -21,7 +22,7 @@ from codec.ranges import FREQUENCY_SUM, SYMBOLS, ByteTables, Frequencies
 
 MAX_KEYPOINTS = 31  # the packet header counts the offsets left out in five bits
 
-_FIELDS = ("rotation_step", "translation_step", "expression_steps", "tables", "exact_tables")
+_FIELDS = ("rotation_step", "translation_step", "expression_steps", "tables", "exact_tables", "completion")
 _PREDICTION_FIELDS = ("basis", "steps", "origin", "rates", "contexts", "tables")
 _PREDICTION = "prediction_"
 
@@ -52,6 +53,9 @@ class MotionFormat:
         numbers and for those of numbers as they are (the paper's scheme).
     prediction
         What predictive packets are coded with, for 6 + 3K numbers; None in a format that has only static ones.
+    completion
+        [3K, 3K] int16, how the offsets that a static packet leaves out are guessed from those before them
+        (`codec.completion`); None leaves them at zero.
 
     Raises
     ------
@@ -66,6 +70,7 @@ class MotionFormat:
     tables: Frequencies
     exact_tables: Frequencies
     prediction: PredictionFormat | None = None
+    completion: Coefficients | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.keypoints <= MAX_KEYPOINTS:
@@ -79,6 +84,8 @@ class MotionFormat:
         if self.prediction is not None and len(self.prediction.steps) != POSE_NUMBERS + 3 * self.keypoints:
             raise ValueError(f"the prediction must be one for {self.keypoints} keypoints")
         steps.flags.writeable = False
+        completion = no_completion(self.keypoints) if self.completion is None else self.completion
+        object.__setattr__(self, "completion", checked(completion, self.keypoints))
         object.__setattr__(self, "expression_steps", steps)
         object.__setattr__(self, "tables", _checked(self.tables, self.keypoints))
         object.__setattr__(self, "exact_tables", _checked(self.exact_tables, self.keypoints))
@@ -88,6 +95,12 @@ class MotionFormat:
         """The step of each of the 6 + 3K numbers in packing order, float32."""
         pose = [self.rotation_step] * 3 + [self.translation_step] * 3
         return np.concatenate([np.array(pose, dtype=np.float32), self.expression_steps.reshape(-1)])
+
+    @property
+    def coefficients(self) -> Coefficients:
+        """The completion, zeros where none was given."""
+        assert self.completion is not None  # set on construction
+        return self.completion
 
     @cached_property
     def rounded_coder(self) -> ByteTables:
@@ -102,11 +115,12 @@ class MotionFormat:
     @cached_property
     def hash(self) -> bytes:
         """SHA-256 over all content (32 bytes), the same on every machine."""
-        digest = hashlib.sha256(b"visavis motion format 2")
+        digest = hashlib.sha256(b"visavis motion format 3")
         digest.update(struct.pack(">Bdd", self.keypoints, self.rotation_step, self.translation_step))
         digest.update(self.expression_steps.astype(">f4").tobytes())
         digest.update(self.tables.astype(">u2").tobytes())
         digest.update(self.exact_tables.astype(">u2").tobytes())
+        digest.update(self.coefficients.astype(">i2").tobytes())
         if self.prediction is not None:
             digest.update(self.prediction.content())
         return digest.digest()
@@ -125,6 +139,7 @@ class MotionFormat:
                 expression_steps=self.expression_steps,
                 tables=self.tables,
                 exact_tables=self.exact_tables,
+                completion=self.coefficients,
                 **prediction,
             )
 
@@ -136,12 +151,19 @@ class MotionFormat:
         """
         arrays = load_arrays(path)
         try:
-            rotation, translation, steps, tables, exact = (arrays[name] for name in _FIELDS)
+            rotation, translation, steps, tables, exact, completion = (arrays[name] for name in _FIELDS)
             prediction = None
             if any(name.startswith(_PREDICTION) for name in arrays):
                 prediction = PredictionFormat(*(arrays[_PREDICTION + name] for name in _PREDICTION_FIELDS))
             return MotionFormat(
-                len(steps), float(rotation), float(translation), steps, tables, exact, prediction
+                len(steps),
+                float(rotation),
+                float(translation),
+                steps,
+                tables,
+                exact,
+                prediction,
+                completion,
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BitstreamError(f"the motion format {path} is damaged: {error}") from error

@@ -1,30 +1,35 @@
-"""Hello: what two peers must agree on before a face can cross, and the sentence that says where they do not.
+"""Hello: what two peers must agree on before a face can cross, and the sentence that says where they do not; and
+goodbye. Frozen dataclasses and their bytes behind the type.
 
 Does not know how a hello travels (codec.control) or what a profile is.
 """
 
 import secrets
+import struct
 from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Protocol
 
 from codec.errors import BitstreamError
+from codec.fields import check_reason
 from codec.format import MotionFormat
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 HASH_BYTES = 32
 SECRET_BYTES = 16
 MAX_PROFILE_BYTES = 64
 SLOWEST, FASTEST = 0.01, 655.35  # frames a second
+
+_HELLO_FIELDS = struct.Struct(f">H{HASH_BYTES}s{HASH_BYTES}sHHI{SECRET_BYTES}sB")
 
 
 class Capability(IntFlag):
     """The bits of a hello's capabilities; numbers are never used again for something else.
 
     A call is held in order where one side sends so and the other draws so: the motions come as
-    `codec.control.OrderedMotion`, every one is drawn, in the order of capture and without a clock, and the
+    `codec.ordered.OrderedMotion`, every one is drawn, in the order of capture and without a clock, and the
     receiver's feedback sets the pace. A receiver that remembers pictures may have a source picture of an earlier call:
-    it wants to be offered the hash first (`codec.control.PictureOffer`).
+    it wants to be offered the hash first (`codec.transfer.PictureOffer`).
     """
 
     DRAWS_IN_ORDER = 1
@@ -91,6 +96,18 @@ class Hello:
             raise ValueError(f"a resumption secret has {SECRET_BYTES} bytes")
 
 
+@dataclass(frozen=True)
+class Goodbye:
+    """The last message of a side; `reason` is printable, at most 200 bytes, and may be empty. `failed` where the call
+    ends because something went wrong there."""
+
+    reason: str
+    failed: bool = False
+
+    def __post_init__(self) -> None:
+        check_reason(self.reason)
+
+
 class Profile(Protocol):
     """What a hello says of a profile."""
 
@@ -148,3 +165,45 @@ def compare(mine: Hello, theirs: Hello) -> None:
                 f"The {name} of the profile '{mine.profile}' differ, {other.hex()[:8]} on the other side and "
                 f"{ours.hex()[:8]} on this one: install the same version of Visavis on both sides."
             )
+
+
+def encode_hello(hello: Hello) -> bytes:
+    """Return a hello's bytes behind the type."""
+    name = hello.profile.encode()
+    fields = _HELLO_FIELDS.pack(
+        hello.version,
+        hello.graphs_hash,
+        hello.format_hash,
+        hello.picture_size,
+        round(hello.frame_rate * 100),
+        hello.capabilities,
+        hello.resumption_secret,
+        len(name),
+    )
+    return fields + name
+
+
+def decode_hello(body: bytes) -> Hello:
+    """Return the hello; raises BitstreamError, struct.error or ValueError for anything else.
+
+    One of a later version may be longer: what this version knows of it stands where it always stood, so that both
+    sides can be named in a mismatch.
+    """
+    version, graphs, tables, size, rate, capabilities, secret, length = _HELLO_FIELDS.unpack_from(body)
+    end = _HELLO_FIELDS.size + length
+    if len(body) < end or (len(body) > end and version <= PROTOCOL_VERSION):
+        raise BitstreamError(f"a hello of version {version} has {end + 1} bytes, not {len(body) + 1}")
+    name = body[_HELLO_FIELDS.size : end].decode()
+    return Hello(version, name, graphs, tables, size, rate / 100, capabilities, secret)
+
+
+def encode_goodbye(goodbye: Goodbye) -> bytes:
+    """Return a goodbye's bytes behind the type."""
+    return bytes([goodbye.failed]) + goodbye.reason.encode()
+
+
+def decode_goodbye(body: bytes) -> Goodbye:
+    """Return the goodbye; raises BitstreamError or ValueError for anything else."""
+    if not body or body[0] > 1:
+        raise BitstreamError("a goodbye says with 0 or 1 whether something failed")
+    return Goodbye(body[1:].decode(), failed=bool(body[0]))

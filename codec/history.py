@@ -4,10 +4,9 @@ Both sides hold one: the receiver of what it has decoded, the sender of what it 
 """
 
 from codec.predictive import State
+from codec.time import RESTART_TICKS
 
 KEPT = 64
-# In ticks, 2 s: a motion that far behind the newest is of a sender that has started anew.
-RESTART_TICKS = 120
 
 
 class History:

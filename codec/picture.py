@@ -20,8 +20,8 @@ import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace
 
 from codec.avif import is_avif, still_of
-from codec.control import MAX_PIECES, PIECE_FRAMING_BYTES, PicturePiece
 from codec.errors import BitstreamError
+from codec.transfer import MAX_PIECES, PIECE_FRAMING_BYTES, PicturePiece
 
 Picture = npt.NDArray[np.uint8]  # [H, W, 3], RGB
 

@@ -7,11 +7,12 @@ picture for another slot of its gallery. Does not know when that is worth its by
 import struct
 from dataclasses import dataclass
 
-from codec.control import MAX_CONTROL_BYTES, ResidualPiece
 from codec.errors import BitstreamError
+from codec.fields import MAX_CONTROL_BYTES
 from codec.packet import HEADER_BYTES
-from codec.picture import PIECE_BYTES, Assembled, PictureAssembler, cut_picture
+from codec.picture import PIECE_BYTES, cut_picture
 from codec.residual import MAX_CODE_BYTES
+from codec.transfer import ResidualPiece
 
 _LENGTH = struct.Struct(">H")
 
@@ -62,20 +63,10 @@ def decode_repair(data: bytes) -> Repair:
 def cut_repair(
     data: bytes, *, transfer: int, slot: int, piece_bytes: int = PIECE_BYTES
 ) -> list[ResidualPiece]:
-    """Cut a coded repair into control messages of at most `piece_bytes` each, as `cut_picture` does.
+    """Cut a coded repair into control messages of at most `piece_bytes` each, as `cut_picture` does; a
+    `PictureAssembler` puts what is in them together.
 
     `slot`: where the repaired picture goes. `transfer`: tells it from every other repair and source picture.
     """
     pieces = cut_picture(data, transfer=transfer, slot=slot, piece_bytes=piece_bytes)
     return [ResidualPiece(piece) for piece in pieces]
-
-
-class RepairAssembler:
-    """Puts the pieces of repairs together again, as PictureAssembler does."""
-
-    def __init__(self) -> None:
-        self._assembler = PictureAssembler()
-
-    def add(self, piece: ResidualPiece) -> Assembled | None:
-        """Take a piece; return the repair's bytes when they are whole, once. Raises BitstreamError."""
-        return self._assembler.add(piece.piece)

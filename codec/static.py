@@ -1,12 +1,13 @@
 """Static coding, the paper's appendix C.1: a motion as fp16 bytes, each byte coded by its position's own
 table.
 
-Every code stands alone. The first K' offsets are coded, the others are zero, as in training. Rounding to the
-format's steps is ours; without it this is the paper's scheme. Does not know headers, times or channels.
+Every code stands alone. The first K' offsets are coded, the others are guessed from them (`codec.completion`). Rounding
+to the format's steps is ours; without it this is the paper's scheme. Does not know headers, times or channels.
 """
 
 import numpy as np
 
+from codec.completion import complete, completions
 from codec.errors import BitstreamError
 from codec.format import MotionFormat, positions
 from codec.motion import MAX_DEGREES, MAX_OFFSET, POSE_NUMBERS, Floats, Motion, limits
@@ -14,9 +15,9 @@ from codec.ranges import ByteTables
 
 __all__ = ["MAX_DEGREES", "MAX_OFFSET", "decode", "encode", "pack", "quantise", "visible_keypoints"]
 
-# How far from zero, in steps, an offset may be and still be left out: at this LPIPS over the face rises by some 0.002,
-# a third of it from rounding (`visavis bench rate --lpips`).
-VISIBLE_STEPS = 2.5
+# How far from its guess, in steps, an offset may be and still be left out: at this LPIPS over the face rises by less
+# than 0.002, with what rounding costs (`visavis bench rate --lpips`).
+VISIBLE_STEPS = 2.0
 
 # A range code is at most 17 bits for each byte where every table is at its worst.
 WORST_BITS_A_BYTE = 17
@@ -30,7 +31,7 @@ def quantise(motion: Motion, motion_format: MotionFormat, *, rounding: bool, key
     rounding
         Whether numbers go to the nearest multiple of their step (ties to even) before they go to fp16.
     keypoints
-        K', 0..K; offsets from K' on become zero.
+        K', 0..K; offsets from K' on are guessed.
     """
     return _motion(_numbers(motion, motion_format, rounding, keypoints), motion_format)
 
@@ -65,11 +66,15 @@ def visible_keypoints(
 ) -> int:
     """Return the adaptive K', 0..K: the shortest prefix of keypoints behind which no offset is visible.
 
-    An offset that is left out becomes zero, so it is visible where one of its numbers is more than `threshold` of its
-    steps from zero (the paper's supplement C.2 leaves the choice open).
+    An offset that is left out is guessed, so it is visible where one of its numbers is more than `threshold` of its
+    steps from the guess (the paper's supplement C.2 leaves the choice open).
     """
-    visible = (np.abs(motion.expression) > threshold * motion_format.expression_steps).any(axis=1)
-    return int(np.flatnonzero(visible).max(initial=-1)) + 1
+    steps = motion_format.expression_steps
+    wanted = np.clip(motion.expression, -MAX_OFFSET, MAX_OFFSET)
+    sent = np.rint(wanted / steps) * steps
+    away = np.abs(completions(sent, motion_format.coefficients) - wanted) > threshold * steps
+    # What is sent is rounded, never more than half a step away.
+    return int(np.argmin(away.any(axis=(1, 2))))
 
 
 def pack(motion: Motion, motion_format: MotionFormat, *, rounding: bool, keypoints: int) -> bytes:
@@ -98,7 +103,6 @@ def _coder(motion_format: MotionFormat, rounding: bool) -> ByteTables:
 
 
 def _motion(numbers: Floats, motion_format: MotionFormat) -> Motion:
-    expression = np.zeros((motion_format.keypoints, 3), dtype=np.float32)
     offsets = numbers[POSE_NUMBERS:].reshape(-1, 3)
-    expression[: len(offsets)] = offsets
+    expression = complete(offsets, motion_format.coefficients, keypoints=motion_format.keypoints)
     return Motion(numbers[:3], numbers[3:POSE_NUMBERS], expression)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from codec.completion import fit_completion
 from codec.format import MotionFormat, positions
 from codec.motion import Floats, Motion
 from codec.ranges import FREQUENCY_SUM, SYMBOLS, Frequencies
@@ -72,12 +73,15 @@ def fit_tables(
     bare = MotionFormat(keypoints, rotation_step, translation_step, steps, flat, flat)
     rows = np.arange(positions(keypoints))
     counts = np.zeros((2, len(rows), SYMBOLS), dtype=np.int64)
+    expressions = []
     for motion in motions:
+        expressions.append(motion.expression)
         for count, rounding in zip(counts, (True, False), strict=True):
             packed = pack(motion, bare, rounding=rounding, keypoints=keypoints)
             count[rows, np.frombuffer(packed, dtype=np.uint8)] += 1
     tables, exact_tables = (frequencies_of(count) for count in counts)
-    return replace(bare, tables=tables, exact_tables=exact_tables)
+    completion = fit_completion(np.array(expressions).reshape(-1, keypoints, 3), steps)
+    return replace(bare, tables=tables, exact_tables=exact_tables, completion=completion)
 
 
 def frequencies_of(counts: npt.NDArray[np.int64]) -> Frequencies:

@@ -11,7 +11,7 @@ from codec.errors import BitstreamError
 from codec.format import MotionFormat
 from codec.residual import ResidualFormat
 from receiver.errors import ReceiverError
-from receiver.output import open_output, unnamed_output
+from receiver.output import left_by_earlier_calls, open_output, unnamed_output
 from receiver.receiver import Receiver
 from receiver.session import make_hello, receive
 from receiver.stats import ReceiverStats
@@ -34,7 +34,7 @@ def _options() -> argparse.Namespace:
         epilog="Example: python -m receiver --listen 0.0.0.0:8765 --output received.mp4",
     )
     parser.add_argument("--listen", default="0.0.0.0:8765", help="HOST:PORT to wait at")
-    parser.add_argument("--token", help="what the sender must name; made up if not given")
+    parser.add_argument("--code", help="what the sender must name; made up if not given")
     parser.add_argument(
         "--output",
         help="a video file, a folder ending in /, or none; received.mp4, or the next number, if not given",
@@ -55,8 +55,8 @@ def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def _say_where(address: str, token: str) -> None:
-    _say(f"Listening at {address}, token {token}")
+def _say_where(address: str, code: str) -> None:
+    _say(f"Listening at {address}, code {code}")
 
 
 async def _receive(receiver: Receiver, options: argparse.Namespace, wires: list[WireStats]) -> None:
@@ -64,7 +64,7 @@ async def _receive(receiver: Receiver, options: argparse.Namespace, wires: list[
         receiver,
         host=options.host,
         port=options.port,
-        token=options.token,
+        code=options.code,
         wait_s=options.wait,
         on_listening=_say_where,
         on_end=wires.append,
@@ -87,7 +87,10 @@ def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a call as Ctrl-C does
     try:
-        output = open_output(unnamed_output() if options.output is None else options.output)
+        named = unnamed_output() if options.output is None else options.output
+        if (left := left_by_earlier_calls(named)) is not None:
+            _say(left)
+        output = open_output(named)
         profile = load_profile(options.profile)
         motion_format = MotionFormat.load(profile.format_path)
         talker = Talker(load(profile, engine=options.engine), picture_size=profile.picture_size)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import pairwise
 
-TICKS_PER_SECOND = 60
+from codec.time import TICKS_PER_SECOND
 
 # Five seconds at 25 frames: long enough to know the jitter, short enough to follow two clocks that drift
 # apart (200 parts in a million are 1 ms in that time) and a line whose way has changed.

@@ -144,7 +144,8 @@ class Drawing:
 
     def source_in(self, slot: int) -> Source | None:
         """Return the source picture that motions which name this slot are drawn from, None before there is one."""
-        return self._sources.get(slot)
+        number = self._numbers.get(slot)
+        return None if number is None else self._sources[number]
 
     def has_source(self, slot: int) -> bool:
         """Say whether motions that name this slot can be drawn."""

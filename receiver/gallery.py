@@ -1,21 +1,22 @@
-"""The gallery: source pictures arrive in pieces, are prepared off the event loop, and fill up to four slots.
+"""The gallery: source pictures, from the line or from an earlier call, fill up to four slots.
 
-It answers each transfer (ready or refused) and knows nothing of motions, time or outputs. All methods run on
-the event loop; only decoding and the source graph run on a thread, one picture at a time.
+It knows what a source picture is; how transfers are put together and answered is `receiver.preparing`'s business, what
+is drawn from them the drawing's. All methods run on the event loop.
 """
 
 import asyncio
 from collections.abc import Callable
 
-from codec.control import PictureOffer, PicturePiece, PictureReady, PictureRefused
 from codec.errors import BitstreamError
-from codec.picture import Assembled, Picture, PictureAssembler, decode_picture
+from codec.picture import Assembled, Picture, decode_picture
+from codec.transfer import PictureOffer, PicturePiece, PictureReady, PictureRefused
+from receiver.preparing import Preparing
 from receiver.remembered import Remembered
 from runtime.talker import Source, Talker
 
 
 class Gallery:
-    """Holds the prepared source pictures of the call.
+    """Prepares the source pictures of the call.
 
     Parameters
     ----------
@@ -46,22 +47,13 @@ class Gallery:
         self._picture_size = picture_size
         self._send = send
         self._on_ready = on_ready
-        self._on_error = on_error
         self._remembered = remembered
-        self._assembler = PictureAssembler()
-        self._todo: dict[int, Assembled] = {}  # the newest picture for each slot
-        self._task: asyncio.Task[None] | None = None
+        self._preparing = Preparing(self._prepare, send=send, on_ready=self._count, on_error=on_error)
         self._seeking: asyncio.Task[None] | None = None
 
     def add(self, piece: PicturePiece) -> None:
         """Take a piece. Raises BitstreamError where it cannot be, after having refused the transfer."""
-        try:
-            assembled = self._assembler.add(piece)
-        except BitstreamError:
-            self._send(PictureRefused(piece.transfer, "its pieces make no whole picture"))
-            raise
-        if assembled is not None:
-            self._put(assembled)
+        self._preparing.add(piece)
 
     def offer(self, offer: PictureOffer) -> None:
         """Take the picture from an earlier call, or say that it has to be sent."""
@@ -70,42 +62,23 @@ class Gallery:
             return
         self._seeking = asyncio.get_running_loop().create_task(self._seek(offer, self._remembered))
 
+    async def close(self) -> None:
+        """Stop preparing; what is being computed ends by itself, without effect."""
+        if self._seeking is not None:
+            self._seeking.cancel()
+            await asyncio.gather(self._seeking, return_exceptions=True)
+        await self._preparing.close()
+
     async def _seek(self, offer: PictureOffer, remembered: Remembered) -> None:
         data = await asyncio.to_thread(remembered.find, offer.digest)
         if data is None:
             self._send(PictureRefused(offer.transfer, "it is not remembered here"))
         else:
-            self._put(Assembled(offer.slot, offer.transfer, data))
+            self._preparing.put(Assembled(offer.slot, offer.transfer, data))
 
-    def _put(self, assembled: Assembled) -> None:
-        if (overtaken := self._todo.get(assembled.slot)) is not None:
-            self._send(PictureRefused(overtaken.transfer, "a newer picture took its place"))
-        self._todo[assembled.slot] = assembled
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._prepare_all())
-
-    async def close(self) -> None:
-        """Stop preparing; what is being computed ends by itself, without effect."""
-        self._todo.clear()
-        tasks = [task for task in (self._seeking, self._task) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _prepare_all(self) -> None:
-        while self._todo:
-            assembled = self._todo.pop(next(iter(self._todo)))
-            try:
-                picture, source = await asyncio.to_thread(self._prepare, assembled.data)
-            except BitstreamError as error:
-                self._send(PictureRefused(assembled.transfer, str(error)[:100]))
-            except Exception as error:
-                self._on_error(error)
-                return
-            else:
-                self.pictures_received += 1
-                self._on_ready(assembled.slot, picture, source)
-                self._send(PictureReady(assembled.transfer, assembled.slot))
+    def _count(self, slot: int, picture: Picture, source: Source) -> None:
+        self.pictures_received += 1
+        self._on_ready(slot, picture, source)
 
     def _prepare(self, data: bytes) -> tuple[Picture, Source]:
         picture = decode_picture(data)

@@ -8,9 +8,9 @@ held; what a sender sends beyond its window is dropped. It knows no bytes, threa
 from bisect import insort
 from typing import NamedTuple
 
-from codec.control import ORDERED_WINDOW
 from codec.decoder import DecodedMotion
 from codec.motion import Motion
+from codec.ordered import ORDERED_WINDOW
 from codec.time import TICK_CYCLE
 from receiver.playout import PlayoutCounts, Shown
 

@@ -8,8 +8,7 @@ quicker; a lag of the picture includes its drawing, so nothing need be known of 
 from collections import deque
 from statistics import median
 
-from codec.control import Clock
-from codec.time import TICK_CYCLE, TICKS_PER_SECOND
+from codec.time import TICK_CYCLE, TICKS_PER_SECOND, Clock
 
 SAMPLES_PER_TICK = 48_000 // TICKS_PER_SECOND
 RTP_CYCLE = 1 << 32

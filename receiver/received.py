@@ -1,15 +1,9 @@
-"""Which of the newest motions came, how many packets, and how quickly: what the feedback tells the sender. Knows no
-messages, and clocks only as numbers."""
+"""Which of the newest motions came, how many packets, how quickly, and which source pictures are ready: what the
+feedback tells the sender. Knows when no message is due, and clocks only as numbers."""
 
-from codec.control import Transit
-from codec.time import TICK_CYCLE, TICKS_PER_SECOND
-
-BITS = 32
-# A capture time this far (in ticks) behind the newest belongs to a sender that has started anew.
-RESTART_TICKS = 120
-PACKETS_CYCLE = 1 << 16
-MS_CYCLE = 1 << 16
-FARTHEST_TICKS = 254  # what the feedback can tell
+from codec.feedback import BITS, EARLIER, FARTHEST_TICKS, MS_CYCLE, PACKETS_CYCLE, ReadyTransfers, Transit
+from codec.time import RESTART_TICKS, TICK_CYCLE, TICKS_PER_SECOND
+from codec.transfer import TRANSFERS_CYCLE
 
 
 class Received:
@@ -20,6 +14,7 @@ class Received:
         self._newest: int | None = None
         self._packets = 0
         self._quickest: tuple[float, int] | None = None  # transit in seconds, continuous capture time
+        self.ready: ReadyTransfers | None = None
         self.bitmap = 0  # bit i: the motion i + 1 ticks before the newest one came as well
 
     @property
@@ -51,6 +46,17 @@ class Received:
         if not 0 <= behind <= FARTHEST_TICKS:
             return None
         return Transit(behind, round(1000 * quickest[0]) % MS_CYCLE)
+
+    def add_ready(self, transfer: int) -> None:
+        """Note that the picture of a transfer, 0..65535, can be drawn from."""
+        newest, earlier = (transfer, 0) if self.ready is None else (self.ready.newest, self.ready.earlier)
+        ahead = (transfer - newest) % TRANSFERS_CYCLE
+        behind = TRANSFERS_CYCLE - ahead
+        if 0 < ahead < TRANSFERS_CYCLE // 2:
+            newest, earlier = transfer, (2 * earlier + 1) << min(ahead - 1, EARLIER)
+        elif behind <= EARLIER:
+            earlier |= 1 << (behind - 1)
+        self.ready = ReadyTransfers(newest, earlier % (1 << EARLIER))
 
     def add(self, ticks: int) -> None:
         """Note a motion by its continuous capture time."""

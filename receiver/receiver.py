@@ -11,25 +11,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from codec.control import (
-    Feedback,
-    Goodbye,
-    Message,
-    OrderedMotion,
-    PictureOffer,
-    PicturePiece,
-    PictureRefused,
-    ResidualPiece,
-    decode_control,
-    encode_control,
-)
+from codec.control import Message, decode_control, encode_control
 from codec.decoder import MotionDecoder
 from codec.errors import BitstreamError
+from codec.feedback import BYTES_CYCLE, SHOWN_CYCLE, Feedback
 from codec.format import MotionFormat
-from codec.hello import Capability, Hello, HelloMismatch, compare
+from codec.hello import Capability, Goodbye, Hello, HelloMismatch, compare
+from codec.ordered import OrderedMotion
 from codec.picture import Picture
 from codec.residual import ResidualFormat
 from codec.time import TICKS_PER_SECOND
+from codec.transfer import PictureOffer, PicturePiece, PictureReady, PictureRefused, ResidualPiece
 from receiver.drawing import Drawing
 from receiver.errors import OtherSideError, OutputError, ReceiverError
 from receiver.gallery import Gallery
@@ -142,7 +134,7 @@ class Receiver:
         self._gallery = Gallery(
             talker,
             picture_size=hello.picture_size,
-            send=self._send,
+            send=self._answer,
             on_ready=self._source_ready,
             on_error=self._fail,
             remembered=remembered,
@@ -155,7 +147,7 @@ class Receiver:
                 motion_format,
                 residual[1],
                 source_of=self._drawing.source_in,
-                send=self._send,
+                send=self._answer,
                 on_ready=self._source_ready,
                 on_error=self._fail,
             )
@@ -328,6 +320,12 @@ class Receiver:
         if self._on_shown is not None:
             self._on_shown(shown, picture, shown_s)
 
+    def _answer(self, answer: PictureReady | PictureRefused) -> None:
+        """Answer a transfer; feedback says again what is ready, as a line with losses brings this late."""
+        if isinstance(answer, PictureReady):
+            self._received.add_ready(answer.transfer)
+        self._send(answer)
+
     def _send(self, message: Message) -> None:
         if self._line is not None:
             self._line.send_control(encode_control(message))
@@ -341,11 +339,12 @@ class Receiver:
                 newest_ticks=self._received.newest_ticks,
                 bitmap=self._received.bitmap,
                 playout_delay_ms=round(1000 * self._drawing.delay_s),
-                shown=shown % 2**32,
+                shown=shown % SHOWN_CYCLE,
                 source=self._source,
                 arrived_packets=self._received.packets,
-                arrived_bytes=line.stats().received_bytes % 2**32,
+                arrived_bytes=line.stats().received_bytes % BYTES_CYCLE,
                 transit=self._received.take_transit(),
+                ready=self._received.ready,
             )
             line.send_report(encode_control(feedback))
 

@@ -1,20 +1,19 @@
-"""Repairs: residual codes arrive in pieces with the motion that they belong to, which is drawn once more, corrected,
-and becomes a source picture.
+"""Repairs: the motion that a residual code belongs to is drawn once more, corrected, and becomes a source picture.
 
-It answers each transfer as the gallery does, and knows nothing of time or outputs. All methods run on the event loop;
-only the drawing runs on a thread, one repair at a time.
+It knows what a repair is; how transfers are put together and answered is `receiver.preparing`'s business. All methods
+run on the event loop.
 """
 
-import asyncio
 from collections.abc import Callable
 
-from codec.control import PictureReady, PictureRefused, ResidualPiece
 from codec.decoder import MotionDecoder
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
-from codec.picture import Assembled, Picture
-from codec.repair import RepairAssembler, decode_repair
+from codec.picture import Picture
+from codec.repair import decode_repair
 from codec.residual import ResidualFormat, decode_residual
+from codec.transfer import PictureReady, PictureRefused, ResidualPiece
+from receiver.preparing import Preparing
 from runtime.repairer import Repairer
 from runtime.talker import Source, Talker
 
@@ -51,48 +50,15 @@ class Repairing:
         self._motion_format = motion_format
         self._residual_format = residual_format
         self._source_of = source_of
-        self._send = send
-        self._on_ready = on_ready
-        self._on_error = on_error
-        self._assembler = RepairAssembler()
-        self._todo: dict[int, Assembled] = {}  # the newest repair for each slot
-        self._task: asyncio.Task[None] | None = None
+        self._preparing = Preparing(self._repair, send=send, on_ready=on_ready, on_error=on_error)
 
     def add(self, message: ResidualPiece) -> None:
         """Take a piece. Raises BitstreamError where it cannot be, after having refused the transfer."""
-        try:
-            assembled = self._assembler.add(message)
-        except BitstreamError:
-            self._send(PictureRefused(message.piece.transfer, "its pieces make no whole repair"))
-            raise
-        if assembled is None:
-            return
-        if (overtaken := self._todo.get(assembled.slot)) is not None:
-            self._send(PictureRefused(overtaken.transfer, "a newer repair took its place"))
-        self._todo[assembled.slot] = assembled
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._repair_all())
+        self._preparing.add(message.piece)
 
     async def close(self) -> None:
         """Stop repairing; what is being computed ends by itself, without effect."""
-        self._todo.clear()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _repair_all(self) -> None:
-        while self._todo:
-            assembled = self._todo.pop(next(iter(self._todo)))
-            try:
-                picture, source = await asyncio.to_thread(self._repair, assembled.data)
-            except BitstreamError as error:
-                self._send(PictureRefused(assembled.transfer, str(error)[:100]))
-            except Exception as error:
-                self._on_error(error)
-                return
-            else:
-                self._on_ready(assembled.slot, picture, source)
-                self._send(PictureReady(assembled.transfer, assembled.slot))
+        await self._preparing.close()
 
     def _repair(self, data: bytes) -> tuple[Picture, Source]:
         repair = decode_repair(data)

@@ -13,8 +13,8 @@ from receiver.errors import ReceiverError
 from receiver.receiver import Receiver
 from runtime.profile import Profile
 from transport.description import IceServer
+from transport.listening import OfferServer
 from transport.peer import Peer, WireStats
-from transport.signalling import OfferServer
 
 CONNECT_LIMIT_S = 20.0
 FRAME_RATE = 30.0  # a receiver sends no frames; this is what it could show
@@ -30,7 +30,7 @@ async def receive(
     *,
     host: str,
     port: int,
-    token: str | None = None,
+    code: str | None = None,
     ice_servers: Sequence[IceServer] = (),
     wait_s: float | None = None,
     on_listening: Callable[[str, str], None],
@@ -40,12 +40,12 @@ async def receive(
 
     Parameters
     ----------
-    token
+    code
         What the sender must name; None has one made.
     wait_s
         Give up when nobody has called for so long; None waits for ever.
     on_listening
-        Called once with the address (host:port) and the token, for the person who starts the sender.
+        Called once with the address (host:port) and the code, for the person who starts the sender.
     on_end
         Called once, however the call ends, with what it cost on the wire.
 
@@ -62,8 +62,8 @@ async def receive(
         on_closed=receiver.on_closed,
     )
     try:
-        await server.start(host, port=port, token=token)
-        on_listening(server.address, server.token)
+        await server.start(host, port=port, code=code)
+        on_listening(server.address, server.code)
         try:
             async with asyncio.timeout(wait_s):
                 await server.answer_one(peer)

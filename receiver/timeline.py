@@ -14,6 +14,7 @@ class Timeline:
         self._origin_s: float | None = None  # the time stamp of tick 0
         self._stamp_s = 0.0
         self._shown_s = 0.0
+        self._stamped = False
 
     def stamp_s(self, shown: Shown, shown_s: float) -> float:
         """Return the time of a picture shown at `shown_s` of any steady clock; each is later than the last.
@@ -23,17 +24,29 @@ class Timeline:
         here counts.
         """
         captured_s = shown.ticks / TICKS_PER_SECOND
-        if self._origin_s is None:
+        if not self._stamped:
             self._origin_s = -captured_s
             stamp_s = 0.0
         else:
             passed_s = self._stamp_s + shown_s - self._shown_s
-            if abs(self._origin_s + captured_s - passed_s) > RESTART_S:
+            if self._origin_s is None or abs(self._origin_s + captured_s - passed_s) > RESTART_S:
                 self._origin_s = passed_s - captured_s
             stamp_s = self._origin_s + captured_s if shown.kind == "fresh" else passed_s
             stamp_s = max(stamp_s, self._stamp_s + MIN_STEP_S)
-        self._stamp_s, self._shown_s = stamp_s, shown_s
+        self._stamp_s, self._shown_s, self._stamped = stamp_s, shown_s, True
         return stamp_s
+
+    def pass_s(self, shown_s: float) -> float:
+        """Return the time of a picture that has no capture time, shown at `shown_s` of the same clock."""
+        if self._stamped:
+            self._stamp_s = max(self._stamp_s + shown_s - self._shown_s, self._stamp_s + MIN_STEP_S)
+        self._stamped, self._shown_s = True, shown_s
+        return self._stamp_s
+
+    def begin(self, ticks: float) -> None:
+        """Let this moment of capture be that of the last picture, where none has had a capture time so far."""
+        if self._stamped and self._origin_s is None:
+            self._origin_s = self._stamp_s - ticks / TICKS_PER_SECOND
 
     def place_s(self, ticks: float) -> float | None:
         """Return where in the recording a moment of capture lies, in seconds; None before the first picture.

@@ -21,7 +21,8 @@ from runtime.profile import Profile, ProfileError, load_profile
 from runtime.talker import Talker
 from sender.capture import Input, open_input
 from sender.errors import SenderError
-from sender.sender import Sender, SenderSettings
+from sender.sender import Sender
+from sender.settings import SenderSettings
 from transport.errors import TransportError
 from transport.peer import Peer
 from transport.signalling import offer
@@ -37,7 +38,7 @@ async def send(
     *,
     settings: SenderSettings,
     address: str,
-    token: str,
+    code: str,
 ) -> Sender:
     """Send an input to the receiver at `address` (host:port); return the sender with its counters."""
     motion_format = MotionFormat.load(profile.format_path)
@@ -53,7 +54,7 @@ async def send(
     peer = Peer(on_motion=lambda data: None, on_control=sender.on_control, on_closed=sender.on_closed)
     try:
         await sender.prepare()  # an input without a face must not ring at anybody's door
-        await offer(address, token, peer)
+        await offer(address, code, peer)
         await peer.connected(CONNECT_LIMIT_S)
         await sender.run(peer)
     finally:
@@ -64,7 +65,7 @@ async def send(
 def main(
     video: Annotated[str, typer.Argument(help="A video, a folder of pictures, an RTSP address, or camera.")],
     connect: Annotated[str, typer.Option(help="HOST:PORT, as the receiver printed it.")],
-    token: Annotated[str, typer.Option(help="The token that the receiver printed.")],
+    code: Annotated[str, typer.Option(help="The code that the receiver printed.")],
     crop: Annotated[str, typer.Option(help="follow the face, or full: the whole square frame.")] = "follow",
     source: Annotated[str, typer.Option(help="Picture to animate: first, chosen, or a file.")] = "chosen",
     repeat: Annotated[float | None, typer.Option(help="Play the input for so many seconds.", min=0.1)] = None,
@@ -74,7 +75,7 @@ def main(
 ) -> None:
     """Send a face to a receiver that listens; prints the call's figures as JSON.
 
-    Example: python -m sender clip.mp4 --connect 192.168.1.5:8765 --token F7K2QX
+    Example: python -m sender clip.mp4 --connect 192.168.1.5:8765 --code F7K2QX
     """
     if crop not in ("follow", "full"):
         raise typer.BadParameter(f"crop is follow or full, not {crop}.")
@@ -87,7 +88,7 @@ def main(
             loaded = load_profile(profile)
             talker = Talker(load(loaded, engine=engine), picture_size=loaded.picture_size)
             sender = asyncio.run(
-                send(source_input, talker, loaded, settings=settings, address=connect, token=token)
+                send(source_input, talker, loaded, settings=settings, address=connect, code=code)
             )
     except (SenderError, TransportError, BitstreamError, ProfileError, EngineError) as error:
         print(f"visavis: {error}", file=sys.stderr)

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from codec.control import Feedback
+from codec.feedback import Feedback
 from sender.coding import Packet
 from sender.line_report import LineMeter
 from sender.rate import Decision, Mode, RateState, Report, decide

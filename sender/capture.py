@@ -16,7 +16,7 @@ import numpy as np
 
 from sender.clips import FOLDER_RATE, Clip, FolderClip, VideoClip
 from sender.errors import InputError
-from sender.live import LiveSource, open_camera, open_stream
+from sender.live import CAMERA_RATE, LiveSource, open_camera, open_stream
 
 LIVE_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "udp://", "srt://")
 # Later than this, the machine was stopped (a lid, a debugger) or cannot keep up: the clip goes on from here,
@@ -60,12 +60,15 @@ class Input(Protocol):
     ) -> None: ...
 
 
-def open_input(spec: str, *, realtime: bool = True, repeat_s: float | None = None) -> Input:
+def open_input(
+    spec: str, *, realtime: bool = True, repeat_s: float | None = None, rests: bool = False
+) -> Input:
     """Open a video file, a folder of pictures, a camera ("camera", "camera:1", "/dev/video0") or a stream
     (rtsp://...).
 
     realtime: clips are paced by their timestamps; otherwise they are read as fast as the consumer takes them.
-    repeat_s: loop the clip for that many seconds. Raises InputError with a sentence for the user.
+    repeat_s: loop the clip for that many seconds. rests: a camera or a stream is left alone until it is wanted
+    (`Input.rest`). Raises InputError with a sentence for the user.
     """
     if is_live(spec):
         camera = _camera_of(spec)
@@ -73,7 +76,9 @@ def open_input(spec: str, *, realtime: bool = True, repeat_s: float | None = Non
             raise InputError(f"{spec} is live and cannot be repeated; --repeat is for files and folders.")
         if not realtime:
             raise InputError(f"{spec} is live and comes no faster; --fast is for files and folders.")
-        return LiveInput(spec, lambda: open_stream(spec) if camera is None else open_camera(camera))
+        return LiveInput(
+            spec, lambda: open_stream(spec) if camera is None else open_camera(camera), rests=rests
+        )
     path = Path(spec).expanduser()
     if not path.exists():
         raise InputError(
@@ -167,37 +172,50 @@ class ClipInput:
 
 
 class LiveInput:
-    """A camera or a stream: each frame's time is the moment it came. `open_source` is called now, and again after
-    each rest; raises InputError as it does."""
+    """A camera or a stream: each frame's time is the moment it came. `open_source` is called now, unless it `rests` at
+    first, and again after each rest; raises InputError as it does."""
 
     keeps_all = False
 
-    def __init__(self, name: str, open_source: Callable[[], LiveSource]) -> None:
+    def __init__(self, name: str, open_source: Callable[[], LiveSource], *, rests: bool = False) -> None:
         self.name = name
         self._open = open_source
-        self._source = open_source()
-        self._on_failed: Callable[[InputError], None] = lambda error: None
+        self._source = None if rests else open_source()
+        self._on_failed: Callable[[InputError], None] | None = None
         self._stopped = threading.Event()
         self._wanted = threading.Event()  # not while it rests
-        self._wanted.set()
+        if not rests:
+            self._wanted.set()
         self._in_use = threading.Lock()
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second, as the device or stream says."""
-        return self._source.frame_rate
+        """Frames a second, as the device or stream says; what a camera is asked for, before it is there."""
+        return CAMERA_RATE if self._source is None else self._source.frame_rate
 
     def opening(self) -> None:
         """Return None: what a camera saw cannot be seen again."""
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames until `stop` or the end of a stream; raises InputError when the device goes away."""
+        """Yield frames until `stop` or the end of a stream. A device that goes away is rested where somebody is there
+        to be told (`rest`), and raises InputError where not."""
         with self._in_use:
             index = 0
-            while not self._stopped.is_set():
+            if self._source is None:
+                self._reopen()
+            while self._source is not None and not self._stopped.is_set():
                 # One more picture comes, so that whoever waits for it learns that no more will.
                 rests = not self._wanted.is_set()
-                picture = self._source.read()
+                try:
+                    picture = self._source.read()
+                except InputError as error:
+                    if self._on_failed is None:
+                        raise
+                    self._wanted.clear()
+                    self._on_failed(error)
+                    self._source.close()
+                    self._reopen()
+                    continue
                 if picture is None:
                     return
                 yield Frame(picture, time.monotonic(), index)
@@ -227,7 +245,8 @@ class LiveInput:
                 self._wanted.clear()
                 if self._stopped.is_set():
                     return
-                self._on_failed(error)
+                if self._on_failed is not None:
+                    self._on_failed(error)
 
     def stop(self) -> None:
         """Let `frames` end after the picture under way; from any thread."""
@@ -244,5 +263,6 @@ class LiveInput:
         # A device must not be freed under a reader; one that hangs in its driver is left to the process's
         # end.
         if self._in_use.acquire(timeout=1.0):
-            self._source.close()
+            if self._source is not None:
+                self._source.close()
             self._in_use.release()

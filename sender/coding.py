@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from codec.bundle import MAX_SPACING
-from codec.control import Feedback
 from codec.encoder import MotionEncoder
+from codec.feedback import Feedback
 from codec.format import MotionFormat
 from codec.motion import Motion
 from codec.packet import MAX_FRAMES

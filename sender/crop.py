@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -23,6 +23,9 @@ DOUBT_EVERY_S = 0.25
 MISSES_UNTIL_LOST = 3
 SEARCH_EVERY_S = 0.2  # while there is no face
 CHECK_WINDOW = 1.5  # sides of the crop: near enough that no other face is taken for this one
+# Whose middle is farther than this from the picture's ([-1, 1]) walks out of a crop that cannot glide so fast, and a
+# little farther out his motion cannot be read any more: a jump of the crop is better.
+SLIPPED = 0.55
 # A second face counts when it is at least this part of the first one's size: smaller ones are posters and
 # passers-by.
 SECOND_FACE = 0.4
@@ -33,8 +36,9 @@ NO_FACE = "No face is in the picture: nothing is sent until one is."
 FACE_IS_BACK = "The face is back."
 TWO_FACES = "More than one face is in the picture: the largest is followed."
 
-
+CropKind = Literal["follow", "full"]
 Locate = Callable[[np.ndarray], Face | None]
+Notice = Callable[[str], None]
 
 
 class Crop(Protocol):
@@ -51,9 +55,11 @@ class Crop(Protocol):
         """
         ...
 
-    def restart(self) -> None:
-        """Begin anew in time: the input is read from its beginning again."""
-        ...
+
+def make_crop(kind: CropKind, locate: Locate, *, size: int, notice: Notice) -> Crop:
+    """Make a crop for one reading of an input, whose times do not go back."""
+    crop = WholeCrop if kind == "full" else CropFollower
+    return crop(locate, size=size, notice=notice)
 
 
 class WholeCrop:
@@ -63,7 +69,7 @@ class WholeCrop:
     in a sentence, when the face leaves or returns.
     """
 
-    def __init__(self, locate: Locate, *, size: int, notice: Callable[[str], None]) -> None:
+    def __init__(self, locate: Locate, *, size: int, notice: Notice) -> None:
         self._locate = locate
         self._size = size
         self._notice = notice
@@ -94,10 +100,6 @@ class WholeCrop:
         """Return True: the crop is as it is."""
         return True
 
-    def restart(self) -> None:
-        """Begin anew in time; see `Crop.restart`."""
-        self._checked_s = -math.inf
-
 
 @dataclass
 class _Track:
@@ -107,6 +109,7 @@ class _Track:
     settling: int
     at_s: float
     checked_s: float
+    regained_s: float = -math.inf  # when it was looked for because it had slipped
     misses: int = 0
     plausible: bool = True
 
@@ -118,11 +121,11 @@ class CropFollower:
     returns and when there are two.
     """
 
-    def __init__(self, locate: Locate, *, size: int, notice: Callable[[str], None]) -> None:
+    def __init__(self, locate: Locate, *, size: int, notice: Notice) -> None:
         self._locate = locate
         self._size = size
         self._notice = notice
-        self._frame_shape: tuple[int, int] = (0, 0)
+        self._frame = np.empty((0, 0, 3), np.uint8)
         self._track: _Track | None = None
         self._searched_s = -math.inf
         self._step_s = 0.0
@@ -135,10 +138,10 @@ class CropFollower:
 
     def cut(self, frame: np.ndarray, *, at_s: float) -> np.ndarray | None:
         """Return the face's square as uint8 SxSx3, or None while no face is found; times must not go back."""
-        if frame.shape[:2] != self._frame_shape:
-            self._frame_shape = (frame.shape[0], frame.shape[1])
+        if frame.shape[:2] != self._frame.shape[:2]:
             self._track = None
             self._searched_s = -math.inf
+        self._frame = frame
         if self._track is not None:
             self._check(frame, self._track, at_s)
         if self._track is None and at_s - self._searched_s >= SEARCH_EVERY_S:
@@ -151,9 +154,11 @@ class CropFollower:
         if track is None:
             return True
         track.plausible = head is not None
+        if not track.settling and _slipped(head) and self._regain(track):
+            return False
         if head is None:
             return True
-        height, width = self._frame_shape
+        height, width = self._frame.shape[:2]
         wish = square_around(track.steady.square.to_frame(head), width=width, height=height)
         if track.settling:
             track.settling -= 1
@@ -164,22 +169,30 @@ class CropFollower:
         track.steady.follow(wish, step_s=self._step_s)
         return True
 
-    def restart(self) -> None:
-        """Begin anew in time, with the same square; see `Crop.restart`."""
-        self._searched_s = -math.inf
-        if self._track:
-            self._track.at_s = self._track.checked_s = -math.inf
+    def _regain(self, track: _Track) -> bool:
+        """Look for a face that is about to leave the crop, once a frame, and put the crop where it is; True where it is
+        to be cut anew."""
+        if track.regained_s == track.at_s:
+            return False
+        track.regained_s = track.at_s
+        head = _near(self._frame, track.steady.square, self._locate)
+        if head is None:
+            return False
+        height, width = self._frame.shape[:2]
+        wish = square_around(head, width=width, height=height)
+        if _agree(track.steady.square, wish):
+            return False
+        track.steady, track.settling = SteadySquare(wish), SETTLING_CUTS
+        return True
 
     def _check(self, frame: np.ndarray, track: _Track, at_s: float) -> None:
-        self._step_s = at_s - track.at_s if math.isfinite(track.at_s) else 0.0
+        self._step_s = at_s - track.at_s
         track.at_s = at_s
-        if not math.isfinite(track.checked_s):
-            track.checked_s = at_s
         doubt = track.misses > 0 or not track.plausible
         if at_s - track.checked_s < (DOUBT_EVERY_S if doubt else CHECK_EVERY_S):
             return
         track.checked_s = at_s
-        if self._locate(_window(frame, track.steady.square)) is not None and track.plausible:
+        if _near(frame, track.steady.square, self._locate) is not None and track.plausible:
             track.misses = 0
             return
         # Keypoints that make no sense and a look that finds nothing: two witnesses are enough.
@@ -223,16 +236,21 @@ def find_faces(frame: np.ndarray, locate: Locate) -> list[Head]:
     return sorted(heads, key=lambda head: -head.height)
 
 
-def _located(picture: np.ndarray, locate: Locate, *, left: int) -> Head | None:
+def _located(picture: np.ndarray, locate: Locate, *, left: int, top: int = 0) -> Head | None:
     face = locate(picture)
-    return None if face is None else Head(face.centre_x + left, face.centre_y, face.size)
+    return None if face is None else Head(face.centre_x + left, face.centre_y + top, face.size)
 
 
-def _window(frame: np.ndarray, square: Square) -> np.ndarray:
+def _slipped(head: Head | None) -> bool:
+    return head is None or max(abs(head.x), abs(head.y)) > SLIPPED
+
+
+def _near(frame: np.ndarray, square: Square, locate: Locate) -> Head | None:
+    """Return the face in and around a square of the frame."""
     half = square.side * CHECK_WINDOW / 2
     top, bottom = max(int(square.y - half), 0), max(int(square.y + half), 1)
     left, right = max(int(square.x - half), 0), max(int(square.x + half), 1)
-    return frame[top:bottom, left:right]
+    return _located(frame[top:bottom, left:right], locate, left=left, top=top)
 
 
 def _agree(square: Square, wish: Square) -> bool:

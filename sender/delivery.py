@@ -7,7 +7,9 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from codec.control import ORDERED_WINDOW, Feedback, OrderedMotion, encode_control
+from codec.control import encode_control
+from codec.feedback import SHOWN_CYCLE, Feedback
+from codec.ordered import ORDERED_WINDOW, OrderedMotion
 from sender.adapting import Adapting
 from sender.coding import Packet
 from sender.errors import SenderError
@@ -16,7 +18,6 @@ FLUSH_LIMIT_S = 0.3  # for the last motions to leave before goodbye
 PATIENCE_S = 0.002  # between two looks at whether the line has taken what it was given
 # For a receiver in order to draw its next picture: the slowest engine needs seconds for one.
 STALL_LIMIT_S = 60.0
-SHOWN_CYCLE = 2**32  # the feedback's count of shown frames begins anew
 
 
 class Wire(Protocol):
@@ -34,13 +35,17 @@ class Wire(Protocol):
 
 
 class WireCounters(Protocol):
-    """How many motion packets have really left, how many bytes at the IP layer, and how long a round trip takes."""
+    """How many motion packets have really left, how many bytes at the IP layer, and came, and how long a round trip
+    takes."""
 
     @property
     def motion_sent(self) -> int: ...
 
     @property
     def sent_bytes(self) -> int: ...
+
+    @property
+    def received_bytes(self) -> int: ...
 
     @property
     def round_trip_s(self) -> float | None: ...

@@ -64,11 +64,15 @@ class HeldPictures:
         with self._lock:
             return self._held[self._current]
 
-    @property
-    def held(self) -> list[Held]:
-        """All that can be drawn from, whatever its scene."""
+    def of_scene(self) -> list[Held]:
+        """Return what is held of the scene that is drawn now."""
         with self._lock:
-            return list(self._held.values())
+            return self._of_scene()
+
+    def others(self) -> list[Held]:
+        """Return what is held of earlier scenes."""
+        with self._lock:
+            return [held for held in self._held.values() if held.scene != self._scene]
 
     @property
     def scene(self) -> int:
@@ -79,8 +83,7 @@ class HeldPictures:
     def novelty(self, posture: Posture) -> float:
         """Return how far a posture is from the nearest picture of this scene (LPIPS over the face)."""
         with self._lock:
-            scene = [held for held in self._held.values() if held.scene == self._scene]
-            return min((apart(held.posture, posture) for held in scene), default=1.0)
+            return min((apart(held.posture, posture) for held in self._of_scene()), default=1.0)
 
     def name(self, slot: int, ticks: int) -> None:
         """Note that the motion of this time (continuous ticks) names a slot."""
@@ -92,7 +95,7 @@ class HeldPictures:
     def choose(self, posture: Posture, ticks: int) -> None:
         """Draw what follows from the picture of this scene that is nearest to a posture, where that is worth it."""
         with self._lock:
-            scene = [held for held in self._held.values() if held.scene == self._scene]
+            scene = self._of_scene()
             if not scene:
                 return
             distances = {held.slot: apart(held.posture, posture) + held.loss for held in scene}
@@ -134,6 +137,10 @@ class HeldPictures:
             able.sort(key=lambda held: (held.scene == self._scene, held.scene, held.named_ticks or 0))
             return empty, able
 
+    def has_room(self) -> bool:
+        """Say whether `make_room` would find a slot now."""
+        return any(self.spare())
+
     def make_room(self) -> int | None:
         """Give away the slot that is least worth; None where there is none now."""
         empty, able = self.spare()
@@ -148,6 +155,9 @@ class HeldPictures:
             gone = self._held.pop(slot, None)
             self._given[slot] = self._free_since.pop(slot, None) if gone is None else gone.named_ticks
             return True
+
+    def _of_scene(self) -> list[Held]:
+        return [held for held in self._held.values() if held.scene == self._scene]
 
     def _quiet(self, named_ticks: int | None) -> bool:
         if named_ticks is None:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codec.control import Feedback, Transit
+from codec.feedback import BYTES_CYCLE, MS_CYCLE, PACKETS_CYCLE, Feedback, Transit
 from sender.coding import Packet
 from sender.rate import Report
 
@@ -22,14 +22,11 @@ LEAST_COUNTED = 8  # packets, before a share of them means something
 # camera. It says nothing of the rate, and what was measured before it no longer holds.
 SILENCE_S = 1.0
 KEPT = 512  # packets sent: 20 s of them at 25 a second
-PACKETS_CYCLE = 1 << 16
-BYTES_CYCLE = 1 << 32
 
 # The shortest way of the last minute is the empty line's: two clocks drift apart by 12 ms in that time at most (200
 # parts in a million), and no queue stands for so long before it is noticed.
 BASE_BUCKET_S = 10.0
 BASE_BUCKETS = 6
-MS_CYCLE = 1 << 16
 # The shortest of the last two feedbacks' ways counts: jitter adds to a packet, a queue to all.
 FILTERED = 2
 LONGEST_QUEUE_S = 3.0  # more than any router holds: the receiver counts anew

@@ -8,16 +8,18 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 
-from codec.control import Message, PictureOffer, PictureReady, PictureRefused, encode_control
+from codec.control import Message, encode_control
+from codec.feedback import ReadyTransfers
 from codec.picture import PIECE_BYTES, cut_picture
+from codec.transfer import TRANSFERS_CYCLE, PictureOffer, PictureReady, PictureRefused
 from sender.delivery import Wire
 from sender.errors import SenderError
 from sender.rate import PACKET_BYTES
 
 # The slowest line of the design brings a picture in 5 s, and a receiver may first have to compile its graphs.
 PICTURE_LIMIT_S = 60.0
+LINE_LOOK_S = 1.0  # a line that brought nothing for so long is lost, which is not the picture's fault
 PICTURE_TRIES = 3
-TRANSFERS = 0x10000  # their numbers begin anew
 SLOT = 0  # the receiver's place for the first source picture
 
 
@@ -29,14 +31,18 @@ class Presentation:
         self.remembers = False  # the receiver keeps pictures from call to call, so that a hash may do
         self.piece_bytes = PIECE_BYTES  # as large as a piece may be
         self.carried_bps: float | None = None  # what the line was seen to carry of the picture sent last
-        self._transfer = TRANSFERS - 1  # the one before the first
-        self._awaited: dict[int, asyncio.Future[PictureReady | PictureRefused]] = {}
+        self._transfer = TRANSFERS_CYCLE - 1  # the one before the first
+        # By transfer; comes to be why the picture is refused, or None where it is ready.
+        self._awaited: dict[int, asyncio.Future[str | None]] = {}
 
     def take(self, verdict: PictureReady | PictureRefused) -> None:
         """Take an answer of the receiver's; one that nobody waits for changes nothing."""
-        waiting = self._awaited.get(verdict.transfer)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(verdict)
+        self._decide(verdict.transfer, verdict.reason if isinstance(verdict, PictureRefused) else None)
+
+    def learn(self, ready: ReadyTransfers | None) -> None:
+        """Take what feedback says of the pictures that are ready, where that comes before the answer."""
+        for transfer in [] if ready is None else ready.transfers:
+            self._decide(transfer, None)
 
     async def send(
         self,
@@ -60,12 +66,12 @@ class Presentation:
             self.sent_bytes += len(picture)
             measuring = asyncio.create_task(self._send_and_measure(pieces, peer))
             try:
-                verdict = await self._verdict_on(transfer)
+                refused = await self._verdict_on(transfer, peer)
             finally:
                 measuring.cancel()  # long done, but where nothing is acknowledged
-            if isinstance(verdict, PictureReady):
+            if refused is None:
                 return
-            reason = verdict.reason
+            reason = refused
         raise SenderError(f"The other side refuses the source picture: {reason}")
 
     async def _send_and_measure(self, pieces: Sequence[Message], peer: Wire) -> None:
@@ -88,21 +94,33 @@ class Presentation:
         transfer = self._next_transfer()
         digest = hashlib.sha256(picture).digest()
         peer.send_control(encode_control(PictureOffer(transfer, slot, digest)))
-        return isinstance(await self._verdict_on(transfer), PictureReady)
+        return await self._verdict_on(transfer, peer) is None
 
     def _next_transfer(self) -> int:
-        self._transfer = (self._transfer + 1) % TRANSFERS
+        self._transfer = (self._transfer + 1) % TRANSFERS_CYCLE
         return self._transfer
 
-    async def _verdict_on(self, transfer: int) -> PictureReady | PictureRefused:
+    def _decide(self, transfer: int, refused: str | None) -> None:
+        waiting = self._awaited.get(transfer)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(refused)
+
+    async def _verdict_on(self, transfer: int, peer: Wire) -> str | None:
+        """Wait for an answer, as long as it takes while the line is lost; returns why the picture is refused, None
+        where it is ready."""
         verdict = self._awaited[transfer] = asyncio.get_running_loop().create_future()
+        waited_s = 0.0
         try:
-            async with asyncio.timeout(PICTURE_LIMIT_S):
-                return await verdict
-        except TimeoutError:
-            raise SenderError(
-                f"The other side has not taken the source picture within {PICTURE_LIMIT_S:g} seconds; "
-                "the line may be too slow."
-            ) from None
+            while waited_s < PICTURE_LIMIT_S:
+                before_bytes = peer.stats().received_bytes
+                await asyncio.wait({verdict}, timeout=LINE_LOOK_S)
+                if verdict.done():
+                    return verdict.result()
+                if peer.stats().received_bytes > before_bytes:
+                    waited_s += LINE_LOOK_S
         finally:
             del self._awaited[transfer]
+        raise SenderError(
+            f"The other side has not taken the source picture within {PICTURE_LIMIT_S:g} seconds; "
+            "the line may be too slow."
+        )

@@ -4,6 +4,7 @@ otherwise."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 from sender.capture import Frame, Input
 from sender.slot import Belt, HandOver, Slot
@@ -21,6 +22,7 @@ class Reader:
         self._started = False
         self._error: Exception | None = None
         self.frames_in = 0
+        self.ended = False  # by `end` or `stop`
 
     @property
     def dropped(self) -> int:
@@ -40,8 +42,14 @@ class Reader:
             raise self._error
         return frame
 
+    def frames(self) -> Iterator[Frame]:
+        """Yield what `get` gives until the input or the capture ends. Raises InputError as `get` does."""
+        while (frame := self.get()) is not None and not self.ended:
+            yield frame
+
     def end(self) -> None:
         """End the capture and let `get` return; waits for nothing."""
+        self.ended = True
         self._input.stop()
         self._hand_over.close()
 

@@ -17,7 +17,7 @@ from codec.repair import Repair, encode_repair
 from codec.residual import ResidualFormat, encode_residual
 from runtime.repairer import Repairer
 from runtime.talker import Talker
-from sender.mirror import Correction, Seen
+from sender.bring import Correction, Seen
 
 # Cells of the fault map are looked at as wholes: an object's edge may lie in the one beside.
 AROUND = np.ones((3, 3), np.uint8)

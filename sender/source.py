@@ -58,6 +58,11 @@ def make_fine_source(picture: np.ndarray, talker: Talker) -> SourcePicture:
     return SourcePicture(decoded, data, talker.prepare(decoded), fine=True)
 
 
+def corrected(picture: np.ndarray, data: bytes, talker: Talker) -> SourcePicture:
+    """Prepare the picture (uint8 SxSx3) that a repair makes, whose code (`codec.repair`) is `data`."""
+    return SourcePicture(picture, data, talker.prepare(picture))
+
+
 def first_picture_bytes(*, limit_bps: float | None, round_trip_s: float | None) -> int:
     """Return how large the picture may be that a call begins with.
 
@@ -73,12 +78,18 @@ def first_picture_bytes(*, limit_bps: float | None, round_trip_s: float | None) 
 
 def smaller(source: SourcePicture, talker: Talker, *, most_bytes: int) -> SourcePicture:
     """Code a source picture anew in at most so many bytes, or as few as can be, to begin a call with."""
-    for quality in SMALLER_QUALITIES:
-        data = encode_picture(source.picture, quality=quality)
-        if len(data) <= most_bytes:
-            break
+    data = smaller_code(source.picture, most_bytes=most_bytes)
     decoded = decode_picture(data)
     return SourcePicture(decoded, data, talker.prepare(decoded))
+
+
+def smaller_code(picture: np.ndarray, *, most_bytes: int) -> bytes:
+    """Return the best code of a picture (uint8 SxSx3) in at most so many bytes, or the smallest that there is."""
+    for quality in SMALLER_QUALITIES:
+        data = encode_picture(picture, quality=quality)
+        if len(data) <= most_bytes:
+            break
+    return data
 
 
 def picture_of_file(path: Path, observer: Observer, talker: Talker) -> np.ndarray:

@@ -10,10 +10,11 @@ from typing import Any
 
 from codec.predictive_encoder import Capture
 from codec.repair import cut_repair
+from sender.bring import Bring, Seen
 from sender.delivery import Wire
 from sender.errors import SenderError
 from sender.held import Held, HeldPictures
-from sender.mirror import Bring, Mirror, Seen
+from sender.mirror import Mirror
 from sender.observe import View
 from sender.posture import posture_in, posture_of
 from sender.present import SLOT, Presentation
@@ -47,6 +48,7 @@ class Sources:
         self._on_notice = on_notice
         self._loop = asyncio.get_running_loop()
         self._bringing: set[asyncio.Task[None]] = set()
+        self._halted = False
         self._watch: Watch | None = None
         if mirror is not None:
             mirror.begin(self._pictures)
@@ -88,10 +90,15 @@ class Sources:
         """Bring a better code of the first picture as the line has room for it, and draw from that then."""
         self._start(self._improve(better))
 
-    async def stop(self) -> None:
-        """End the mirror and what is on its way."""
+    def halt(self) -> None:
+        """Bring nothing more; waits for nothing."""
+        self._halted = True
         for task in self._bringing:
             task.cancel()
+
+    async def stop(self) -> None:
+        """End the mirror and what is on its way."""
+        self.halt()
         await asyncio.gather(*self._bringing, return_exceptions=True)
         if self._watch is not None:
             await asyncio.to_thread(self._watch.stop)
@@ -100,7 +107,8 @@ class Sources:
         self._loop.call_soon_threadsafe(self._begin, bring)
 
     def _begin(self, bring: Bring) -> None:
-        self._start(self._bring(bring))
+        if not self._halted:
+            self._start(self._bring(bring))
 
     def _start(self, bringing: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(bringing)

@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from sender.mirror import Bring, Mirror, Seen
+from sender.bring import Bring, Seen
+from sender.mirror import Mirror
 from sender.slot import Slot
 
 PERIOD_S = 0.5

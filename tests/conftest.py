@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from call.film import write_clip
@@ -14,6 +15,10 @@ from call.portrait import load_portrait
 
 Picture = NDArray[np.uint8]
 FRAME_RATE = 25.0
+
+# A busy machine is no fault of the code: examples are not timed.
+settings.register_profile("untimed", settings.default, deadline=None)
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent
 PROFILE = ROOT / "models" / "profiles" / "laptop-256"

@@ -14,7 +14,7 @@ OUTSIDE = {
     "codec": {"numpy", "constriction", "av"},
     "transport": {"aiortc", "aiohttp", "aioice", "av", "numpy"},  # the latter two for sound
     "sender": {"numpy", "cv2", "av"},
-    "receiver": {"numpy", "cv2", "av"},
+    "receiver": {"numpy", "cv2", "av", "pyvirtualcam"},  # the last one where it is installed
 }
 
 NO_TORCH_IN_A_CALL = """

@@ -7,3 +7,11 @@ class TransportError(Exception):
 
 class NotYetError(TransportError):
     """The other side listens, but does not take a call yet: somebody has to click something there."""
+
+
+class TurnedAwayError(TransportError):
+    """The other side was reached and does not want this one: trying again will not change that."""
+
+
+class LeftError(TransportError):
+    """The other side has left for good."""

@@ -2,18 +2,19 @@
 direct way, where one laptop listens and the other comes to it.
 
 A meeting joins peers and knows nothing of what they say. It outlives them: after a lost line both sides make a new
-peer each and meet again. Who comes back must know the first exchange's secret and have its certificate.
+peer each and meet again. Who comes back must know the first exchange's secret and have its certificate; whether a side
+that was started anew is the same person, only the two persons can tell.
 """
 
 import asyncio
 from typing import Protocol
 
-from transport.errors import NotYetError, TransportError
+from transport.codes import check_code, make_secret
+from transport.errors import NotYetError
+from transport.listening import OfferServer
 from transport.peer import Peer
-from transport.pin import Pin
 from transport.reach import join_address, reachable_host
-from transport.signalling import OfferServer, post_offer
-from transport.tokens import make_secret
+from transport.signalling import post_offer
 
 # One try to come back: where the line is still cut, the next one should be ready when it returns.
 RETURN_TIMEOUT_S = 5.0
@@ -25,7 +26,8 @@ class Meeting(Protocol):
     """A way for two sides to meet, over and over for as long as the call lasts.
 
     The owner makes each `Peer` with the same certificate, calls `meet`, then `peer.connected`. When the line is
-    lost, or `knocked` returns, it closes that peer and meets again with a new one, until that works.
+    lost, or `knocked` returns, it closes that peer and meets again with a new one, until that works. Who has been met
+    is somebody else where the other side was started anew, which what the peers say shows.
     """
 
     async def open(self) -> None:
@@ -35,8 +37,8 @@ class Meeting(Protocol):
         """Bring `peer` and the other side's peer together by offer and answer; to be called once for each peer.
 
         The side that invites waits here for as long as it takes; the other one tries once. Raises
-        `TransportError` with a sentence where it cannot be done now; a later try with a new peer may succeed.
-        Cancelling is clean.
+        `TransportError` with a sentence where it cannot be done now; a later try with a new peer may succeed, but for
+        `TurnedAwayError` and `LeftError`. Cancelling is clean.
         """
 
     async def knocked(self) -> None:
@@ -45,12 +47,19 @@ class Meeting(Protocol):
         It has noticed before us that the line is gone. Side by side with the call, and with `peer.connected`.
         """
 
+    def admit(self) -> None:
+        """Let in who was met last: nobody else can come until `reopen`."""
+
+    def reopen(self, *, new_code: bool) -> None:
+        """Let somebody else come as well: who was met last is not wanted, or has been away for long. Who was let in may
+        come back all the same."""
+
     async def close(self) -> None:
         """Leave for good."""
 
 
 class DirectHost:
-    """The side that listens, and lets one caller in who knows the code: a `Meeting` without a server.
+    """The side that listens, and lets one guest in who knows the code: a `Meeting` without a server.
 
     `port` 0 takes any free one; a `code` is made where none is given.
     """
@@ -69,21 +78,29 @@ class DirectHost:
 
     @property
     def code(self) -> str:
-        """What lets one caller in, once; after `open`."""
-        return self._server.token
+        """What lets the next guest in, once; after `open`. Another one after too many wrong ones or `reopen`."""
+        return self._server.code
 
     async def open(self) -> None:
         """Listen. Raises `TransportError` where the port is taken or the address is not this machine's."""
         chosen = None if self._chosen is None else _as_typed(self._chosen)
-        await self._server.start(self._host, port=self._port, token=chosen)
+        await self._server.start(self._host, port=self._port, code=chosen)
 
     async def meet(self, peer: Peer) -> None:
-        """Wait for the caller, and answer it with `peer`."""
+        """Wait for the guest, and answer it with `peer`; raises `NewCodeError` where the code is a new one now."""
         await self._server.answer_one(peer)
 
     async def knocked(self) -> None:
-        """Wait until the caller has come back while nothing was there to answer it."""
+        """Wait until the guest has come back while nothing was there to answer it."""
         await self._server.knocked()
+
+    def admit(self) -> None:
+        """Let in who was answered last."""
+        self._server.guests.admit()
+
+    def reopen(self, *, new_code: bool) -> None:
+        """Let another guest come."""
+        self._server.guests.reopen(new_code=new_code)
 
     async def close(self) -> None:
         """Stop listening."""
@@ -97,7 +114,6 @@ class DirectGuest:
         self._address = address
         self._code = _as_typed(code)
         self._secret = make_secret()
-        self._pin = Pin()
         self._has_met = False
 
     async def open(self) -> None:
@@ -117,7 +133,6 @@ class DirectGuest:
                 if loop.time() > patient_until_s:
                     raise
                 await asyncio.sleep(ASK_AGAIN_S)
-        self._pin.check(answer)
         await peer.complete(answer)
         self._has_met = True
 
@@ -125,13 +140,16 @@ class DirectGuest:
         """Wait for ever: a host does not know where its guest is, and waits for it instead."""
         await asyncio.Event().wait()
 
+    def admit(self) -> None:
+        """Do nothing: the host lets in."""
+
+    def reopen(self, *, new_code: bool) -> None:
+        """Do nothing: who comes to a host finds whoever is there."""
+
     async def close(self) -> None:
         """Do nothing: nothing is held open."""
 
 
 def _as_typed(code: str) -> str:
     """Read a code as people type it: in small letters, with a blank before or behind."""
-    code = code.strip().upper()
-    if not code or not code.isascii() or not code.isprintable():
-        raise TransportError("The code must be plain letters and digits, as the other side shows it.")
-    return code
+    return check_code(code.strip().upper())

@@ -26,6 +26,7 @@ from transport.errors import TransportError
 from transport.pacing import RATE_BPS, TICK_S, WINDOW_PIECES, Pacer, QueueingDelay
 from transport.sound import SoundLine
 from transport.stats import WireStats
+from transport.video import VideoLine
 from transport.wire import Wire, use_certificate
 
 MOTION_STREAM = 0
@@ -91,6 +92,7 @@ class Peer:
         self.sound = sound
         if sound is not None:
             sound.attach(association.transport)
+        self.video = VideoLine(association.transport, sent_bytes=lambda: self._wire.sent_bytes)
         self._acknowledging = Acknowledging(association, lazy_streams=(MOTION_STREAM, REPORT_STREAM))
         self._pacer = Pacer()
         self._queueing = QueueingDelay()
@@ -213,6 +215,7 @@ class Peer:
     async def close(self) -> None:
         """End the connection, so that the other side sees it at once. Takes at most half a second."""
         self._end("This side has closed the connection.", told=True)
+        await self.video.close()
         closing = asyncio.ensure_future(self._connection.close())
         try:
             await asyncio.wait({closing}, timeout=CLOSE_LIMIT_S)

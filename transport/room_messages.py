@@ -9,8 +9,8 @@ import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from transport.codes import is_secret
 from transport.errors import TransportError
-from transport.tokens import is_secret
 
 # As `description` has it, which a server need not load: it is the sides that read what an SDP text says.
 MAX_SDP_BYTES = 16_384
@@ -18,38 +18,41 @@ MAX_MESSAGE_BYTES = 2 * MAX_SDP_BYTES  # with what JSON adds to its line ends, t
 MAX_REASON = 200
 
 _ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_TOKEN = re.compile(r"[A-Z0-9]{4,32}")
+_CODE = re.compile(r"[A-Z0-9]{4,32}")
 
 
 @dataclass(frozen=True)
 class Enter:
-    """A side comes in. Without a token it opens the room; with its own `secret` it is known when it comes again.
+    """A side comes in. Without a code it opens the room; with its own `secret` it is known when it comes again.
 
-    `again`: it has been in this room before, so the room may be made anew around the token where it is gone.
+    `again`: it has been in this room before, so the room may be made anew around the code where it is gone. `opens`:
+    it misses the other side, and lets whoever has this code come in its place.
     """
 
     room: str
     secret: str
-    token: str | None = None
+    code: str | None = None
     again: bool = False
+    opens: bool = False
 
     def __post_init__(self) -> None:
         check_room(self.room)
         _check(is_secret(self.secret), "a secret has 32 hexadecimal digits")
-        if self.token is not None:
-            check_token(self.token)
+        if self.code is not None:
+            check_room_code(self.code)
         _check(isinstance(self.again, bool), "'again' is true or false")
-        _check(not self.again or self.token is not None, "who comes again has a token")
+        _check(isinstance(self.opens, bool), "'opens' is true or false")
+        _check(not self.again or self.code is not None, "who comes again has a code")
 
 
 @dataclass(frozen=True)
 class Entered:
-    """The server has let a side in; the other one needs this token."""
+    """The server has let a side in; the other one needs this code."""
 
-    token: str
+    code: str
 
     def __post_init__(self) -> None:
-        check_token(self.token)
+        check_room_code(self.code)
 
 
 @dataclass(frozen=True)
@@ -144,11 +147,11 @@ def check_room(name: str) -> str:
     return name
 
 
-def check_token(token: str) -> str:
-    """Return a room's token if it is one; raises `TransportError`."""
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        raise TransportError("A room's token has 4 to 32 capital letters and digits.")
-    return token
+def check_room_code(code: str) -> str:
+    """Return a room's code if it is one; raises `TransportError`."""
+    if not isinstance(code, str) or not _CODE.fullmatch(code):
+        raise TransportError("A room's code has 4 to 32 capital letters and digits.")
+    return code
 
 
 def _check(fits: object, rule: str) -> None:

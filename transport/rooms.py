@@ -1,6 +1,6 @@
 """How the two sides of a call meet in a room of a signalling server (`visavis serve`): a `Meeting` by WebSocket.
 
-Who opens the room is given a token for the other side. The server sees both addresses and both certificates'
+Who opens the room is given a code for the other side. The server sees both addresses and both certificates'
 fingerprints and nothing of the call; whether it is honest is told by the safety words.
 """
 
@@ -10,10 +10,10 @@ from contextlib import suppress
 
 import aiohttp
 
+from transport.codes import ROOM_CODE_LENGTH, make_code, make_secret
 from transport.description import Description
-from transport.errors import TransportError
+from transport.errors import LeftError, TransportError
 from transport.peer import Peer
-from transport.pin import Pin
 from transport.reach import connect_reason
 from transport.room_messages import (
     MAX_MESSAGE_BYTES,
@@ -27,11 +27,10 @@ from transport.room_messages import (
     Turn,
     Wanted,
     check_room,
-    check_token,
+    check_room_code,
     read,
     write,
 )
-from transport.tokens import make_secret
 
 REACH_LIMIT_S = 4.0  # a try; the line may be about to return
 EXCHANGE_LIMIT_S = 10.0  # both sides are there: offer and answer are a matter of seconds
@@ -45,19 +44,19 @@ _SCHEMES = {"https": "wss", "http": "ws", "wss": "wss", "ws": "ws", "": "wss"}
 
 
 class RoomMeeting:
-    """A `Meeting` in a room: without a `token` this side opens the room, with one it comes to who has.
+    """A `Meeting` in a room: without a `code` this side opens the room, with one it comes to who has.
 
     `server_url` is as `visavis serve` prints it, ws:// or wss:// with host and port.
     """
 
-    def __init__(self, server_url: str, room: str, token: str | None = None) -> None:
+    def __init__(self, server_url: str, room: str, code: str | None = None) -> None:
         self._url = _room_url(server_url)
         self._server = server_url
         self._room = check_room(room)
-        self._token = None if token is None else check_token(token.strip().upper())
+        self._code = None if code is None else check_room_code(code.strip().upper())
         self._secret = make_secret()
-        self._pin = Pin()
         self._has_entered = self._has_met = self._is_fresh = False
+        self._invites, self._opens = code is None, False
         self._session: aiohttp.ClientSession | None = None
         self._line: _Line | None = None
         self._entering = asyncio.Lock()
@@ -74,8 +73,13 @@ class RoomMeeting:
 
     @property
     def code(self) -> str:
-        """The token that lets one other side in, once; after `open`."""
-        return self._token or ""
+        """The code that lets one other side in, once; after `open`. Another one after `reopen`."""
+        return self._code or ""
+
+    @property
+    def invites(self) -> bool:
+        """Whether the code is for another side to come with: this one has opened the room, or opened it again."""
+        return self._invites
 
     async def open(self) -> None:
         """Enter the room. Raises `TransportError` where the server is not there or does not let this side in."""
@@ -113,6 +117,16 @@ class RoomMeeting:
             if self._line is not None and await self._line.wanted():
                 return
 
+    def admit(self) -> None:
+        """Let in who was met last."""
+        self._opens = False
+
+    def reopen(self, *, new_code: bool) -> None:
+        """Let another side come; the server learns of it when this one wants to meet next."""
+        self._invites = self._opens = True
+        if new_code:
+            self._code = make_code(ROOM_CODE_LENGTH)
+
     async def close(self) -> None:
         """Leave the room for good, and tell the other side."""
         if self._line is not None:
@@ -133,7 +147,7 @@ class RoomMeeting:
                     case Turn() as turn:
                         return turn
                     case Left():
-                        raise TransportError(_LEFT)
+                        raise LeftError(_LEFT)
                     case _:  # the other side comes and goes until it wants to meet
                         continue
         return None
@@ -145,11 +159,10 @@ class RoomMeeting:
             await line.say(_tell(await peer.create_offer()))
         message = await line.hear()
         if isinstance(message, Left):
-            raise TransportError(_LEFT)
+            raise LeftError(_LEFT)
         if not isinstance(message, Tell):
             raise TransportError("The other side was interrupted while the two met.")
         theirs = Description(message.type, message.sdp)
-        self._pin.check(theirs)
         if turn.offers:
             await peer.complete(theirs)
         else:
@@ -175,13 +188,14 @@ class RoomMeeting:
             self._line = line = await self._reach()
             try:
                 async with asyncio.timeout(REACH_LIMIT_S):
-                    await line.say(Enter(self._room, self._secret, self._token, self._has_entered))
+                    again = self._has_entered
+                    await line.say(Enter(self._room, self._secret, self._code, again, self._opens))
                     entered = await line.hear()
             except (ConnectionError, TimeoutError):
                 raise _OutOfReach(f"The server {self._server} does not answer.") from None
             if not isinstance(entered, Entered):
                 raise TransportError(f"What answers at {self._server} is no Visavis server.")
-            self._token = entered.token
+            self._code = entered.code
             self._has_entered = True
 
     async def _reach(self) -> "_Line":

@@ -16,7 +16,7 @@ from aiohttp import WSMsgType, web
 
 from transport.errors import TransportError
 from transport.limits import MESSAGES, MESSAGES_PER_S, Bucket, Limits
-from transport.lobby import Lobby, Said, WrongToken
+from transport.lobby import Lobby, Said, WrongCodeError
 from transport.reach import join_address, listen_sentence, reachable_host
 from transport.room_messages import MAX_MESSAGE_BYTES, Enter, Left, Message, Refused, read, write
 
@@ -138,12 +138,12 @@ class RoomServer:
             wish = await asyncio.wait_for(_hear(door), ENTER_LIMIT_S)
             if not isinstance(wish, Enter):
                 raise TransportError("Who comes in says into which room.")
-            await self._say(self._lobby.enter(door, wish))
+            await self._say(self._lobby.enter(door, wish, address=address))
         except (TimeoutError, EOFError):
             return await _shut(door)
         except TransportError as error:
             self._refused += 1
-            if isinstance(error, WrongToken):
+            if isinstance(error, WrongCodeError):
                 self._limits.guess(address, time.monotonic())
             return await self._say([(door, Refused(str(error)))])
         allowed, faults = Bucket(MESSAGES, MESSAGES_PER_S), 0
@@ -159,11 +159,11 @@ class RoomServer:
         return await _shut(door)
 
     async def _say(self, said: Said) -> None:
-        """Say what the lobby wants said; who is refused or left alone has no more business here."""
+        """Say what the lobby wants said; who is refused, or whose room is no more, has no more business here."""
         for door, message in said:
             assert isinstance(door, web.WebSocketResponse)
             await _send(door, message)
-            if isinstance(message, Refused | Left):
+            if isinstance(message, Refused) or (isinstance(message, Left) and not self._lobby.has(door)):
                 await _shut(door)
 
     async def _sweep(self) -> None:

@@ -51,6 +51,8 @@ def grant(text: str, wishes: Wishes) -> None:
             wishes.limit(None)
         case {"wish": "limit", "kbps": kbps}:
             wishes.limit(_number(kbps, *LIMIT_KBPS))
+        case {"wish": "thrifty", "on": bool(on)}:
+            wishes.thrifty(on)
         case {"wish": "record", "on": bool(on)}:
             wishes.record(on)
         case {"wish": "say", "text": str(line)} if line.strip() and len(line) <= TEXT_LENGTH:

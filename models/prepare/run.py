@@ -1,27 +1,22 @@
 """All videos of a folder, sent to workers and gathered into a data folder.
 
-Whatever happens, the index names whole clips only. Knows dask.distributed, and nothing of pictures.
+Whatever happens, the index names whole clips only. Knows nothing of pictures, nor of how workers are reached.
 """
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import dask
-from distributed import Client, LocalCluster, as_completed
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from models.cluster import ClusterError, gather
 from models.prepare.dataset import Outcome, claim, give_level_face, write_index, write_manifest
 from models.prepare.job import PARTIAL, Job, prepare_video, read_record
 from models.prepare.mesh import OpenLandmarker
-from models.prepare.settings import PrepareError, Settings
+from models.prepare.settings import PrepareError, Record, Settings
 from models.prepare.sources import Source
 from models.training.footage import LevelFace
-
-CONNECT_S = 30
 
 
 def prepare(
@@ -58,22 +53,26 @@ def prepare(
     claim(output)
     outcomes: dict[str, Outcome] = {}
     jobs = [Job(videos.resolve(), source.path, source.name, output.resolve(), settings) for source in sources]
+    by_path = {job.path: source for job, source in zip(jobs, sources, strict=True)}
     try:
-        with _cluster(scheduler, min(workers or os.cpu_count() or 1, len(jobs))) as client, _bar() as bar:
+        with _bar() as bar:
             task = bar.add_task("videos", total=len(jobs))
-            futures = {
-                client.submit(prepare_video, job, open_landmarker, pure=False, retries=0): source
-                for job, source in zip(jobs, sources, strict=True)
-            }
-            for future in as_completed(list(futures)):
-                source = futures.pop(future)
-                outcomes[source.path] = outcome = _outcome(source, future)
+            for job, record, error in gather(
+                prepare_video,
+                jobs,
+                open_landmarker,
+                scheduler=scheduler,
+                workers=workers or os.cpu_count() or 1,
+            ):
+                source = by_path[job.path]
+                outcomes[source.path] = outcome = _outcome(source, record, error)
                 if outcome.error:
                     bar.console.print(
                         f"{source.path}: {outcome.error}", markup=False, highlight=False, soft_wrap=True
                     )
                 bar.advance(task)
-                future.release()
+    except ClusterError as error:
+        raise PrepareError(str(error)) from None
     finally:
         shutil.rmtree(output / PARTIAL, ignore_errors=True)
         done = [outcomes.get(source.path) or _unfinished(output, source, settings) for source in sources]
@@ -83,10 +82,9 @@ def prepare(
     return done
 
 
-def _outcome(source: Source, future: Any) -> Outcome:
-    error = future.exception()
+def _outcome(source: Source, record: Record | None, error: BaseException | None) -> Outcome:
     if error is None:
-        return Outcome(source, future.result())
+        return Outcome(source, record)
     if isinstance(error, PrepareError):
         return Outcome(source, None, str(error))
     if isinstance(error, OSError) and error.strerror:
@@ -100,29 +98,6 @@ def _unfinished(output: Path, source: Source, settings: Settings) -> Outcome:
     if record is not None and record.settings == settings.digest():
         return Outcome(source, record)
     return Outcome(source, None, "not done yet")
-
-
-@contextmanager
-def _cluster(scheduler: str | None, workers: int) -> Iterator[Client]:
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=CONNECT_S)
-        except (OSError, ValueError) as error:
-            raise PrepareError(f"no dask scheduler answers at {scheduler} ({error})") from None
-        with client:
-            yield client
-        return
-    # A video that kills its worker (an encoder that crashes) is not worth more than one other try.
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=0,  # decoders hold memory that dask would pause a worker for
-            dashboard_address=None,
-            silence_logs="CRITICAL",
-        )
-    with cluster, Client(cluster) as client:
-        yield client
 
 
 def _bar() -> Progress:

@@ -6,12 +6,13 @@ A source frame is redrawn with the head of a driving frame and compared with it.
 
 from collections.abc import Callable
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.large import talking_head
 from models.layers import channels_last
@@ -27,7 +28,8 @@ from models.training.adversarial import (
 )
 from models.training.data import load_clips, load_portraits
 from models.training.footage import Footage, LevelFace
-from models.training.losses import PictureLoss, importance_map
+from models.training.loop import TrainingError
+from models.training.losses import WHOLE, PictureLoss, importance_map
 from models.training.pairs import Filmed, Heads, PairBatches, teacher_heads
 from models.training.selfsupervised import drop_keypoints
 from models.training.sheets import draw_sheet
@@ -54,6 +56,39 @@ def driving_of(batch: dict[str, Tensor]) -> Head:
         return head
     neutral = batch["driving_neutral"]
     return head._replace(keypoints=neutral + drop_keypoints(head.keypoints - neutral, batch["kept"]))
+
+
+def window_at(step: int, size: int) -> tuple[slice | EllipsisType, ...]:
+    """Return a step's window of WHOLE pixels a side in pictures of a size; the windows of all steps cover them evenly.
+
+    A large picture's fine detail is seen so at a small one's cost.
+    """
+    # The plastic number's fractions: two dimensions without lattice or luck.
+    top, left = (int(step * share % 1 * (size - WHOLE + 1)) for share in (0.7548776662, 0.5698402910))
+    return (..., slice(top, top + WHOLE), slice(left, left + WHOLE))
+
+
+def hold_still(talker: nn.Module, learns: list[str] | None) -> list[nn.Module]:
+    """Keep the weights of all modules but those named from learning; returns the modules that are held.
+
+    `learns`: modules by their full names; None holds nothing. Raises TrainingError where one is no module.
+    """
+    if learns is None:
+        return []
+    modules = dict(talker.named_modules())
+    if wrong := [name for name in learns if name not in modules]:
+        raise TrainingError(f"there is no module {wrong[0]!r} that could learn")
+    talker.requires_grad_(False)
+    for name in learns:
+        modules[name].requires_grad_(True)
+    return [
+        module
+        for name, module in modules.items()
+        if not any(
+            f"{each}.".startswith(f"{name}." if name else "") or name.startswith(f"{each}.")
+            for each in learns
+        )
+    ]
 
 
 def load_filmed(
@@ -97,6 +132,7 @@ def picture_stage(
         share=float(settings.get("portraits", 0)),
     )
     talker = channels_last(talking_head(profile)).to(device)
+    held = hold_still(talker, settings.get("learns"))
     loss = channels_last(PictureLoss(perceptual, scales=int(settings["scales"]))).to(device)
     game = None
     if has_game(settings):
@@ -105,6 +141,8 @@ def picture_stage(
     expressive = torch.tensor(KEYPOINT_GROUPS["mouth"] + KEYPOINT_GROUPS["eyes"], device=device)
 
     def losses(batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+        for module in held:
+            module.eval()  # a norm that went on counting would be another network's
         truth, driving = pictures_of(batch, "driving"), heads_of(batch, "driving")
         with torch.autocast(device.type, torch.bfloat16):
             drawn = talker.draw(
@@ -120,12 +158,22 @@ def picture_stage(
         small = importance_map(driving, size // 2, expressive=expressive, peak=float(settings["peak"]))
         # The warp alone must already be good: what is copied needs no drawing.
         warped = torch.nn.functional.avg_pool2d((drawn.warped - truth).abs(), 2)
-        return {
-            "pixels": float(settings["pixels"]) * terms["pixels"],
-            "perceptual": float(settings["perceptual"]) * terms["perceptual"],
-            "close": float(settings["close"]) * terms["close"],
-            "warp": float(settings["warp"]) * (warped * small).mean(),
-        } | against
+        return (
+            {
+                "pixels": float(settings["pixels"]) * terms["pixels"],
+                "perceptual": float(settings["perceptual"]) * terms["perceptual"],
+                "close": float(settings["close"]) * terms["close"],
+                "warp": float(settings["warp"]) * (warped * small).mean(),
+            }
+            | detail_of(drawn.picture, truth, step)
+            | against
+        )
+
+    def detail_of(drawn: Tensor, truth: Tensor, step: int) -> dict[str, Tensor]:
+        if "detail" not in settings:
+            return {}
+        window = window_at(step, size)
+        return {"detail": float(settings["detail"]) * loss.distance(drawn[window], truth[window], None)}
 
     drawn_ahead = PairBatches(clips, size=size, batch=6, mirror=np.array(twins))
     fixed = {name: value.to(device) for name, value in drawn_ahead(np.random.default_rng(7)).items()}

@@ -13,9 +13,12 @@ import numpy as np
 from bench.talk import Setup
 from codec.motion import Motion
 from codec.tables import fit_tables
+from runtime.talker import Face, Source
 
 SIZE = 192
-KEYPOINTS = 4
+KEYPOINTS = 20
+# Keypoints in a row through the middle of the picture.
+LEVEL = np.linspace((-0.3, -0.3, 0), (0.3, 0.3, 0), KEYPOINTS, dtype=np.float32)
 
 
 class FakeTalker:
@@ -24,9 +27,10 @@ class FakeTalker:
     def __init__(self, *, frozen: bool = False) -> None:
         self.frozen = frozen
 
-    def prepare(self, picture: np.ndarray) -> Any:
+    def prepare(self, picture: np.ndarray) -> Source:
         """Return the picture and where its spot is."""
-        return picture, _spot(picture)
+        features = {"picture": picture, "spot": _spot(picture)}
+        return Source(features, LEVEL, LEVEL, *self.estimate(picture, None))
 
     def estimate(self, picture: np.ndarray, source: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the spot's place as the translation."""
@@ -37,7 +41,7 @@ class FakeTalker:
         self, source: Any, rotation: np.ndarray, translation: np.ndarray, expression: np.ndarray
     ) -> np.ndarray:
         """Return the source shifted to where the spot went, or as it was."""
-        picture, spot = source
+        picture, spot = source.features["picture"], source.features["spot"]
         if self.frozen:
             return np.array(picture)
         x, y = translation[:2] * picture.shape[0] - spot
@@ -47,7 +51,15 @@ class FakeTalker:
         self, source: Any, rotation: np.ndarray, translation: np.ndarray, expression: np.ndarray
     ) -> np.ndarray:
         """Return keypoints that say nothing."""
-        return np.zeros((20, 3), np.float32)
+        return LEVEL
+
+    def rebase(self, rotation: np.ndarray, expression: np.ndarray, *, of: Source, to: Source) -> np.ndarray:
+        """Return the expression: every source has the same geometry."""
+        return expression
+
+    def locate(self, frame: np.ndarray) -> Face:
+        """See a face everywhere."""
+        return Face(frame.shape[1] / 2, frame.shape[0] / 2, frame.shape[0] / 2, 1.0)
 
 
 def setup(talker: FakeTalker | None = None, *, size: int = SIZE) -> Setup:

@@ -11,7 +11,8 @@ import bench.fuzz_kinds
 from bench.__main__ import app
 from bench.fuzz import SLOWEST_S, run_fuzz, run_kind
 from bench.fuzz_kinds import Kind, make_kinds
-from bench.fuzz_seeds import control_messages, many_units
+from bench.fuzz_seeds import many_units
+from bench.messages import MESSAGES
 from codec.control import decode_control, encode_control
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
@@ -56,7 +57,7 @@ def test_every_type_of_message_is_among_the_seeds():
             if "not known" in str(error):
                 continue
         known.add(number)
-    assert {encode_control(message)[0] for message in control_messages()} == known
+    assert {encode_control(message)[0] for message in MESSAGES.values()} == known
 
 
 def test_the_shares_make_a_whole(kinds):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench_fakes import SIZE, FakeTalker, scene, setup, write_film
+from bench_fakes import KEYPOINTS, SIZE, FakeTalker, scene, setup, write_film
 from typer.testing import CliRunner
 
 from bench.__main__ import app
@@ -165,7 +165,7 @@ def test_only_the_first_offsets_are_sent_and_the_others_drawn_as_zero(films: Pat
 
     class Smiling(FakeTalker):
         def estimate(self, picture: np.ndarray, source: Any) -> tuple[np.ndarray, ...]:
-            return *super().estimate(picture, source)[:2], np.ones((4, 3), np.float32)
+            return *super().estimate(picture, source)[:2], np.ones((KEYPOINTS, 3), np.float32)
 
         def draw(
             self, source: Any, rotation: np.ndarray, translation: np.ndarray, expression: np.ndarray
@@ -175,9 +175,9 @@ def test_only_the_first_offsets_are_sent_and_the_others_drawn_as_zero(films: Pat
 
     result = bench(films, Smiling(), keypoints=1)
     assert result["keypoints"] == 1
-    np.testing.assert_array_equal(np.unique(drawn, axis=0), [[True, False, False, False]])
-    with pytest.raises(BenchError, match="sends 0 to 4 keypoints, not 5"):
-        bench(films, FakeTalker(), keypoints=5)
+    np.testing.assert_array_equal(np.unique(drawn, axis=0), [[True] + [False] * (KEYPOINTS - 1)])
+    with pytest.raises(BenchError, match=f"sends 0 to {KEYPOINTS} keypoints, not 21"):
+        bench(films, FakeTalker(), keypoints=KEYPOINTS + 1)
 
 
 def test_a_rival_that_draws_half_the_pixels_is_judged_at_our_size(films: Path) -> None:

@@ -2,141 +2,26 @@
 
 import csv
 import json
-from collections.abc import Sequence
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from bench_fakes import KEYPOINTS, SIZE, FakeTalker, scene, setup, write_film
+from bench_fakes import SIZE, scene, write_film
+from rd_fakes import films, plan_of, run
 from typer.testing import CliRunner
 
 import bench.rd
-import bench.rd_measure
-import bench.rd_scene
 from bench.__main__ import app
-from bench.clips import Clip
 from bench.errors import BenchError
-from bench.judge import Subject, pixel_figures
-from bench.metrics.landmarks import Box
-from bench.rd import Plan, find_clips, list_films, parse_sizes, run_rd, write_films
-from bench.rd_ours import MODES, Talk
+from bench.rd import find_clips, list_films, parse_sizes, profile_for, run_rd, write_films
 from bench.rd_report import film_path, write_report
 from bench.rd_rows import REFERENCES, Row, choose_rows
-from bench.rd_scene import read_as_called
 from bench.rd_store import Store, key_of
 from bench.rd_tables import rd_tables
-from bench.talk import Setup
 from call.film import write_clip
-from codec.fitting import Stream, fit_prediction
-from codec.motion import Motion
-
-FACE = ("mouth_akd", "eye_akd", "mouth_expression", "eye_expression")
-
-
-class FlatJudge:
-    """Judges by pixels what the real one judges by networks; sees a face in every frame."""
-
-    def lpips(self, originals: Sequence[Any], rivals: Sequence[Sequence[Any]]) -> np.ndarray:
-        """Return mean absolute differences."""
-        return np.array(
-            [
-                [np.abs(a.astype(float) - b).mean() / 255 for a, b in zip(originals, rival, strict=True)]
-                for rival in rivals
-            ]
-        ).reshape(len(rivals), len(originals))
-
-    def subject(self, pictures: list[np.ndarray], boxes: Any) -> Subject:
-        """See faces a little apart."""
-        angles = np.linspace(0, 0.5, len(pictures))
-        vectors = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
-        points = np.zeros((len(pictures), 66, 3), np.float32)
-        return Subject(pictures, [Box(0, 0, 99, 99)] * len(pictures), points, vectors)
-
-    def figures(
-        self, subject: Subject, rivals: Sequence[Sequence[np.ndarray]]
-    ) -> list[dict[str, np.ndarray]]:
-        """Return the picture's figures for the face's too."""
-        whole = self.lpips(subject.pictures, rivals)
-        return [
-            {"lpips": row, "face_lpips": row, "identity_distance": row}
-            | dict.fromkeys(FACE, 100 * row)
-            | pixel_figures(subject.pictures, rival)
-            for row, rival in zip(whole, rivals, strict=True)
-        ]
-
-
-@pytest.fixture(scope="module")
-def able() -> Setup:
-    """The fake talker with tables that know prediction."""
-    bare = setup(FakeTalker())
-    walk = np.cumsum(np.random.default_rng(2).normal(0, 0.01, (40, 3 * KEYPOINTS + 6)), axis=0)
-    moves = [Motion(row[:3], row[3:6], row[6:].reshape(KEYPOINTS, 3)) for row in walk]
-    prediction = fit_prediction([Stream(moves, range(0, 80, 2))], bare.motion_format.steps)
-    return replace(bare, motion_format=replace(bare.motion_format, prediction=prediction))
-
-
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch, able: Setup) -> list[tuple[str, int | None]]:
-    """Stand in for the networks, and note each point that is made."""
-    monkeypatch.setattr(bench.rd_scene, "load_judge", lambda backbones, threads: FlatJudge())
-    monkeypatch.setattr(bench.rd_scene, "load_profile_setup", lambda profile, engine: able)
-    monkeypatch.setattr(bench.rd_measure, "profile_hash", lambda profile, engine: profile)
-    make = bench.rd_measure._make
-    noted: list[tuple[str, int | None]] = []
-
-    def note(found: Any, row: Any, setting: int | None) -> Any:
-        noted.append((row.name, setting))
-        return make(found, row, setting)
-
-    monkeypatch.setattr(bench.rd_measure, "_make", note)
-    return noted
-
-
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure few rows."""
-    settings: dict[str, tuple[int | None, ...]] = {
-        "frozen": (None,),
-        "ours_predictive": (None,),
-        "h264": (27, 48),
-        "vp9": (60,),
-        "av1": (60,),
-    }
-    rows = [Row(name, name, points) for name, points in settings.items()]
-    monkeypatch.setattr(bench.rd, "choose_rows", lambda quick: tuple(rows))
-
-
-def plan_of(folder: Path, store: Path, **changes: Any) -> Plan:
-    """Return a quick plan for the films of a folder."""
-    plan = Plan(
-        clips=find_clips([folder]),
-        sizes=(SIZE,),
-        quick=True,
-        frames=6,
-        profile="fake",
-        engine="none",
-        backbones=folder,
-        store=store,
-        strips=False,
-        scheduler=None,
-        workers=1,
-    )
-    return replace(plan, **changes)
-
-
-def run(plan: Plan) -> dict[str, Any]:
-    """Run a plan; nothing may go wrong."""
-    return run_rd(plan, on_clip=lambda name: None, on_trouble=pytest.fail)
-
-
-def films(folder: Path, *names: str, frames: int = 12) -> Path:
-    """Write films of a pattern that shifts."""
-    folder.mkdir(exist_ok=True)
-    for place, name in enumerate(names):
-        write_film(folder / f"{name}.mkv", scene(frames, step=2.0 + place))
-    return folder
 
 
 def test_every_row_has_its_points_and_its_comparisons(
@@ -144,10 +29,9 @@ def test_every_row_has_its_points_and_its_comparisons(
 ) -> None:
     result = run(plan_of(films(tmp_path / "clips", "one", frames=8), tmp_path / "points", frames=4))
     entries = {entry["codec"]: entry for entry in result["results"]}
-    assert entries.keys() == {row.name for row in choose_rows(quick=True)} | {
-        reference.name for reference in REFERENCES
-    }
-    for row in choose_rows(quick=True):
+    rows = [row for row in choose_rows(quick=True) if row.name != "ours_residual"]  # the profile has no codes
+    assert entries.keys() == {row.name for row in rows} | {reference.name for reference in REFERENCES}
+    for row in rows:
         for point in entries[row.name]["points"]:
             assert point["clips"] == 1
             for key in ("bpp", "payload_kbps", "wire_kbps", "lpips", "psnr", "ssim", "flicker"):
@@ -159,7 +43,7 @@ def test_every_row_has_its_points_and_its_comparisons(
     assert entries["h265"]["bd_rate_vs_h264"] is not None
     assert entries["frozen"]["points"][0]["flicker"] == 0
     ours = entries["ours_predictive"]
-    assert ours["points"][0]["wire_kbps"] > 5 * ours["points"][0]["payload_kbps"] > 0
+    assert ours["points"][0]["wire_kbps"] > 3 * ours["points"][0]["payload_kbps"] > 0
     for key in ("rate_ratio_h264", "rate_ratio_h265", "bd_rate_vs_h264", "bd_rate_vs_h265"):
         assert ours[key] is not None or ours["why"][key]
     fomm = entries["fomm"]["points"][0]
@@ -184,25 +68,23 @@ def test_a_rate_ratio_is_the_codecs_rate_at_our_quality_over_ours(
     assert least <= entry["rate_ratio_h264"] <= most
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system knows no kill -9")
 @pytest.mark.usefixtures("few")
-def test_what_is_finished_is_not_done_again_even_after_a_kill(
-    tmp_path: Path, made: list[tuple[str, int | None]], monkeypatch: pytest.MonkeyPatch
+def test_what_is_finished_is_not_done_again_after_a_kill_in_the_middle(
+    tmp_path: Path, made: list[tuple[str, int | None]]
 ) -> None:
-    plan = plan_of(films(tmp_path / "clips", "one", "two"), tmp_path / "points")
-    run_codec = bench.rd_measure.run_codec
-
-    def killed(codec: Any, *args: Any, **named: Any) -> Any:
-        if codec.name == "vp9":
-            raise MemoryError("killed")
-        return run_codec(codec, *args, **named)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(bench.rd_measure, "run_codec", killed)
-        with pytest.raises(BenchError, match="No clip could be measured: MemoryError"):
-            run_rd(plan, on_clip=lambda name: None, on_trouble=lambda sentence: None)
-    before = len(made)
-    first = run(plan)
-    assert {name for name, _ in made[before:]} == {"vp9", "av1"}
+    clips, store = films(tmp_path / "clips", "one", "two"), tmp_path / "points"
+    script = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+    script += "from pathlib import Path; from rd_fakes import die_at\n"
+    script += f"die_at('vp9', Path({str(clips)!r}), Path({str(store)!r}))"
+    root = Path(__file__).parents[2]
+    died = subprocess.run([sys.executable, "-c", script], cwd=root, check=False, capture_output=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    assert not [path for path in store.iterdir() if path.suffix != ".json"]
+    first = run(plan := plan_of(clips, store))
+    once = [("frozen", None), ("ours_predictive", None), ("h264", 27), ("h264", 48), ("vp9", 60), ("av1", 60)]
+    # One clip had come to its third codec; a single worker had not begun the other.
+    assert sorted(made) == sorted([*once[-2:], *once])
     before = len(made)
     assert run(plan) == first
     assert made[before:] == []
@@ -272,24 +154,21 @@ def test_the_report_is_one_file_with_its_pictures_and_films_beside_it(
     assert float(rows[0]["lpips"]) == pytest.approx(result["clips"][0]["points"][0]["lpips"])
 
 
-def test_our_modes_cost_what_they_should_and_draw_the_same(tmp_path: Path, able: Setup) -> None:
-    write_film(tmp_path / "one.mkv", scene(30, step=1.0))
-    footage = read_as_called(Clip("one", tmp_path / "one.mkv", None), SIZE)
-    talk = Talk(able, footage)
-    packets = {
-        name: talk.run(mode, None, keep={29})[0] for name, mode in MODES.items() if None in mode.coding
-    }
-    assert [len(packets[f"ours_predictive{end}"]) for end in ("", "_by_2", "_by_4")] == [30, 15, 8]
-    assert sum(packets["ours_predictive_by_4"]) < sum(packets["ours_predictive"])
-    first = talk.run(MODES["ours_static"], None, keep={29})[1][29]
-    other = talk.run(MODES["ours_predictive"], None, keep={29})[1][29]
-    assert np.abs(first.astype(int) - other).mean() < 8
-
-
-def test_a_fast_camera_is_thinned_for_all(tmp_path: Path) -> None:
-    write_film(tmp_path / "fast.mkv", scene(12), rate=60)
-    footage = read_as_called(Clip("fast", tmp_path / "fast.mkv", None), SIZE)
-    assert (len(footage.pictures), footage.rate) == (6, 30)
+def test_a_size_without_a_profile_of_its_own_says_so_in_each_of_our_rows(
+    tmp_path: Path, made: list[tuple[str, int | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.profile.list_built_profiles", lambda: ["laptop-256"])
+    assert profile_for(512) == "laptop-256"
+    monkeypatch.setattr("runtime.profile.list_built_profiles", lambda: ["laptop-256", "laptop-512"])
+    assert (profile_for(512), profile_for(256)) == ("laptop-512", "laptop-256")
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    write_film(folder / "one.mkv", scene(8, size=256))
+    rows = (Row("frozen", "frozen", (None,)), Row("ours_static", "ours", (None,)))
+    monkeypatch.setattr(bench.rd, "choose_rows", lambda quick: rows)
+    result = run(plan_of(folder, tmp_path / "points", sizes=(256,)))
+    headings = [entry["heading"] for entry in result["results"]]
+    assert headings[:2] == ["frozen", f"ours, enlarged from {SIZE}"]
 
 
 def test_a_kept_result_is_found_by_what_it_was_made_from(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_a_codecs_rate_is_its_stream_and_its_key_frame_can_be_spread_like_our_pi
 
 
 def test_our_rate_counts_the_picture_over_five_minutes_and_over_the_clip() -> None:
-    figures = rates(our_cost([20] * 50, source_bytes=3000, frames=50, seconds=2.0), size=100)
+    figures = rates(our_cost([20] * 50, once_bytes=3000, frames=50, seconds=2.0), size=100)
     assert figures["payload_kbps"] == figures["payload_kbps_call"]
     assert figures["payload_kbps"] == pytest.approx(8 * (1000 / 2 + 10) / 1000)
     assert figures["payload_kbps_clip"] == pytest.approx(8 * (1000 + 3000) / 2 / 1000)
@@ -36,7 +36,7 @@ def test_our_rate_counts_the_picture_over_five_minutes_and_over_the_clip() -> No
 
 def test_our_wire_pays_for_headers_and_acknowledgements_of_every_packet() -> None:
     alone, bundled = (
-        rates(our_cost(sizes, source_bytes=3000, frames=50, seconds=2.0), size=100)
+        rates(our_cost(sizes, once_bytes=3000, frames=50, seconds=2.0), size=100)
         for sizes in ([20] * 50, [40] * 25)
     )
     saved = 25 * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES / 2) / 2
@@ -45,7 +45,17 @@ def test_our_wire_pays_for_headers_and_acknowledgements_of_every_packet() -> Non
 
 
 def test_a_frozen_picture_costs_its_picture_alone() -> None:
-    figures = rates(our_cost([], source_bytes=3000, frames=50, seconds=2.0), size=100)
+    figures = rates(our_cost([], once_bytes=3000, frames=50, seconds=2.0), size=100)
     assert figures["payload_kbps"] == pytest.approx(8 * 3000 / 300 / 1000)
     pieces = 3 * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES)
     assert figures["wire_kbps_clip"] == pytest.approx(8 * (3000 + pieces) / 2 / 1000)
+
+
+def test_what_a_clip_makes_us_repair_counts_within_the_clip() -> None:
+    plain, repaired = (
+        rates(our_cost([20] * 50, once_bytes=3000, clip_bytes=size, frames=50, seconds=2.0), size=100)
+        for size in (0, 2000)
+    )
+    assert repaired["payload_kbps"] - plain["payload_kbps"] == pytest.approx(8 * 2000 / 2 / 1000)
+    pieces = 2 * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES)
+    assert repaired["wire_kbps"] - plain["wire_kbps"] == pytest.approx(8 * (2000 + pieces) / 2 / 1000)

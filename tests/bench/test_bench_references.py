@@ -3,10 +3,9 @@
 import cv2
 import numpy as np
 import pytest
+from skimage import metrics
 
 from bench.metrics.basic import psnr, ssim
-
-metrics = pytest.importorskip("skimage.metrics")
 
 
 @pytest.mark.parametrize("seed", range(3))

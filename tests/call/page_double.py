@@ -116,6 +116,10 @@ class FakeCall:
         self.wishes.append(("limit", kbps))
         self.change(limit_kbps=kbps)
 
+    def thrifty(self, on: bool) -> None:
+        self.wishes.append(("thrifty", on))
+        self.change(thrifty=on)
+
     def record(self, on: bool) -> None:
         self.wishes.append(("record", on))
         self.change(recording="call.mp4" if on else None)

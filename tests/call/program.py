@@ -31,7 +31,7 @@ def invitation(receiver: subprocess.Popen[str]) -> list[str]:
     read = ""
     for line in receiver.stderr:
         read += line
-        if found := re.search(r"visavis send camera (--connect \S+ --token \S+)", line):
+        if found := re.search(r"visavis send camera (--connect \S+ --code \S+)", line):
             return found[1].split()
     raise AssertionError(f"no invitation was printed, but: {read}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from sender.capture import Input, open_input
 from sender.sender import Sender
 from transport.errors import TransportError
 from transport.impairment import Impairment
+from transport.meeting import Meeting
 from transport.peer import Peer, make_certificate
 from transport.relay import Relay
+from transport.rooms import RoomMeeting
 
 READY = Manners(asks=False, sends_picture=True, lets_in=True)
 
@@ -98,6 +101,12 @@ class Seat:
     async def knocked(self) -> None:
         await asyncio.Event().wait()
 
+    def admit(self) -> None:
+        pass
+
+    def reopen(self, *, new_code: bool) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 
@@ -108,25 +117,30 @@ class Side:
     def __init__(
         self,
         ends: Ends,
-        table: Table,
+        table: Table | Meeting,
         clip: Path,
         stack: ExitStack,
         *,
         manners: Manners = READY,
         opened: Input | None = None,
+        fault: str | None = None,
+        profile: str | None = None,
         **more: Any,
     ) -> None:
         self.states: list[CallState] = []
         self.kinds: list[str] = []
         self.rotations: list[float] = []
         self.previews: list[Any] = []
-        opened = stack.enter_context(opened or open_input(str(clip), repeat_s=600))
-        hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
+        hello = make_hello(ends.profile, ends.motion_format, frame_rate=25.0)
+        hello = replace(hello, profile=profile or hello.profile)
+        inputs = [] if opened is None else [opened]
         wanted = options.Input(str(clip), "full", "first")
         certificate = make_certificate()
 
-        def sender(notice: Notify) -> Sender:
-            return make_sender(ends, opened, wanted, hello=hello, on_notice=notice)
+        def sender(notice: Notify, camera_on: bool) -> tuple[Sender, str | None]:
+            source = inputs.pop() if inputs else open_input(str(clip), repeat_s=600)
+            stack.enter_context(source)
+            return make_sender(ends, source, wanted, hello=hello, on_notice=notice), fault
 
         def receiver(notice: Notify) -> Receiver:
             return Receiver(
@@ -139,7 +153,7 @@ class Side:
             )
 
         self.session = Session(
-            Seat(table),
+            Seat(table) if isinstance(table, Table) else table,
             make_sender=sender,
             make_receiver=receiver,
             make_peer=lambda **callbacks: Peer(certificate=certificate, **callbacks),
@@ -167,6 +181,16 @@ class Side:
                     self.running.result()
                     raise AssertionError(f"the call ended: {self.session.state.sentence}")
                 await asyncio.sleep(0.01)
+
+    async def kill(self) -> None:
+        """End without a word to anybody, as a process does that is killed."""
+        link, meeting = self.session._encounter._link, self.session._meeting
+        assert link is not None
+        link.say = lambda message: None  # type: ignore[method-assign]
+        if isinstance(meeting, RoomMeeting) and meeting._line is not None:
+            await meeting._line.close()
+        self.session.hang_up()
+        await self.running
 
     async def shows(self, *kinds: str, frames: int = 5) -> None:
         """Wait for so many more pictures of these kinds."""

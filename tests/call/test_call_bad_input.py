@@ -60,15 +60,15 @@ def test_a_camera_that_is_not_there_is_named(visavis: Visavis, profile_folder: P
     assert "camera" in sentence_of(visavis("loopback", "camera:9"))
 
 
-def test_a_wrong_token_is_refused_and_the_right_one_still_works(
+def test_a_wrong_code_is_refused_and_the_right_one_still_works(
     visavis: Visavis, start: Start, profile_folder: Path, face_clip: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "received.mp4"
     receiver = start("receive", "--listen", "127.0.0.1:0", "--output", str(output))
-    _, address, _, token = invitation(receiver)
-    wrong = visavis("send", str(face_clip), "--connect", address, "--token", "not-it")
-    assert "token is wrong" in sentence_of(wrong)
-    right = visavis("send", str(face_clip), "--connect", address, "--token", token, "--fast")
+    _, address, _, code = invitation(receiver)
+    wrong = visavis("send", str(face_clip), "--connect", address, "--code", "not-it")
+    assert "code is wrong" in sentence_of(wrong)
+    right = visavis("send", str(face_clip), "--connect", address, "--code", code, "--fast")
     assert right.returncode == 0, right.stderr
     assert receiver.wait(timeout=30) == 0
     assert len(list(read_film(output))) == 30
@@ -85,7 +85,7 @@ def test_a_port_in_use_is_named(visavis: Visavis, profile_folder: Path) -> None:
 
 
 def test_nobody_at_the_address_is_said_so(visavis: Visavis, profile_folder: Path, face_clip: Path) -> None:
-    said = sentence_of(visavis("send", str(face_clip), "--connect", "127.0.0.1:9", "--token", "x"))
+    said = sentence_of(visavis("send", str(face_clip), "--connect", "127.0.0.1:9", "--code", "x"))
     assert "127.0.0.1:9" in said
 
 

@@ -87,7 +87,7 @@ def test_the_version_is_printed(visavis: Visavis) -> None:
 
 
 def test_a_traceback_is_shown_only_to_those_who_ask(visavis: Visavis) -> None:
-    wrong = ("send", "clip.mp4", "--connect", "a b", "--token", "x", "--profile", "nothing-here")
+    wrong = ("send", "clip.mp4", "--connect", "a b", "--code", "x", "--profile", "nothing-here")
     assert "Traceback" not in visavis(*wrong).stderr
     assert "Traceback" in visavis(*wrong, "--debug").stderr
     assert "Traceback" in visavis(*wrong, env={"VISAVIS_DEBUG": "1"}).stderr

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
 import subprocess
 import wave
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -69,23 +72,69 @@ def test_two_processes_hold_a_call_that_nobody_else_gets_into_and_each_counts_bo
     assert len(list(read_film(film))) >= theirs["frames_fresh"]
 
 
-def test_ctrl_c_ends_the_call_on_both_sides_with_figures(
+async def test_without_a_camera_the_page_comes_all_the_same_and_says_so(
+    start: Start, profile_folder: Path
+) -> None:
+    host = start("call", "--listen", "127.0.0.1:0", "--no-browser", "--yes", "--video", "camera:77")
+    assert host.stderr is not None
+    read = ""
+    while (found := re.search(r"(http://\S+)/\?token=(\S+)\n", read)) is None:
+        line = host.stderr.readline()
+        assert line, read
+        read += line
+    address, token = found.groups()
+    assert "There is no camera /dev/video77" in read
+    state: dict[str, Any] = {}
+    told_before: list[str] = []
+    async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+        page = await session.ws_connect(f"{address}/socket?token={token}", headers={"Origin": address})
+        async for message in page:
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                continue
+            state |= json.loads(message.data)
+            if state["phase"] == "waiting" and not told_before:
+                assert not state["camera_on"]
+                assert "with the camera off" in state["notices"][-1]
+                told_before = state["notices"]
+                await page.send_json({"wish": "camera", "on": True})
+            elif told_before and state["notices"] != told_before and not state["camera_on"]:
+                break
+        assert state["notices"][-1].startswith("There is no camera /dev/video77.")
+        await page.close()
+
+
+def test_a_guest_that_is_killed_gets_back_in_by_the_same_command_and_ctrl_c_ends_the_call_on_both_sides_with_figures(
     start: Start, profile_folder: Path, face_clip: Path
 ) -> None:
     common = [*ALONE, "--video", str(face_clip), "--repeat", "100", "--json"]
     host = start("call", "--listen", "127.0.0.1:0", *common)
-    guest = start("call", *told(host), *common)
-    assert guest.stderr is not None
-    for line in guest.stderr:
-        if line.startswith("The call is on"):
-            break
+    address, code = told(host)
+    killed = start("call", address, code, *common)
+    wait_for_call(killed)
+    killed.kill()
+    guest = start("call", address, code, *common)
+    wait_for_call(guest)
     guest.send_signal(signal.SIGINT)
-    out, _ = guest.communicate(timeout=20)
+    theirs, their_errors = guest.communicate(timeout=20)
     assert guest.returncode == 130
-    assert json.loads(out)["seconds"] > 0
-    out, errors = host.communicate(timeout=20)
-    assert host.returncode == 0, errors
-    assert json.loads(out)["ended"] == "The other side has ended the call."
+    assert json.loads(theirs)["seconds"] > 0
+    ours, our_errors = host.communicate(timeout=20)
+    assert host.returncode == 0, our_errors
+    assert our_errors.count("The call is on.") == 2
+    assert our_errors.count("The line is lost.") == 1
+    assert "Traceback" not in our_errors + their_errors
+    figures = json.loads(ours)
+    assert figures["ended"] == "The other side has ended the call."
+    assert figures["outages"] == 0  # of the newest call
+    assert figures["safety_words"] == json.loads(theirs)["safety_words"]
+
+
+def wait_for_call(side: subprocess.Popen[str]) -> None:
+    assert side.stderr is not None
+    for line in side.stderr:
+        if line.startswith("The call is on"):
+            return
+    raise AssertionError("there was no call")
 
 
 def test_a_call_without_a_page_sends_no_picture_unasked(face_clip: Path) -> None:

@@ -47,3 +47,23 @@ def test_h264_is_reckoned_for_the_pictures_that_are_shown_here(monkeypatch: pyte
     figures = gauge.read(counted(shown=44, sent=50, received_bytes=6_000))
     assert figures is not None
     assert figures.h264_kbps is None
+
+
+def test_while_ordinary_video_comes_its_pictures_count_and_nothing_is_said_of_h264(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 10.0
+    monkeypatch.setattr(call.figures.time, "monotonic", lambda: now_s)
+    gauge = Gauge()
+    assert gauge.read(counted(shown=0, sent=0, received_bytes=0), filmed=5) is None
+    now_s = 12.0
+    # The face that was drawn last comes to rest behind it.
+    figures = gauge.read(counted(shown=40, sent=0, received_bytes=125_000), filmed=55)
+    assert figures is not None
+    assert (figures.frames_per_s, figures.received_kbps) == (25, 500)
+    assert figures.h264_kbps is figures.latency_ms is None
+    now_s = 14.0
+    figures = gauge.read(counted(shown=90, sent=0, received_bytes=130_000), filmed=55)
+    assert figures is not None
+    assert figures.frames_per_s == 25
+    assert figures.latency_ms is not None

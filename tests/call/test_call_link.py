@@ -13,10 +13,11 @@ import pytest
 import call.link
 from call.errors import CallError
 from call.link import RETURN_LIMITS_S, Link, first_link, next_link
-from codec.control import Chat, Goodbye, Message, decode_control, encode_control
-from codec.hello import Hello, HelloMismatch
+from codec.control import Message, decode_control, encode_control
+from codec.conversation import Chat
+from codec.hello import Goodbye, Hello, HelloMismatch
 from tests.receiver.receiver_fakes import hello
-from transport.errors import TransportError
+from transport.errors import LeftError, TransportError, TurnedAwayError
 from transport.wire import GATHER_TIMEOUT_S
 
 MINE, THEIRS = hello(resumption_secret=b"m" * 16), hello(resumption_secret=b"t" * 16)
@@ -67,6 +68,11 @@ class Meeting:
     async def knocked(self) -> None:
         await asyncio.Event().wait()
 
+    def admit(self) -> None:
+        raise AssertionError("a link does not let in")
+
+    reopen = close = open = admit
+
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,17 +82,20 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(call.link, "RETRY_S", 0.01)
 
 
-def make_link(taken: list[Message] | None = None) -> Link:
-    def take(message: Message, data: bytes) -> None:
-        if taken is not None:
-            taken.append(message)
-
-    return Link(Peer, mine=MINE, sound=None, on_motion=lambda data: None, on_message=take)  # type: ignore[arg-type]
+def make_link() -> Link:
+    return Link(Peer, mine=MINE, sound=None)  # type: ignore[arg-type]
 
 
-async def find(meeting: Meeting, old: Link, *, is_wanted: bool = False) -> Link:
+async def find(meeting: Meeting, old: Link, **more: Any) -> Link:
     async with asyncio.timeout(20):
-        return await next_link(meeting, make_link, old=old, known=THEIRS, is_wanted=is_wanted)  # type: ignore[arg-type]
+        link, _ = await next_link(
+            meeting,  # type: ignore[arg-type]
+            make_link,
+            old=old,
+            known=THEIRS,
+            **{"is_wanted": False, **more},
+        )
+        return link
 
 
 def silent(link: Link, silent_s: float) -> Link:
@@ -97,12 +106,12 @@ def silent(link: Link, silent_s: float) -> Link:
 async def test_what_is_said_behind_the_hello_waits_until_the_link_is_trusted() -> None:
     taken: list[Message] = []
     meeting = Meeting(THEIRS)
-    link, theirs = await first_link(meeting, lambda: make_link(taken), on_met=lambda: None)  # type: ignore[arg-type]
+    link, theirs = await first_link(meeting, make_link, on_met=lambda: None)  # type: ignore[arg-type]
     assert theirs == THEIRS
     meeting.peers[0].on_control(encode_control(Chat(0, "early")))
     meeting.peers[0].on_control(b"\xff damaged")
     assert taken == []
-    link.trust()
+    link.trust(on_motion=lambda data: None, on_message=lambda message, data: taken.append(message))
     meeting.peers[0].on_control(encode_control(Chat(1, "later")))
     assert taken == [Chat(0, "early"), Chat(1, "later")]
     await link.close()
@@ -160,13 +169,44 @@ def test_one_try_outlasts_a_stun_server_that_answers_neither_side() -> None:
     assert max(RETURN_LIMITS_S) > 2 * GATHER_TIMEOUT_S + 1.0  # one side gathers after the other
 
 
-async def test_who_has_another_secret_is_turned_away_and_the_other_side_still_finds_back() -> None:
-    stranger = replace(THEIRS, resumption_secret=b"s" * 16)
-    meeting = Meeting(stranger, None, THEIRS)
-    link = await find(meeting, silent(make_link(), 5.0))
-    assert link.peer is meeting.peers[2]
-    assert isinstance(meeting.peers[0].said[-1], Goodbye)
-    assert not meeting.peers[0].is_open
+async def test_who_has_another_secret_is_told_from_the_other_side_by_its_hello() -> None:
+    anew = replace(THEIRS, resumption_secret=b"s" * 16)
+    async with asyncio.timeout(20):
+        link, theirs = await next_link(
+            Meeting(None, anew),  # type: ignore[arg-type]
+            make_link,
+            old=silent(make_link(), 5.0),
+            known=THEIRS,
+            is_wanted=False,
+        )
+    assert theirs == anew
+    assert link.peer.is_open
+
+
+@pytest.mark.parametrize("final", [TurnedAwayError, LeftError])
+async def test_a_side_that_does_not_want_us_back_is_not_asked_again(final: type[Exception]) -> None:
+    class Refusing(Meeting):
+        async def meet(self, peer: Any) -> None:
+            self.peers.append(peer)
+            raise final("no")
+
+    meeting = Refusing()
+    with pytest.raises(final):
+        await find(meeting, silent(make_link(), 5.0))
+    assert len(meeting.peers) == 1
+
+
+async def test_why_a_try_has_failed_is_told() -> None:
+    class Failing(Meeting):
+        async def meet(self, peer: Any) -> None:
+            if not self.peers:
+                self.peers.append(peer)
+                raise TransportError("once")
+            await super().meet(peer)
+
+    told: list[Exception] = []
+    await find(Failing(THEIRS), silent(make_link(), 5.0), on_failed=told.append)
+    assert [str(error) for error in told] == ["once"]
 
 
 async def test_a_side_that_asks_for_a_new_connection_gets_one_though_the_old_one_still_brings_something() -> (

@@ -16,7 +16,7 @@ from call import options
 from call.ends import load_ends
 from call.film import read_film
 from call.loopback import hold
-from codec.control import ORDERED_WINDOW
+from codec.ordered import ORDERED_WINDOW
 from runtime.talker import Talker
 from tests.call.program import Start, Visavis, invitation
 from transport.peer import Peer
@@ -217,10 +217,10 @@ def test_a_sender_that_is_killed_before_a_picture_was_shown_fails_the_receiver_w
     assert list(tmp_path.iterdir()) == []
 
 
-async def peer_that_leaves(address: str, token: str) -> None:
+async def peer_that_leaves(address: str, code: str) -> None:
     """Connect as a sender would, and be gone without a word."""
     peer = Peer(on_motion=lambda data: None, on_control=lambda data: None, on_closed=lambda reason: None)
-    await offer(address, token, peer)
+    await offer(address, code, peer)
     await peer.connected(20)
     await peer.close()
 
@@ -234,7 +234,7 @@ def assert_bookkeeping(figures: dict[str, int], *, sent: int) -> None:
 def wait_for_pictures(folder: Path) -> None:
     """Wait until some pictures have been written below `folder`, under whatever name."""
     for _ in range(300):
-        if len(list(folder.glob(".*/*.png"))) >= 5:
+        if len(list(folder.glob("*.part/*.png"))) >= 5:
             return
         time.sleep(0.1)
     raise AssertionError("no pictures were written within half a minute")

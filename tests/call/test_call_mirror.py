@@ -10,7 +10,8 @@ import pytest
 from call import options
 from call.ends import Ends
 from call.film import read_film, write_clip
-from call.loopback import call_figures, hold
+from call.loopback import hold
+from call.loopback_figures import call_figures
 from models.training.occluders import paste_object
 from sender.distance import CELLS, cell_distances, look_at
 

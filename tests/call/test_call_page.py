@@ -75,7 +75,40 @@ async def test_a_drawn_picture_says_so_and_a_filmed_one_does_not(open_tab: Open,
     await expect(tab.locator("#badge-redrawn")).to_be_hidden()
     await expect(tab.locator("#turner")).to_be_hidden()
     await expect(tab.get_by_role("img", name="The other's face, filmed")).to_be_visible()
-    await expect(tab.get_by_role("button", name="Video")).to_have_count(0)  # none can be sent yet
+    await expect(tab.locator("#badge-filmed")).to_be_visible()
+    call.redrawn = True
+    await expect(tab.locator("#badge-filmed")).to_be_hidden()
+
+
+async def test_ordinary_video_is_a_click_away_and_says_what_it_shows(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    button = tab.locator("#ordinary")
+    assert "room" in str(await button.get_attribute("title"))
+    await button.click()
+    await until(tab, lambda: call.wishes[-1:] == [("ordinary_video", True)])
+    await expect(button).to_have_text("Redraw me")
+    await expect(tab.locator("#own-text")).to_have_text("You, video")
+    await expect(tab.locator("#own-filmed")).to_be_visible()
+    call.change(muted=True)
+    await expect(tab.locator("#own-muted")).to_be_visible()
+    await expect(tab.locator("#new-source")).to_be_disabled()
+    await button.click()
+    await until(tab, lambda: call.wishes[-1:] == [("ordinary_video", False)])
+    await expect(tab.locator("#own-text")).to_have_text("You")
+    await expect(tab.locator("#new-source")).to_be_enabled()
+
+
+async def test_one_switch_makes_the_call_thrifty_for_both_sides(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    switch = tab.get_by_role("switch", name="Thrifty")
+    await switch.check()
+    await until(tab, lambda: call.wishes[-1:] == [("thrifty", True)])
+    await switch.uncheck()
+    await until(tab, lambda: call.wishes[-1:] == [("thrifty", False)])
+    call.change(their_thrifty=True)
+    await expect(switch).to_be_checked()
+    await expect(switch).to_be_disabled()
+    await expect(tab.locator("#thrifty-hint")).to_contain_text("the other side has asked")
 
 
 async def test_dragging_and_arrow_keys_turn_the_head_to_thirty_degrees_and_no_further(

@@ -15,13 +15,15 @@ pytest_plugins = ("tests.call.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 expect.set_options(timeout=PATIENCE_MS)
 
+LONG_NAME = "Maximiliane-Theodora von Hohenlohe-Lange"  # as long as a name may be
 SCREENS: dict[str, dict[str, Any]] = {
     "consent": {"sentence": "Is this picture all right?"},
     "waiting": {"sentence": "Waiting for the other side.", "invitation": INVITATION},
-    "ringing": {"sentence": "Somebody with the code asks to come in."},
+    "ringing": {"sentence": "Somebody with the code asks to come in.", "their_name": LONG_NAME},
     "connecting": {"sentence": "The two computers find a way to each other."},
     "connected": {
         "their_camera_on": False,
+        "their_name": LONG_NAME,
         "their_picture_is_foreign": True,
         "their_muted": True,
         "their_recording": True,
@@ -148,7 +150,9 @@ async def test_nothing_is_cut_off_on_a_narrow_screen(open_tab: Open, call: FakeC
     await tab.wait_for_selector(".frame.drawn")
     call.change(**SCREENS["connected"])
     await tab.get_by_role("button", name="Unmute").wait_for()
-    for element in await tab.locator("#bar button:visible, #words, #badges li, .preview, .notices li").all():
+    for element in await tab.locator(
+        "#bar button:visible, #words, #badges li:visible, .preview, .notices li"
+    ).all():
         box = await element.bounding_box()
         assert box is not None
         assert box["x"] >= 0, await element.inner_text()

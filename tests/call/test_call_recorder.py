@@ -6,8 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from call.recorder import CallRecorder, mark
+from call.recorder import MARK, CallRecorder
 from receiver.errors import OutputError
+from receiver.marks import mark
 from receiver.playout import Shown
 from tests.receiver.receiver_fakes import motion
 
@@ -87,5 +88,32 @@ async def test_a_recording_without_a_picture_is_no_file_and_is_not_called_saved(
 
 def test_the_mark_leaves_the_picture_that_is_shown_as_it_is() -> None:
     before = GREY.copy()
-    assert (mark(GREY) != GREY).any()
+    assert (mark(GREY, MARK) != GREY).any()
     np.testing.assert_array_equal(GREY, before)
+
+
+async def test_ordinary_video_is_recorded_in_the_same_file_at_its_size_and_without_saying_redrawn(
+    tmp_path: Path,
+) -> None:
+    errors: list[Exception] = []
+    recorder = CallRecorder(folder=tmp_path, on_error=errors.append)
+    name = recorder.start()
+    wide = np.full((60, 120, 3), 200, np.uint8)
+    for index in range(10):
+        recorder.film(wide, 5 + index / 10)
+        recorder.hear(np.full(960, 1000, np.int16), 6 * index)
+    for index in range(10):
+        recorder.show(shown(60 + 6 * index), GREY, 6 + index / 10)
+    recorder.film(wide, 7.0)
+    recorder.stop(lambda path: None)
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert errors == []
+    with av.open(name) as film:
+        pictures = list(film.decode(video=0))
+    assert {(picture.width, picture.height) for picture in pictures} == {(120, 60)}
+    assert [picture.time for picture in pictures] == pytest.approx([i / 10 for i in range(21)], abs=0.01)
+    drawn = pictures[15].to_ndarray(format="rgb24")
+    assert drawn[20, 60].mean() == pytest.approx(100, abs=8)
+    assert drawn[20, 5].mean() < 20, "a picture of another shape stands whole in the middle"
+    with av.open(name) as film:
+        assert sum(frame.samples for frame in film.decode(audio=0)) >= 8 * 960

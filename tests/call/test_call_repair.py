@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from codec.control import Message, PictureReady, PictureRefused, ResidualPiece, decode_control, encode_control
+from codec.control import Message, decode_control, encode_control
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
 from codec.motion import Motion
 from codec.ranges import FREQUENCY_SUM, SYMBOLS
 from codec.repair import cut_repair
 from codec.residual import CHANNELS, CLASSES, FEATURES, MAP_CONTEXTS, ResidualFormat
+from codec.transfer import PictureReady, PictureRefused, ResidualPiece
 from receiver.repairing import Repairing
 from runtime.repairer import Repairer
-from sender.mirror import Correction
+from sender.bring import Correction
 from sender.residual import ResidualCorrector
 
 KEYPOINTS, SIZE, SIDE, SLOT = 2, 128, 16, 3

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from call.call import begin_with
 from call.errors import CallError
+from call.parts import begin_with
 from call.sound_files import BLOCK_SAMPLES, FileMicrophone, Silence
-from receiver.output import VideoFile
+from receiver.video_file import VideoFile
 
 Samples = npt.NDArray[np.int16]
 

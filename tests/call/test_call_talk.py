@@ -153,7 +153,7 @@ async def test_a_repair_that_the_other_side_wishes_for_is_the_mirrors_business_a
 ):
     talk, _, duplex = make_talk()
     asked: list[str] = []
-    duplex.sender.repair = lambda: asked.append("repair")
+    duplex.sender.repair = lambda on_vain: asked.append("repair")
     duplex.sender.renew_source = lambda: asked.append("picture")
     for kind in (Kind.REPAIR, Kind.NEW_PICTURE):
         talk.take(Wish(kind), b"")

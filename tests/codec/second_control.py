@@ -84,12 +84,15 @@ def _feedback(fields: Fields) -> tuple[Any, ...]:
     newest, bitmap, delay, shown = fields.number(2), fields.number(4), fields.number(2), fields.number(4)
     source, came, weight = fields.number(1), fields.number(2), fields.number(4)
     behind, transit = fields.number(1), fields.number(2)
+    transfer, ready = fields.number(2), fields.number(1)
     if newest != 0xFFFF and newest > 4095:
         raise RefusedError("time")
     if source != 0xFF and source > 3:
         raise RefusedError("source")
     if behind == 0xFF and transit:
         raise RefusedError("transit")
+    if ready % 2 == 0 and (ready > 0 or transfer > 0):
+        raise RefusedError("ready")
     return (
         None if newest == 0xFFFF else newest,
         bitmap,
@@ -99,6 +102,7 @@ def _feedback(fields: Fields) -> tuple[Any, ...]:
         came,
         weight,
         None if behind == 0xFF else (behind, transit),
+        None if ready == 0 else (transfer, ready // 2),
     )
 
 
@@ -122,6 +126,13 @@ def _chat(fields: Fields) -> tuple[Any, ...]:
     return number, text
 
 
+def _name(fields: Fields) -> tuple[Any, ...]:
+    text = fields.text(1, 160)
+    if len(text) > 40:
+        raise RefusedError("length of a name")
+    return (text,)
+
+
 def _clock(fields: Fields) -> tuple[Any, ...]:
     ticks, sound = fields.number(2), fields.number(4)
     if ticks > 4095:
@@ -129,7 +140,7 @@ def _clock(fields: Fields) -> tuple[Any, ...]:
     return ticks, sound
 
 
-VERSION = 3
+VERSION = 4
 CONTROL: dict[int, tuple[str, Callable[[Fields], tuple[Any, ...]]]] = {
     1: ("Hello", _hello),
     2: ("PicturePiece", _piece),
@@ -146,6 +157,8 @@ CONTROL: dict[int, tuple[str, Callable[[Fields], tuple[Any, ...]]]] = {
     23: ("Ring", lambda fields: (fields.number(1),)),
     24: ("Accept", lambda fields: ()),
     25: ("Decline", lambda fields: (fields.text(0, 200),)),
+    26: ("Unmet", lambda fields: (fields.number(1),)),
+    27: ("Name", _name),
     30: ("SafetyCommit", lambda fields: (fields.bytes(32),)),
     31: ("SafetyReveal", lambda fields: (fields.bytes(16),)),
     40: ("Clock", _clock),

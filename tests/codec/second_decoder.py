@@ -64,6 +64,7 @@ class Format:
         self.static_steps = [fields["rotation_step"]] * 3 + [fields["translation_step"]] * 3 + offsets
         self.tables: list[list[int]] = fields["tables"]
         self.exact_tables: list[list[int]] = fields["exact_tables"]
+        self.completion: list[list[int]] = fields["completion"]
         self.basis: list[list[int]] = fields["prediction_basis"]
         self.steps: list[int] = fields["prediction_steps"]
         self.origin: list[int] = fields["prediction_origin"]
@@ -169,7 +170,15 @@ class SecondDecoder:
         for place, number in enumerate(numbers):
             if not abs(number) <= (360 if place < 3 else 32):
                 raise RefusedError("a number out of range")
-        return numbers + [0.0] * (3 * header.detail)
+        return numbers[:6] + self._completed(numbers[6:])
+
+    def _completed(self, offsets: list[float]) -> list[float]:
+        units = [round(offset * 2**14) for offset in offsets]
+        for number in range(len(offsets), 3 * self.format.keypoints):
+            before = range(number - number % 3)
+            total = sum(units[one] * self.format.completion[one][number] for one in before)
+            units.append(max(-32 * 2**14, min(32 * 2**14, (total + 2**11) >> 12)))
+        return offsets + [unit / 2**14 for unit in units[len(offsets) :]]
 
     def _predictive(self, header: Header, ticks: int) -> tuple[list[Shown], dict[int, State]]:
         if header.detail:

@@ -5,22 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.commitment import SafetyCommit, SafetyReveal
-from codec.control import (
-    MAX_CONTROL_BYTES,
-    Clock,
-    Feedback,
-    Goodbye,
-    OrderedMotion,
-    PictureOffer,
-    PicturePiece,
-    PictureReady,
-    PictureRefused,
-    Transit,
-    decode_control,
-    encode_control,
-)
+from codec.control import decode_control, encode_control
 from codec.errors import BitstreamError
-from codec.hello import Hello, HelloMismatch, compare, make_hello
+from codec.feedback import EARLIER, Feedback, ReadyTransfers, Transit
+from codec.fields import MAX_CONTROL_BYTES
+from codec.hello import Goodbye, Hello, HelloMismatch, compare, make_hello
+from codec.ordered import OrderedMotion
+from codec.time import Clock
+from codec.transfer import PictureOffer, PicturePiece, PictureReady, PictureRefused
 
 HELLO = Hello(1, "laptop-256", b"g" * 32, b"f" * 32, 256, 25.0, 0, b"s" * 16)
 PRINTABLE = st.text(st.characters(categories=["L", "N", "P"]), max_size=50)
@@ -56,6 +48,7 @@ FEEDBACKS = st.builds(
     st.integers(0, 65535),
     st.integers(0, 2**32 - 1),
     st.none() | st.builds(Transit, st.integers(0, 254), st.integers(0, 65535)),
+    st.none() | st.builds(ReadyTransfers, st.integers(0, 65535), st.integers(0, 127)),
 )
 MESSAGES = st.one_of(
     HELLOS,
@@ -104,9 +97,26 @@ def test_a_damaged_message_gives_a_message_or_a_bitstream_error(message, positio
             continue
 
 
-def test_feedback_fills_no_more_than_six_words_of_a_packet():
-    most = Feedback(4095, 2**32 - 1, 65535, 2**32 - 1, 3, 65535, 2**32 - 1, Transit(254, 65535))
-    assert len(encode_control(most)) <= 24
+def test_feedback_fills_no_more_than_seven_words_of_a_packet():
+    transit, ready = Transit(254, 65535), ReadyTransfers(65535, 127)
+    most = Feedback(4095, 2**32 - 1, 65535, 2**32 - 1, 3, 65535, 2**32 - 1, transit, ready)
+    assert len(encode_control(most)) <= 28
+
+
+def test_feedback_names_the_transfers_that_are_ready_across_the_end_of_their_numbers():
+    ready = ReadyTransfers(1, 0b1000101)
+    assert ready.transfers == [1, 0, 65534, 65530]
+    named = [transfer for transfer in range(65536) if transfer in ready]
+    assert sorted(named) == sorted(ready.transfers)
+    assert max((1 - transfer) % 65536 for transfer in named) <= EARLIER
+
+
+@pytest.mark.parametrize("ready", [b"\0\x01\0", b"\0\0\x02", b"\0\x05\xfe"])
+def test_transfers_that_are_ready_before_none_are_refused(ready):
+    none_yet = encode_control(Feedback(None, 0, 0, 0, None))
+    assert none_yet.endswith(bytes(3))
+    with pytest.raises(BitstreamError, match="ready"):
+        decode_control(none_yet[:-3] + ready)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +142,8 @@ def test_empty_long_unknown_and_unprintable_messages_are_refused(data):
         lambda: Feedback(4096, 0, 0, 0, None),
         lambda: Feedback(0, 0, 0, 0, None, arrived_packets=65536),
         lambda: Transit(255, 0),
+        lambda: ReadyTransfers(65536),
+        lambda: ReadyTransfers(0, 128),
         lambda: Clock(4096, 0),
         lambda: Clock(0, 2**32),
         lambda: replace(HELLO, frame_rate=float("nan")),

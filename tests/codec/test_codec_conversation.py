@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.control import MAX_CONTROL_BYTES, decode_control, encode_control
-from codec.conversation import Accept, Chat, Decline, Ring, Status, Wish, is_printable
+from codec.control import decode_control, encode_control
+from codec.conversation import Accept, Chat, Decline, Name, Ring, Status, Unmet, Wish, is_printable
 from codec.errors import BitstreamError
+from codec.fields import MAX_CONTROL_BYTES
 
 PRINTABLE = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=50)
 BYTES, WORDS = st.integers(0, 255), st.integers(0, 65535)
@@ -12,7 +13,9 @@ MESSAGES = st.one_of(
     st.builds(Chat, WORDS, PRINTABLE.filter(bool)),
     st.builds(Status, BYTES, WORDS),
     st.builds(Wish, BYTES),
+    st.builds(Unmet, BYTES),
     st.builds(Ring, BYTES),
+    st.builds(Name, PRINTABLE.filter(bool).map(lambda text: text[:40])),
     st.just(Accept()),
     st.builds(Decline, PRINTABLE),
 )
@@ -57,7 +60,12 @@ def test_emoji_of_several_parts_are_printable_and_what_moves_the_text_is_not():
         lambda: Status(256),
         lambda: Status(0, 65536),
         lambda: Wish(256),
+        lambda: Unmet(256),
         lambda: Ring(-1),
+        lambda: Name(""),
+        lambda: Name("x" * 41),
+        lambda: Name("two\nlines"),
+        lambda: Name("\N{RIGHT-TO-LEFT OVERRIDE}x"),
         lambda: Decline("x" * 201),
         lambda: Decline("\x07"),
     ],

@@ -90,10 +90,13 @@ def test_a_prediction_for_other_keypoints_is_refused(motion_format):
         {"tables": np.zeros((132, 256), dtype=np.uint16)},
         {"tables": np.full((132, 256), 256.0)},
         {"exact_tables": np.full((131, 256), 256)},
+        {"completion": np.zeros((60, 59), dtype=np.int16)},
+        {"completion": np.zeros((60, 60))},
+        {"completion": np.eye(60, dtype=np.int16)},
     ],
 )
 def test_a_format_that_cannot_code_is_refused(motion_format, change):
-    with pytest.raises(ValueError, match=r"must|format|steps are"):
+    with pytest.raises(ValueError, match=r"must|format|steps are|completion"):
         replace(motion_format, **change)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from codec import picture
 from codec.avif import still_of
-from codec.control import PicturePiece, decode_control, encode_control
+from codec.control import decode_control, encode_control
 from codec.errors import BitstreamError
 from codec.picture import (
     MAX_PICTURE_BYTES,
@@ -20,6 +20,7 @@ from codec.picture import (
     decode_picture,
     encode_picture,
 )
+from codec.transfer import PicturePiece
 
 
 def gradient(height: int = 128, width: int = 128) -> np.ndarray:

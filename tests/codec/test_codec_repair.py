@@ -4,10 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.control import MAX_CONTROL_BYTES, ResidualPiece, decode_control, encode_control
+from codec.control import decode_control, encode_control
 from codec.errors import BitstreamError
-from codec.repair import Repair, RepairAssembler, cut_repair, decode_repair, encode_repair
+from codec.fields import MAX_CONTROL_BYTES
+from codec.picture import PictureAssembler
+from codec.repair import Repair, cut_repair, decode_repair, encode_repair
 from codec.residual import MAX_CODE_BYTES
+from codec.transfer import ResidualPiece
 
 REPAIRS = st.builds(Repair, st.binary(min_size=3, max_size=1100), st.binary(max_size=3000))
 
@@ -30,14 +33,14 @@ def test_any_bytes_give_a_repair_or_a_bitstream_error(data):
 def test_a_repair_crosses_in_pieces_of_any_order(repair, slot, transfer, random):
     pieces = cut_repair(encode_repair(repair), transfer=transfer, slot=slot, piece_bytes=500)
     random.shuffle(pieces)
-    assembler = RepairAssembler()
+    assembler = PictureAssembler()
     found = []
     for piece in pieces:
         data = encode_control(piece)
         assert len(data) <= 500
         message = decode_control(data)
         assert message == piece
-        found.append(assembler.add(message))
+        found.append(assembler.add(message.piece))
     (whole,) = [one for one in found if one is not None]
     assert (whole.slot, whole.transfer, decode_repair(whole.data)) == (slot, transfer, repair)
 
@@ -45,10 +48,10 @@ def test_a_repair_crosses_in_pieces_of_any_order(repair, slot, transfer, random)
 def test_pieces_of_another_repair_are_refused():
     first = cut_repair(b"\x00\x03abc" + bytes(1500), transfer=1, slot=0)
     other = cut_repair(b"\x00\x03abd" + bytes(1500), transfer=1, slot=0)
-    assembler = RepairAssembler()
-    assembler.add(first[0])
+    assembler = PictureAssembler()
+    assembler.add(first[0].piece)
     with pytest.raises(BitstreamError, match="belong together"):
-        assembler.add(other[1])
+        assembler.add(other[1].piece)
 
 
 def test_what_no_message_holds_is_refused():

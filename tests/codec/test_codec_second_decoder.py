@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from second_decoder import Format, RefusedError, SecondDecoder
 
-from codec.control import ResidualPiece, decode_control
+from codec.control import decode_control
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
 from codec.packet import Kind
 from codec.predictive_encoder import Capture, PredictiveEncoder
+from codec.transfer import ResidualPiece
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 STATIC, BUNDLES, CONTROL, RESIDUAL = (

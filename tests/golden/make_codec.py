@@ -10,26 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.commitment import SafetyCommit, SafetyReveal
-from codec.control import (
-    Clock,
-    Feedback,
-    Goodbye,
-    Message,
-    OrderedMotion,
-    PictureOffer,
-    PicturePiece,
-    PictureReady,
-    PictureRefused,
-    ResidualPiece,
-    Transit,
-    encode_control,
-)
-from codec.conversation import Accept, Chat, Decline, Ring, Status, Wish
+from bench.messages import MESSAGES
+from codec.control import encode_control
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.format import MotionFormat
-from codec.hello import Hello
 from codec.motion import Motion
 from codec.picture import encode_picture
 from codec.prediction import ALPHABET, CONTEXTS, DISTANCES, TABLES, PredictionFormat
@@ -39,29 +24,6 @@ from codec.tables import fit_tables, frequencies_of
 
 FOLDER = Path(__file__).parent
 KEYPOINTS = 20
-
-MESSAGES: dict[str, Message] = {
-    "hello": Hello(1, "laptop-256", bytes(range(32)), bytes(range(32, 64)), 256, 29.97, 5, bytes(range(16))),
-    "piece": PicturePiece(258, 3, 2, 4, bytes(range(32)), b"picture"),
-    "offer": PictureOffer(258, 3, bytes(range(32))),
-    "ready": PictureReady(258, 3),
-    "refused": PictureRefused(258, "the picture is damaged"),
-    "feedback": Feedback(4000, 0x80000001, 45, 70000, 2, 65535, 3_000_000_000, Transit(5, 65000)),
-    "feedback_before_the_first": Feedback(None, 0, 0, 0, None),
-    "goodbye": Goodbye("done, à bientôt"),
-    "goodbye_failed": Goodbye("the camera is gone", failed=True),
-    "ordered_motion": OrderedMotion(bytes.fromhex("001fd2c0ffee")),
-    "safety_commit": SafetyCommit(bytes(range(32))),
-    "safety_reveal": SafetyReveal(bytes(range(16))),
-    "clock": Clock(4000, 3_000_000_000),
-    "residual_piece": ResidualPiece(PicturePiece(259, 1, 0, 2, bytes(range(32)), b"repair")),
-    "chat": Chat(65535, "à bientôt 👩\u200d💻"),
-    "status": Status(41, 65534),
-    "wish": Wish(2),
-    "ring": Ring(3),
-    "accept": Accept(),
-    "decline": Decline("plus tard, désolé"),
-}
 
 
 def golden_motions(count: int, seed: int) -> list[Motion]:
@@ -85,7 +47,14 @@ def golden_format() -> MotionFormat:
     steps[8:14] = 2.0**-8
     steps[:, 2] *= 4
     fitted = fit_tables(golden_motions(300, seed=1), expression_steps=steps)
-    return replace(fitted, prediction=golden_prediction())
+    return replace(fitted, prediction=golden_prediction(), completion=golden_completion())
+
+
+def golden_completion() -> np.ndarray:
+    """Make up what guesses offsets, in integers, int16 [3K, 3K]."""
+    row, column = np.indices((3 * KEYPOINTS, 3 * KEYPOINTS))
+    made_up = ((7 * row + 3 * column) % 41 - 20) * 16
+    return np.where(row // 3 < column // 3, made_up, 0).astype(np.int16)
 
 
 def golden_prediction() -> PredictionFormat:

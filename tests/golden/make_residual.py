@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.control import PicturePiece, ResidualPiece, encode_control
+from codec.control import encode_control
 from codec.repair import Repair, encode_repair
 from codec.residual import CHANNELS, CLASSES, FEATURES, MAP_CONTEXTS, Codes, ResidualFormat, encode_residual
+from codec.transfer import PicturePiece, ResidualPiece
 
 FOLDER = Path(__file__).parent
 PACKET = bytes.fromhex("001fd2c0ffee")

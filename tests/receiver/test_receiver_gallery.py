@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from receiver_fakes import SIZE, FakeSource, FakeTalker, decoded
 
-from codec.control import Message, PictureOffer, PictureReady, PictureRefused
+from codec.control import Message
 from codec.packet import MAX_SOURCES
 from codec.picture import Picture, cut_picture, encode_picture
+from codec.transfer import PictureOffer, PictureReady, PictureRefused
 from receiver.crossfade import FRAMES
 from receiver.drawing import Drawing
 from receiver.gallery import Gallery
@@ -74,6 +75,17 @@ def test_a_slot_can_be_filled_again_and_again() -> None:
 
     ((_, brightness),) = draw_all(steps, pictures=1)
     assert brightness == 19
+
+
+def test_a_repair_is_made_of_the_picture_that_its_slot_holds_now() -> None:
+    def steps(drawing: Drawing) -> None:
+        assert drawing.source_in(1) is None
+        for brightness in (50, 120, 200):
+            newest = source(brightness)
+            drawing.set_source(1, newest)  # type: ignore[arg-type]
+            assert drawing.source_in(1) is newest
+
+    draw_all(steps, pictures=0)
 
 
 class Call:

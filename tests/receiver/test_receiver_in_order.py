@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from receiver_fakes import decoded, motion
 
-from codec.control import ORDERED_WINDOW
+from codec.ordered import ORDERED_WINDOW
 from codec.time import TICK_CYCLE
 from receiver.in_order import BEHIND_TICKS, InOrder
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from receiver_fakes import decoded, motion
 
-from codec.control import Clock
+from codec.time import Clock
 from receiver.lipsync import DEADBAND_S, MAX_HOLD_S, STEP_S, LipSync
 from receiver.playout import Playout, Shown
 from receiver.timeline import Timeline

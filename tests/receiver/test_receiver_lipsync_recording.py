@@ -12,9 +12,10 @@ from receiver_fakes import SIZE, FakeLine, FakeTalker, hello, motion, motion_for
 
 from call.sound import SoundLink
 from call.sound_files import Pacer, Silence
-from codec.control import PictureReady, encode_control
+from codec.control import encode_control
 from codec.encoder import MotionEncoder
 from codec.picture import cut_picture, encode_picture
+from codec.transfer import PictureReady
 from receiver.output import open_output
 from receiver.receiver import Receiver
 from transport.impairment import Impairment

@@ -1,9 +1,11 @@
 """Files of shown pictures: whole or not there at all."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 from receiver.errors import OutputError
-from receiver.output import Picture, open_output, unnamed_output
+from receiver.output import Picture, left_by_earlier_calls, open_output, unnamed_output
 from receiver.writer import MAX_QUEUED, Writer
 
 TIMES_S = [0.0, 0.033, 0.083, 0.117, 0.5, 2.0]
@@ -23,6 +25,15 @@ def picture(index: int, size: int = 64) -> Picture:
     result = np.full((size, size, 3), (40, 160, 90), np.uint8)
     result[8 : size - 8, 4 + 4 * index : 12 + 4 * index] = (200, 60, 30)
     return result
+
+
+def frames_in(video: Path) -> int:
+    """Decode a video as players do, up to where it breaks off, and return how many pictures there are."""
+    count = 0
+    with av.open(str(video)) as container, suppress(av.FFmpegError):
+        for _ in container.decode(container.streams.video[0]):
+            count += 1
+    return count
 
 
 @pytest.mark.parametrize("name", ["call.mp4", "call.mkv"])
@@ -53,6 +64,7 @@ def test_an_mp4_begins_with_its_index_so_that_a_browser_plays_while_it_loads(tmp
     output.finish()
     data = target.read_bytes()
     assert 0 < data.index(b"moov") < data.index(b"mdat")
+    assert b"moof" not in data  # no fragments: every player can search it
 
 
 def test_a_folder_holds_a_png_for_each_picture_named_by_its_time(tmp_path: Path) -> None:
@@ -70,13 +82,18 @@ def test_a_folder_holds_a_png_for_each_picture_named_by_its_time(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["call.mp4", "call.mkv", "pictures/"])
-@pytest.mark.parametrize("pictures", [0, 3])
-def test_what_is_discarded_leaves_nothing(tmp_path: Path, name: str, pictures: int) -> None:
-    output = open_output(f"{tmp_path}/{name}")
-    for index in range(pictures):
-        output.write(picture(index), index / 25)
-    output.discard()
+def test_what_is_discarded_without_a_picture_leaves_nothing(tmp_path: Path, name: str) -> None:
+    open_output(f"{tmp_path}/{name}").discard()
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["call.mp4", "call.mkv", "pictures/"])
+def test_discarding_what_is_complete_changes_nothing(tmp_path: Path, name: str) -> None:
+    output = open_output(f"{tmp_path}/{name}")
+    output.write(picture(0), 0.0)
+    output.finish()
+    output.discard()
+    assert os.listdir(tmp_path) == [name.rstrip("/")]
 
 
 @pytest.mark.parametrize("name", ["call.mp4", "call.mkv", "pictures/"])
@@ -126,21 +143,72 @@ except OutputError as error:
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
 @pytest.mark.parametrize("name", ["call.mp4", "call.mkv"])
 @pytest.mark.parametrize("limit", ["3000", "300000"])
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, name: str, limit: str) -> None:
+def test_a_full_disk_is_one_sentence_and_says_where_the_pictures_until_then_are(
+    tmp_path: Path, name: str, limit: str
+) -> None:
     command = [sys.executable, "-c", FULL_DISK, str(tmp_path / name), limit]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stderr.startswith(f"{tmp_path / name} cannot be written")
     assert len(result.stderr.splitlines()) == 1
-    assert os.listdir(tmp_path) == []
+    left = os.listdir(tmp_path)
+    assert len(left) == (limit == "300000")  # in the first 3000 bytes there is no picture yet
+    for part in left:
+        assert result.stderr.rstrip().endswith(f"{tmp_path / part}.")
+        assert frames_in(tmp_path / part) > 0
 
 
-def test_a_program_that_breaks_leaves_nothing(tmp_path: Path) -> None:
-    script = FULL_DISK.replace("for index in range(60):", "for index in [0, 1, None]:")
+def test_a_program_that_breaks_before_a_picture_leaves_nothing(tmp_path: Path) -> None:
+    script = FULL_DISK.replace("for index in range(60):", "for index in [None]:")
     command = [sys.executable, "-c", script, str(tmp_path / "call.mp4"), str(10**9)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "TypeError" in result.stderr
     assert os.listdir(tmp_path) == []
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from receiver.output import open_output
+output = open_output(sys.argv[1], sound=sys.argv[2] == "sound")
+noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
+for index in range(90):
+    output.write(np.roll(noise, index, axis=1), index / 30)
+    output.write_sound(np.zeros(1600, np.int16), index / 30)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize(
+    ("name", "sound"), [("call.mp4", "sound"), ("call.mp4", "mute"), ("call.mkv", "mute")]
+)
+def test_a_recording_that_is_killed_plays_and_is_not_written_over(
+    tmp_path: Path, name: str, sound: str
+) -> None:
+    target = tmp_path / name
+    command = [sys.executable, "-c", KILLED, str(target), sound]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    [part] = tmp_path.iterdir()
+    assert frames_in(part) >= 60  # of three seconds two
+    before = part.read_bytes()
+
+    said = left_by_earlier_calls(str(target))
+    assert said is not None
+    assert str(part) in said
+    output = open_output(str(target))
+    output.write(picture(0), 0.0)
+    output.finish()
+    assert part.read_bytes() == before
+    assert sorted(tmp_path.iterdir()) == sorted([part, target])
+    assert frames_in(target) == 1
+
+
+def test_nothing_is_said_of_recordings_with_other_names(tmp_path: Path) -> None:
+    for other in ("recall.part.mp4", "call.part.mkv", "call.mp4", "call.party.txt"):
+        (tmp_path / other).touch()
+    assert left_by_earlier_calls(str(tmp_path / "call.mp4")) is None
+    assert left_by_earlier_calls("none") is None
 
 
 class SlowOutput:

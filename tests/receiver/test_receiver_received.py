@@ -1,6 +1,8 @@
 """What the receiver remembers of the motions that came, for its feedback."""
 
-from codec.control import Transit
+import pytest
+
+from codec.feedback import ReadyTransfers, Transit
 from receiver.received import Received
 
 
@@ -39,3 +41,23 @@ def test_a_clock_behind_the_sender_s_gives_a_transit_too() -> None:
     received.add(6000)
     received.time(6000, 1.0)
     assert received.take_transit() == Transit(0, (1_000 - 100_000) % 65_536)
+
+
+@pytest.mark.parametrize(
+    ("came", "told"),
+    [
+        ([0], [0]),
+        ([3, 4, 4, 2], [4, 3, 2]),
+        ([65534, 1, 65535], [1, 65535, 65534]),
+        ([5, 12, 13], [13, 12]),
+        ([5, 40_000], [5]),  # longer ago than anything can be under way
+        ([9, 1], [9]),
+    ],
+)
+def test_the_newest_pictures_that_are_ready_are_told(came: list[int], told: list[int]) -> None:
+    received = Received()
+    assert received.ready is None
+    for transfer in came:
+        received.add_ready(transfer)
+    assert isinstance(received.ready, ReadyTransfers)
+    assert received.ready.transfers == told

@@ -13,20 +13,13 @@ import numpy as np
 import pytest
 from receiver_fakes import SIZE, FakeLine, FakeTalker, hello, motion, motion_format
 
-from codec.control import (
-    ORDERED_WINDOW,
-    Feedback,
-    Goodbye,
-    Message,
-    OrderedMotion,
-    PicturePiece,
-    PictureReady,
-    PictureRefused,
-    encode_control,
-)
+from codec.control import Message, encode_control
 from codec.encoder import MotionEncoder
-from codec.hello import Capability, Hello
+from codec.feedback import Feedback, ReadyTransfers
+from codec.hello import Capability, Goodbye, Hello
+from codec.ordered import ORDERED_WINDOW, OrderedMotion
 from codec.picture import Picture, cut_picture, encode_picture
+from codec.transfer import PicturePiece, PictureReady, PictureRefused
 from receiver.errors import OtherSideError, OutputError, ReceiverError
 from receiver.output import Nothing, Output, open_output
 from receiver.playout import Shown
@@ -321,6 +314,7 @@ async def test_feedback_tells_what_came_and_what_was_shown() -> None:
     assert newest.newest_ticks is not None
     assert 0 < newest.playout_delay_ms <= 150
     assert newest.source == 0
+    assert newest.ready == ReadyTransfers(1)
     assert 0 < newest.arrived_packets <= 10
     assert newest.arrived_bytes == 5000
     assert any(one.transit is not None for one in call.line.of(Feedback))

@@ -1,4 +1,4 @@
-"""A receiving call over real sockets: a caller who knows the token, none, and one who does not."""
+"""A receiving call over real sockets: a caller who knows the code, none, and one who does not."""
 
 import asyncio
 import os
@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from receiver_fakes import SIZE, FakeTalker, hello, motion, motion_format
 
-from codec.control import Goodbye, PictureReady, decode_control, encode_control
+from codec.control import decode_control, encode_control
 from codec.encoder import MotionEncoder
+from codec.hello import Goodbye
 from codec.picture import cut_picture, encode_picture
+from codec.transfer import PictureReady
 from receiver.errors import ReceiverError
 from receiver.output import Nothing
 from receiver.receiver import Receiver
@@ -27,7 +29,7 @@ def make_receiver() -> Receiver:
     return Receiver(FakeTalker(), motion_format(), hello=hello(), output=Nothing())  # type: ignore[arg-type]
 
 
-async def send(address: str, token: str, *, frames: int) -> None:
+async def send(address: str, code: str, *, frames: int) -> None:
     """Be a sender: greet, bring a picture, send motions in real time, say goodbye."""
     ready = asyncio.Event()
 
@@ -37,7 +39,7 @@ async def send(address: str, token: str, *, frames: int) -> None:
 
     peer = Peer(on_motion=lambda data: None, on_control=on_control, on_closed=lambda reason: ready.set())
     try:
-        await offer(address, token, peer)
+        await offer(address, code, peer)
         await peer.connected(10)
         peer.send_control(encode_control(hello()))
         picture = np.full((SIZE, SIZE, 3), 90, np.uint8)
@@ -54,7 +56,7 @@ async def send(address: str, token: str, *, frames: int) -> None:
         await peer.close()
 
 
-async def test_a_caller_with_the_token_is_received_to_the_end() -> None:
+async def test_a_caller_with_the_code_is_received_to_the_end() -> None:
     receiver = make_receiver()
     callers: list[asyncio.Task[None]] = []
     wires: list[WireStats] = []
@@ -63,8 +65,8 @@ async def test_a_caller_with_the_token_is_received_to_the_end() -> None:
         host="127.0.0.1",
         port=0,
         wait_s=10,
-        on_listening=lambda address, token: callers.append(
-            asyncio.create_task(send(address, token, frames=20))
+        on_listening=lambda address, code: callers.append(
+            asyncio.create_task(send(address, code, frames=20))
         ),
         on_end=wires.append,
     )
@@ -91,7 +93,7 @@ async def test_nobody_who_calls_is_told_in_a_sentence() -> None:
 async def test_a_port_in_use_is_told_in_a_sentence() -> None:
     wires: list[WireStats] = []
 
-    async def second(address: str, token: str) -> None:
+    async def second(address: str, code: str) -> None:
         port = int(address.rpartition(":")[2])
         with pytest.raises(TransportError, match="in use"):
             await receive(

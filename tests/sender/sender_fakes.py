@@ -12,18 +12,12 @@ from pathlib import Path
 import av
 import numpy as np
 
-from codec.control import (
-    Feedback,
-    Goodbye,
-    Message,
-    OrderedMotion,
-    PicturePiece,
-    PictureReady,
-    decode_control,
-    encode_control,
-)
-from codec.hello import Capability, Hello
+from codec.control import Message, decode_control, encode_control
+from codec.feedback import Feedback
+from codec.hello import Capability, Goodbye, Hello
+from codec.ordered import OrderedMotion
 from codec.picture import PictureAssembler
+from codec.transfer import PicturePiece, PictureReady
 from runtime.geometry import KEYPOINT_VERTICES, keypoints
 from sender.observe import CHIN, OVAL_HEIGHT, OVAL_MIDDLE
 
@@ -125,6 +119,7 @@ class Counters:
 
     motion_sent: int = 0
     sent_bytes: int = 0
+    received_bytes: int = 0
     round_trip_s: float | None = None
 
 

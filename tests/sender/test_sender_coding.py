@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from codec.control import Feedback
 from codec.decoder import MotionDecoder
+from codec.feedback import Feedback
 from codec.fitting import Stream, fit_prediction
 from codec.format import MotionFormat
 from codec.motion import Motion
@@ -111,10 +111,11 @@ def test_static_packets_leave_out_what_does_not_show_and_what_is_too_much(motion
     expression[2, 0] = 0.1
     motion = Motion(np.zeros(3), np.zeros(3), expression)
     cases = [(True, None, None), (True, 4, None), (True, None, 1), (True, 4, 1), (False, None, 1)]
+    guessing_nothing = replace(motion_format, completion=None)
     left_out = [
         read_header(
             make(
-                motion_format,
+                guessing_nothing,
                 replace(STATIC, keypoints=decided),
                 keypoints=keypoints,
                 rounding=rounding,

@@ -66,6 +66,17 @@ def test_a_person_who_moves_over_is_followed() -> None:
     assert watch.notices == []
 
 
+def test_a_person_who_runs_across_the_frame_never_leaves_the_picture() -> None:
+    watch = Watch(FakeTalker())
+    for step in range(60):
+        face = draw_frame(900, 240, x=80 + 12.0 * step, y=120, face=80)
+        picture = watch.see(face) if step else [watch.see(face) for _ in range(5)][-1]
+        assert picture is not None
+        x, _, _ = find_disc(picture) or (9.0, 0, 0)
+        assert abs(2 * x / SIZE - 1) < 0.6
+    assert watch.notices == []
+
+
 def test_a_face_that_leaves_and_returns_elsewhere_is_told_of_and_found_again() -> None:
     watch = Watch(FakeTalker())
     for _ in range(10):

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from codec.control import ORDERED_WINDOW
 from codec.hello import Hello
+from codec.ordered import ORDERED_WINDOW
 from sender import delivery
 from sender.adapting import Adapting, Wanted
 from sender.coding import Packet

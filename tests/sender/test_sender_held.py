@@ -96,7 +96,7 @@ def test_what_is_given_away_is_not_drawn_from_and_not_given_twice() -> None:
     pictures = HeldPictures(held(0))
     given = [pictures.make_room() for _ in range(MAX_SOURCES)]
     assert given == [1, 2, 3, None]
-    assert [each.slot for each in pictures.held] == [0]
+    assert [each.slot for each in pictures.of_scene()] == [0]
     pictures.lose(2)
     assert pictures.make_room() == 2
 

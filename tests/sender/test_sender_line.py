@@ -16,7 +16,9 @@ from receiver.output import open_output
 from receiver.receiver import Receiver
 from receiver.stats import ReceiverStats
 from sender.capture import ClipInput
-from sender.sender import Sender, SenderSettings, SenderStats
+from sender.sender import Sender
+from sender.settings import SenderSettings
+from sender.stats import SenderStats
 from tests.sender.sender_fakes import FakeTalker, K, draw_frame, level_face
 from transport.impairment import Impairment
 from transport.meet import connect_in_process

@@ -3,7 +3,7 @@ clocks."""
 
 import pytest
 
-from codec.control import Feedback, Transit
+from codec.feedback import Feedback, Transit
 from codec.time import TICK_CYCLE
 from sender.coding import Packet
 from sender.line_report import LineMeter, QueueMeter

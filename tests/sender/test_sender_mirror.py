@@ -7,20 +7,22 @@ import numpy as np
 import pytest
 
 from codec.packet import MAX_SOURCES
+from sender.bring import Bring, Correction, Seen
 from sender.coverage import EVERY_TICKS
 from sender.distance import cells_around
 from sender.held import HeldPictures
-from sender.mirror import CANNOT_FOLLOW, Bring, Correction, Mirror, Seen
+from sender.mirror import CANNOT_FOLLOW, Mirror
 from sender.posture import posture_of
 from sender.repair import RESIDUAL_SHARE
+from sender.spending import BUDGET_BYTES_PER_S
 from sender.watch import PERIOD_S, Watch
 from tests.sender.held_fakes import MirrorTalker, face, held, motion, turned
 
 
-def spoilt(picture: np.ndarray, *, at: int = 8) -> np.ndarray:
-    """Return a picture with an object over a tenth of it."""
+def spoilt(picture: np.ndarray, *, at: int = 8, size: int = 24) -> np.ndarray:
+    """Return a picture with an object in it, over a tenth of it if not said otherwise."""
     covered = picture.copy()
-    covered[at : at + 24, at : at + 24] = (200, 20, 90)
+    covered[at : at + size, at : at + size] = (200, 20, 90)
     return covered
 
 
@@ -151,29 +153,68 @@ def test_a_cheaper_residual_takes_the_place_of_the_picture() -> None:
     assert (call.mirror.counts.corrections, call.mirror.counts.repairs) == (1, 0)
 
 
-def test_a_repair_that_is_asked_for_is_a_residual_and_where_that_did_not_help_a_picture(call: Call) -> None:
-    call.mirror.ask("repair")
-    (bring,) = call.looks(face(), 1)
-    assert (bring.coded, bring.repairs) == ("picture", True)  # nothing here codes residuals
+def asked_for(picture: np.ndarray, count: int, **settings: object) -> tuple[Call, list[str], list[str]]:
+    """Ask for a repair before each of `count` looks at a picture that was there before; returns the call, how each was
+    coded, and `vain` for each that was told to be so."""
+    call, told = Call(**settings), []
+    call.mirror.budget_bytes_per_s = 0.0
+    call.looks(face(), 4)
+    call.look(picture)
+    coded: list[str] = []
+    for _ in range(count):
+        call.mirror.ask("repair", on_vain=lambda: told.append("vain"))
+        coded += [bring.coded for bring in call.looks(picture, 1)]
+    return call, coded, told
 
+
+def test_a_repair_that_is_asked_for_is_a_residual_and_where_that_did_not_help_a_picture() -> None:
+    half = spoilt(face(), size=8)
+    camera = spoilt(half, at=40, size=16)
     asked: list[float] = []
 
     def corrector(seen: Seen, drawn: np.ndarray, where: np.ndarray) -> Correction:
         asked.append(float(where.mean()))
-        return Correction(bytes(100), seen.picture)
+        return Correction(bytes(100), half)
 
-    call = Call(corrector=corrector)
-    call.mirror.budget_bytes_per_s = 0.0
-    call.looks(face(), 4)
-    coded = []
-    for _ in range(2):
-        call.mirror.ask("repair")
-        coded += [bring.coded for bring in call.looks(face(), 2)]
-    assert coded == ["residual", "picture"]
-    assert asked[0] == pytest.approx(RESIDUAL_SHARE)
+    call, coded, told = asked_for(camera, 2, corrector=corrector)
+    assert (coded, told) == (["residual", "picture"], [])
+    assert asked == [pytest.approx(RESIDUAL_SHARE)]
+    assert asked_for(camera, 1)[1] == ["picture"]  # nothing here codes residuals
     call.mirror.ask("repair")
     call.mirror.ask("picture")
-    assert [bring.coded for bring in call.looks(face(), 2)] == ["picture"]
+    assert [bring.coded for bring in call.looks(camera, 2)] == ["picture"]
+
+
+def test_a_residual_that_would_be_no_better_gives_way_to_a_picture() -> None:
+    def corrector(seen: Seen, drawn: np.ndarray, where: np.ndarray) -> Correction:
+        return Correction(bytes(100), drawn)
+
+    assert asked_for(spoilt(face(), size=8), 1, corrector=corrector)[1:] == (["picture"], [])
+
+
+def test_what_is_gone_in_a_moment_is_not_mended() -> None:
+    call, _, told = asked_for(face(), 0)
+    call.mirror.ask("repair", on_vain=lambda: told.append("vain"))
+    assert call.look(spoilt(face(), size=8)) is None
+    assert told == ["vain"]
+
+
+def test_where_the_line_has_room_a_repair_that_is_asked_for_is_a_fine_picture() -> None:
+    def corrector(seen: Seen, drawn: np.ndarray, where: np.ndarray) -> Correction:
+        raise AssertionError("a code only mends what was drawn")
+
+    call, _, _ = asked_for(spoilt(face(), size=16), 0, corrector=corrector)
+    call.mirror.budget_bytes_per_s = BUDGET_BYTES_PER_S
+    call.mirror.ask("repair")
+    (bring,) = call.looks(spoilt(face(), size=16), 1)
+    assert (bring.coded, bring.source.fine) == ("picture", True)
+
+
+def test_where_nothing_would_be_better_nothing_is_brought_and_who_asked_is_told_once() -> None:
+    call, coded, told = asked_for(face(), 2)
+    assert (coded, told) == ([], ["vain", "vain"])
+    assert call.looks(face(), 4) == []
+    assert len(told) == call.mirror.counts.vain == 2
 
 
 def test_an_idle_line_fills_the_gallery_with_what_is_held_nowhere_yet() -> None:
@@ -184,7 +225,7 @@ def test_an_idle_line_fills_the_gallery_with_what_is_held_nowhere_yet() -> None:
         brought += call.looks(face(), 12, yaw=float(yaw))
     assert 2 <= len(brought) <= MAX_SOURCES
     assert not any(bring.repairs for bring in brought)
-    assert {each.scene for each in call.pictures.held} == {0}
+    assert {each.scene for each in call.pictures.of_scene()} == {0}
 
 
 def test_a_line_without_room_brings_nothing_to_the_gallery() -> None:

@@ -11,25 +11,20 @@ import cv2
 import numpy as np
 import pytest
 
-from codec.control import (
-    ORDERED_WINDOW,
-    Goodbye,
-    Message,
-    OrderedMotion,
-    PicturePiece,
-    PictureReady,
-    PictureRefused,
-    encode_control,
-)
+from codec.control import Message, encode_control
 from codec.decoder import MotionDecoder
+from codec.feedback import ReadyTransfers
 from codec.format import MotionFormat
-from codec.hello import Capability, Hello, HelloMismatch
+from codec.hello import Capability, Goodbye, Hello, HelloMismatch
 from codec.motion import Motion
+from codec.ordered import ORDERED_WINDOW, OrderedMotion
 from codec.tables import fit_tables
+from codec.transfer import PicturePiece, PictureReady, PictureRefused
 from sender.capture import ClipInput, Frame
-from sender.crop import NO_FACE
+from sender.crop import FACE_IS_BACK, NO_FACE
 from sender.errors import InputError, OtherSideError, SenderError
-from sender.sender import Sender, SenderSettings
+from sender.sender import Sender
+from sender.settings import SenderSettings
 from tests.sender.sender_fakes import SIZE, FakePeer, FakeTalker, K, draw_frame, shown
 
 FACE = draw_frame(160, 120, x=80, y=60, face=50)
@@ -121,6 +116,26 @@ async def test_no_motion_goes_before_the_source_picture_is_ready(motion_format, 
     assert call.sender.stats.frames_sent == 30
 
 
+async def test_feedback_that_names_the_picture_does_as_well_as_the_answer_that_is_late(
+    motion_format, hello
+) -> None:
+    call = Call(clip([FACE] * 5), motion_format, hello)
+
+    def answer(message: Message) -> list[Message]:
+        return [
+            replace(shown(0), ready=ReadyTransfers(reply.transfer))
+            if isinstance(reply, PictureReady)
+            else reply
+            for reply in call.peer.agree(message)
+        ]
+
+    call.peer.answer = answer
+    await call.run()
+    assert call.sender.stats.frames_sent == 5
+    assert call.sender.source is not None
+    assert call.sender.stats.source_bytes == len(call.sender.source.data)
+
+
 async def test_the_sender_draws_upon_the_picture_as_the_receiver_has_it(motion_format, hello) -> None:
     call = Call(clip([FACE] * 5), motion_format, hello)
     await call.run()
@@ -187,6 +202,16 @@ async def test_a_face_that_leaves_for_seconds_does_not_end_the_call(motion_forma
     assert stats.no_face_frames + stats.frames_sent == 135
     assert 75 <= stats.no_face_frames <= 85
     assert NO_FACE in call.notices
+
+
+@pytest.mark.parametrize("crop", ["follow", "full"])
+async def test_what_a_clip_shows_is_told_as_it_is_played_and_not_while_its_beginning_is_searched(
+    crop, motion_format, hello
+) -> None:
+    settings = SenderSettings(crop=crop)
+    call = Call(clip([EMPTY] * 100 + [FACE] * 30), motion_format, hello, settings=settings)
+    await call.run()
+    assert call.notices == [NO_FACE, FACE_IS_BACK]
 
 
 async def test_first_takes_the_first_picture_and_full_the_whole_frame(motion_format, hello) -> None:
@@ -322,6 +347,34 @@ async def test_stopping_ends_everything_at_once(motion_format, hello) -> None:
     await until(lambda: not any(thread.name == "capture" for thread in threading.enumerate()))
 
 
+async def test_goodbye_does_not_wait_for_what_a_thread_is_at(motion_format, hello, monkeypatch) -> None:
+    monkeypatch.setattr("sender.sender.STOP_LIMIT_S", 10.0)
+    gate, order = threading.Semaphore(0), []
+
+    class Slow(GatedTalker):
+        def estimate(self, picture: np.ndarray, source: object):
+            seen = super().estimate(picture, source)
+            if source is not None:
+                order.append("looked")
+            return seen
+
+    call = Call(clip([FACE] * 25, realtime=True), motion_format, hello, talker=Slow(gate))
+
+    def answer(message: Message) -> list[Message]:
+        if isinstance(message, Goodbye):
+            order.append("goodbye")
+            gate.release()
+        return call.peer.agree(message)
+
+    call.peer.answer = answer
+    running = asyncio.create_task(call.run())
+    await until(lambda: call.sender.stats.frames_in >= 2)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert order == ["goodbye", "looked"]
+
+
 async def test_a_search_for_a_face_can_be_broken_off(motion_format, hello) -> None:
     call = Call(clip(itertools.repeat(EMPTY), rate=1e9), motion_format, hello)
     searching = asyncio.create_task(call.sender.prepare())
@@ -337,7 +390,7 @@ async def test_the_other_side_may_end_the_call(motion_format, hello) -> None:
     loop = asyncio.get_running_loop()
     call.peer.on_motion = lambda data: bool(loop.call_soon(call.sender.on_control, b"\x06\x00enough"))
     await call.run()
-    assert call.notices == ["The other side has ended the call: enough"]
+    assert call.notices == ["The other side has ended the call: enough."]
 
 
 async def test_an_other_side_that_fails_is_an_error(motion_format, hello) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from codec.control import Message, PicturePiece, PictureRefused, decode_control
+from codec.control import Message, decode_control
 from codec.hello import Hello
 from codec.predictive_encoder import Capture
+from codec.transfer import PicturePiece, PictureRefused
 from sender.held import Held
 from sender.mirror import Mirror
 from sender.observe import View

@@ -7,7 +7,7 @@ import pytest
 from transport import lobby as lobby_module
 from transport.errors import TransportError
 from transport.limits import GUESSES, MAX_OPEN, OPENINGS, Bucket, Limits
-from transport.lobby import KEEP_EMPTY_S, Lobby, WrongToken
+from transport.lobby import KEEP_EMPTY_S, Lobby, WrongCodeError
 from transport.room_messages import Enter, Entered, Left, Meet, Message, Parted, Refused, Tell, Turn, Wanted
 
 HOST, GUEST, STRANGER = "1" * 32, "2" * 32, "3" * 32
@@ -15,19 +15,19 @@ OFFER = Tell("offer", "v=0")
 
 
 def enter(lobby: Lobby, door: str, wish: Enter) -> str:
-    """Let somebody in and return the room's token."""
+    """Let somebody in and return the room's code."""
     said = lobby.enter(door, wish)
     entered = said[-1][1]
     assert isinstance(entered, Entered)
-    return entered.token
+    return entered.code
 
 
 @pytest.fixture
 def lobby() -> Lobby:
     """A lobby with two sides in the room `den`, at the doors `host` and `guest`."""
     lobby = Lobby()
-    token = enter(lobby, "host", Enter("den", HOST))
-    enter(lobby, "guest", Enter("den", GUEST, token))
+    code = enter(lobby, "host", Enter("den", HOST))
+    enter(lobby, "guest", Enter("den", GUEST, code))
     return lobby
 
 
@@ -49,22 +49,22 @@ def test_who_meets_again_wakes_the_other_side(lobby: Lobby) -> None:
     assert {message for _, message in lobby.hear("guest", Meet())} == {Turn(True), Turn(False)}
 
 
-def test_a_token_lets_one_side_in_once() -> None:
+def test_a_code_lets_one_side_in_once() -> None:
     lobby = Lobby()
-    token = enter(lobby, "host", Enter("den", HOST))
-    enter(lobby, "guest", Enter("den", GUEST, token))
-    with pytest.raises(WrongToken, match="has been used"):
-        lobby.enter("stranger", Enter("den", STRANGER, token))
+    code = enter(lobby, "host", Enter("den", HOST))
+    enter(lobby, "guest", Enter("den", GUEST, code))
+    with pytest.raises(TransportError, match="full, two are in it"):
+        lobby.enter("stranger", Enter("den", STRANGER, code))
     with pytest.raises(TransportError, match="in use"):
         lobby.enter("stranger", Enter("den", STRANGER))
 
 
-def test_a_wrong_token_and_a_room_that_is_not_there_are_told_the_same() -> None:
+def test_a_wrong_code_and_a_room_that_is_not_there_are_told_the_same() -> None:
     lobby = Lobby()
     enter(lobby, "host", Enter("den", HOST))
     sentences = set()
     for room in ("den", "elsewhere"):
-        with pytest.raises(WrongToken) as caught:
+        with pytest.raises(WrongCodeError) as caught:
             lobby.enter("stranger", Enter(room, STRANGER, "WRONG234"))
         sentences.add(str(caught.value))
     assert len(sentences) == 1
@@ -104,6 +104,15 @@ def test_leaving_closes_the_room_for_both_and_leaves_nothing_behind(lobby: Lobby
     assert not lobby._places
 
 
+def test_a_guest_that_leaves_makes_room_for_another_one(lobby: Lobby) -> None:
+    meet(lobby)
+    code = lobby._rooms["den"].code
+    assert lobby.hear("guest", Left()) == [("host", Left())]
+    assert lobby.has("host")
+    assert not lobby.has("guest")
+    enter(lobby, "another", Enter("den", STRANGER, code))
+
+
 def test_an_empty_room_is_kept_for_a_while_and_then_forgotten(lobby: Lobby) -> None:
     lobby.lose("host", 10.0)
     lobby.sweep(1e9)
@@ -122,12 +131,79 @@ def test_an_empty_room_is_kept_for_a_while_and_then_forgotten(lobby: Lobby) -> N
 
 def test_two_sides_find_each_other_at_a_server_that_has_forgotten_them() -> None:
     lobby = Lobby()
-    assert enter(lobby, "guest", Enter("den", GUEST, "TOKEN234", again=True)) == "TOKEN234"
-    with pytest.raises(WrongToken):
+    assert enter(lobby, "guest", Enter("den", GUEST, "CODE2345", again=True)) == "CODE2345"
+    with pytest.raises(WrongCodeError):
         lobby.enter("stranger", Enter("den", STRANGER, "OTHER234", again=True))
-    enter(lobby, "host", Enter("den", HOST, "TOKEN234", again=True))
+    enter(lobby, "host", Enter("den", HOST, "CODE2345", again=True))
     meet(lobby)
     assert lobby.meetings == 1
+
+
+HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
+
+
+def call_of_two() -> tuple[Lobby, str]:
+    """A lobby in whose room two sides have met, the guest from `HERE`, and the code that it came with."""
+    lobby = Lobby()
+    code = enter(lobby, "host", Enter("den", HOST))
+    lobby.enter("guest", Enter("den", GUEST, code), address=HERE)
+    meet(lobby)
+    return lobby, code
+
+
+def test_who_was_started_anew_has_its_place_where_the_other_side_looks_for_it() -> None:
+    lobby, code = call_of_two()
+    lobby.lose("guest", 0.0)
+    anew = Enter("den", STRANGER, code)
+    with pytest.raises(TransportError, match="full"):  # its connection may be gone and the call be well
+        lobby.enter("anew", anew, address=HERE)
+    lobby.hear("host", Meet())
+    with pytest.raises(TransportError, match="full"):
+        lobby.enter("anew", anew, address=ELSEWHERE)
+    lobby.enter("anew", anew, address=HERE)
+    assert {message for _, message in lobby.hear("anew", Meet())} == {Turn(True), Turn(False)}
+    with pytest.raises(TransportError, match="full"):  # the one that it has replaced
+        lobby.enter("guest", Enter("den", GUEST, code, again=True), address=HERE)
+
+
+def test_who_was_started_anew_has_its_place_at_a_server_that_was_started_anew_as_well() -> None:
+    lobby = Lobby()
+    lobby.enter("guest", Enter("den", GUEST, "CODE2345", again=True), address=ELSEWHERE)
+    lobby.enter("host", Enter("den", HOST, "CODE2345", again=True), address=HERE)
+    lobby.lose("host", 0.0)
+    lobby.hear("guest", Meet())
+    with pytest.raises(TransportError, match="full"):
+        lobby.enter("stranger", Enter("den", STRANGER, "CODE2345"), address="192.0.2.3")
+    lobby.enter("host anew", Enter("den", STRANGER), address=HERE)
+    assert len(lobby.hear("host anew", Meet())) == 2
+
+
+def test_a_side_that_looks_for_the_other_too_keeps_its_place() -> None:
+    lobby, code = call_of_two()
+    lobby.hear("guest", Meet())
+    with pytest.raises(TransportError, match="full"):
+        lobby.enter("anew", Enter("den", STRANGER, code), address=HERE)
+
+
+def test_a_side_that_misses_the_other_opens_the_room_to_whoever_has_its_new_code() -> None:
+    lobby, code = call_of_two()
+    lobby.enter("host again", Enter("den", HOST, "NEWCODE2", again=True, opens=True))
+    lobby.hear("host again", Meet())
+    with pytest.raises(WrongCodeError):
+        lobby.enter("stranger", Enter("den", STRANGER, code), address=ELSEWHERE)
+    lobby.enter("stranger", Enter("den", STRANGER, "NEWCODE2"), address=ELSEWHERE)
+    assert len(lobby.hear("stranger", Meet())) == 2
+
+
+def test_who_opened_a_room_and_was_started_anew_before_anybody_came_opens_it_again() -> None:
+    lobby = Lobby()
+    lobby.enter("host", Enter("den", HOST), address=HERE)
+    with pytest.raises(TransportError, match="in use"):
+        lobby.enter("anew", Enter("den", STRANGER), address=HERE)
+    lobby.lose("host", 0.0)
+    with pytest.raises(TransportError, match="in use"):
+        lobby.enter("anew", Enter("den", STRANGER), address=ELSEWHERE)
+    lobby.enter("anew", Enter("den", STRANGER), address=HERE)
 
 
 def test_a_full_server_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,17 +222,17 @@ def test_a_side_that_speaks_like_a_server_is_refused(lobby: Lobby, message: Mess
 
 def test_whatever_sides_do_in_any_order_the_lobby_stays_whole() -> None:
     draw = random.Random(3)
-    lobby, tokens, doors, now_s = Lobby(), {}, set(), 0.0
+    lobby, codes, doors, now_s = Lobby(), {}, set(), 0.0
     for step in range(20_000):
         now_s += draw.expovariate(0.1)
         door, room = f"door{draw.randrange(30)}", f"room{draw.randrange(8)}"
         try:
             match draw.randrange(6):
                 case 0 | 1 if door not in doors:
-                    token = draw.choice((None, tokens.get(room)))
-                    again = token is not None and draw.random() < 0.3
+                    code = draw.choice((None, codes.get(room)))
+                    again = code is not None and draw.random() < 0.3
                     doors.add(door)
-                    tokens[room] = enter(lobby, door, Enter(room, f"{draw.randrange(6):032d}", token, again))
+                    codes[room] = enter(lobby, door, Enter(room, f"{draw.randrange(6):032d}", code, again))
                 case 2:
                     said = lobby.hear(door, Meet())
                     assert len(said) < 3
@@ -200,7 +276,7 @@ def test_an_address_has_so_many_connections_at_a_time_and_in_a_minute() -> None:
     assert sum(limits.open("192.0.2.1", 0.0) for _ in range(100)) == OPENINGS - MAX_OPEN
 
 
-def test_who_guesses_tokens_is_not_let_in_for_a_while() -> None:
+def test_who_guesses_codes_is_not_let_in_for_a_while() -> None:
     limits = Limits()
     for _ in range(int(GUESSES)):
         assert limits.open("192.0.2.1", 0.0)

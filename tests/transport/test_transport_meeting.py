@@ -9,12 +9,12 @@ import aiohttp
 import pytest
 from transport_sides import Side, until
 
+from transport import guests, listening, reach
 from transport import meeting as meeting_module
-from transport import reach, signalling
-from transport.errors import TransportError
+from transport.codes import make_secret
+from transport.errors import TransportError, TurnedAwayError
 from transport.meeting import DirectGuest, DirectHost, Meeting
 from transport.peer import make_certificate
-from transport.tokens import make_secret
 
 MakeSide = Callable[[str], Side]
 
@@ -122,13 +122,14 @@ async def test_the_newest_return_wins_over_one_that_still_waits(host: DirectHost
 
 
 async def test_the_code_lets_nobody_else_in_and_is_not_locked_by_guesses_any_more(
-    host: DirectHost, side: MakeSide
+    host: DirectHost, side: MakeSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guest = DirectGuest(host.address, host.code)
     one, other = side("host"), side("guest")
     await connect(one, other, host.meet(one.peer), guest.meet(other.peer))
-    for _ in range(signalling.MAX_WRONG_TOKENS + 1):
-        with pytest.raises(TransportError, match="token is wrong"):
+    monkeypatch.setattr(listening, "WRONG_CODE_S", 0.0)
+    for _ in range(guests.MAX_WRONG_CODES + 1):
+        with pytest.raises(TransportError, match="code is wrong"):
             await DirectGuest(host.address, "WRONG2").meet(side("stranger").peer)
     with pytest.raises(TransportError, match="has been used"):
         await DirectGuest(host.address, host.code).meet(side("stranger").peer)
@@ -149,14 +150,38 @@ async def test_who_comes_back_with_the_secret_and_another_certificate_is_refused
     waiting.cancel()
 
 
-async def test_a_guest_refuses_a_host_that_comes_back_with_another_certificate(
+async def test_a_guest_that_was_started_anew_comes_in_with_the_same_code_while_it_is_missed(
     host: DirectHost, side: MakeSide
 ) -> None:
-    guest = DirectGuest(host.address, host.code)
+    code = host.code
+    one, other = side("host"), side("guest")
+    await connect(one, other, host.meet(one.peer), DirectGuest(host.address, code).meet(other.peer))
+    host.admit()
+    with pytest.raises(TurnedAwayError, match="has been used"):  # nobody is missed
+        await DirectGuest(host.address, code).meet(side("stranger").peer)
+    anew, again = side("host"), side("stranger")
+    waiting = asyncio.create_task(host.meet(anew.peer))
+    await asyncio.sleep(0)
+    await connect(anew, again, waiting, DirectGuest(host.address, code).meet(again.peer))
+
+
+async def test_a_host_that_opens_its_door_again_has_a_new_code_and_the_old_guest_can_still_come_back(
+    host: DirectHost, side: MakeSide
+) -> None:
+    code, guest = host.code, DirectGuest(host.address, host.code)
     one, other = side("host"), side("guest")
     await connect(one, other, host.meet(one.peer), guest.meet(other.peer))
-    with pytest.raises(TransportError, match="another certificate"):
-        await asyncio.gather(host.meet(side("stranger").peer), guest.meet(side("guest").peer))
+    host.admit()
+    host.reopen(new_code=True)
+    assert host.code != code
+    anew, new = side("host"), side("stranger")
+    await connect(anew, new, host.meet(anew.peer), DirectGuest(host.address, host.code).meet(new.peer))
+    # The new one has not been let in, so the old one may still come.
+    anew, again = side("host"), side("guest")
+    await connect(anew, again, host.meet(anew.peer), guest.meet(again.peer))
+    host.admit()
+    with pytest.raises(TurnedAwayError):
+        await DirectGuest(host.address, host.code).meet(side("stranger").peer)
 
 
 async def test_a_return_that_nobody_answers_is_given_up_and_can_be_tried_again(
@@ -165,7 +190,7 @@ async def test_a_return_that_nobody_answers_is_given_up_and_can_be_tried_again(
     guest = DirectGuest(host.address, host.code)
     one, other = side("host"), side("guest")
     await connect(one, other, host.meet(one.peer), guest.meet(other.peer))
-    monkeypatch.setattr(signalling, "RETURN_WAIT_S", 0.1)
+    monkeypatch.setattr(listening, "RETURN_WAIT_S", 0.1)
     with pytest.raises(TransportError, match="Nobody is waiting"):
         await guest.meet(side("guest").peer)
     anew, again = side("host"), side("guest")

@@ -60,7 +60,7 @@ def test_any_text_gives_a_message_or_an_error(text: str) -> None:
 
 @given(
     MESSAGES,
-    st.sampled_from(["kind", "room", "secret", "token", "again", "offers", "type", "sdp", "why", "x"]),
+    st.sampled_from(["kind", "room", "secret", "code", "again", "offers", "type", "sdp", "why", "x"]),
     JSON,
 )
 def test_a_field_with_anything_in_it_gives_a_message_or_an_error(
@@ -92,7 +92,7 @@ def test_a_field_with_anything_in_it_gives_a_message_or_an_error(
         '{"kind": "tell", "type": "offer", "sdp": "\\ud800"}',
         '{"kind": "tell", "type": "offer", "sdp": "%s"}' % ("x" * (MAX_SDP_BYTES + 1)),
         '{"kind": "refused", "why": "\\u001b[2J"}',
-        '{"kind": "entered", "token": null}',
+        '{"kind": "entered", "code": null}',
         '{"kind": "turn", "offers": "yes"}',
     ],
 )

@@ -15,7 +15,7 @@ from transport_sides import Side, until
 from transport import limits
 from transport import rooms as rooms_module
 from transport import serve as serve_module
-from transport.errors import TransportError
+from transport.errors import LeftError, TransportError
 from transport.meeting import Meeting
 from transport.peer import make_certificate
 from transport.room_messages import MAX_MESSAGE_BYTES, Enter, Entered, Meet, Refused, Tell, read, write
@@ -37,7 +37,7 @@ async def server() -> AsyncIterator[RoomServer]:
 @pytest.fixture
 async def side() -> AsyncIterator[MakeSide]:
     """Makes peers; those of one name have the same certificate."""
-    certificates = {name: make_certificate() for name in ("host", "guest", "stranger")}
+    certificates = {name: make_certificate() for name in ("host", "guest", "stranger", "stays", "again")}
     made: list[Side] = []
 
     def make(name: str) -> Side:
@@ -54,8 +54,8 @@ async def room() -> AsyncIterator[Room]:
     """Makes meetings, and leaves their rooms in the end."""
     made: list[RoomMeeting] = []
 
-    def make(server: RoomServer | str, name: str = "den", token: str | None = None) -> RoomMeeting:
-        made.append(RoomMeeting(server if isinstance(server, str) else server.address, name, token))
+    def make(server: RoomServer | str, name: str = "den", code: str | None = None) -> RoomMeeting:
+        made.append(RoomMeeting(server if isinstance(server, str) else server.address, name, code))
         return made[-1]
 
     yield make
@@ -67,7 +67,7 @@ async def enter(server: RoomServer, room: Room) -> tuple[RoomMeeting, RoomMeetin
     """Let two sides into a room; the first opens it."""
     host = room(server)
     await host.open()
-    guest = room(server, token=f" {host.code.lower()}")
+    guest = room(server, code=f" {host.code.lower()}")
     await guest.open()
     return host, guest
 
@@ -168,7 +168,7 @@ async def test_a_host_that_waits_outlives_a_server_that_was_started_anew(side: M
     await server.start("127.0.0.1", port)
     try:
         await until(lambda: server.counts().peers == 1)
-        guest = room(server, token=host.code)
+        guest = room(server, code=host.code)
         await guest.open()
         await asyncio.gather(waiting, guest.meet(other.peer))
         await other.peer.connected(10)
@@ -177,10 +177,10 @@ async def test_a_host_that_waits_outlives_a_server_that_was_started_anew(side: M
         await server.close()
 
 
-async def test_a_third_side_a_wrong_token_and_a_taken_name_are_told(server: RoomServer, room: Room) -> None:
+async def test_a_third_side_a_wrong_code_and_a_taken_name_are_told(server: RoomServer, room: Room) -> None:
     host, _ = await enter(server, room)
-    with pytest.raises(TransportError, match="has been used"):
-        await room(server, token=host.code).open()
+    with pytest.raises(TransportError, match="full, two are in it"):
+        await room(server, code=host.code).open()
     with pytest.raises(TransportError, match="no such invitation"):
         await room(server, "loft", "WRONG234").open()
     with pytest.raises(TransportError, match="in use"):
@@ -188,17 +188,58 @@ async def test_a_third_side_a_wrong_token_and_a_taken_name_are_told(server: Room
     assert server.counts().rooms == 1
 
 
-async def test_who_comes_back_with_another_certificate_is_refused(
-    server: RoomServer, side: MakeSide, room: Room
+@pytest.mark.parametrize("gone", ["host", "guest"])
+async def test_a_side_that_was_started_anew_takes_its_place_again_as_soon_as_the_other_misses_it(
+    server: RoomServer, side: MakeSide, room: Room, gone: str
 ) -> None:
     host, guest = await enter(server, room)
+    code = host.code
     await meet((host, side("host")), (guest, side("guest")))
-    answering = asyncio.create_task(host.meet(side("host").peer))
-    offering = asyncio.create_task(guest.meet(side("stranger").peer))
-    with pytest.raises(TransportError, match="another certificate"):
-        await answering
-    offering.cancel()
-    await asyncio.gather(offering, return_exceptions=True)
+    killed, stays = (host, guest) if gone == "host" else (guest, host)
+    assert killed._line is not None
+    await killed._line.close()  # without a word
+    again = room(server, code=None if gone == "host" else code)
+    with pytest.raises(TransportError, match="in use" if gone == "host" else "full"):
+        await again.open()  # nobody misses it
+    one = side("stays")
+    waiting = asyncio.create_task(stays.meet(one.peer))
+    await until(lambda: any(member.wants_to_meet for member in server._lobby._rooms["den"].members))
+    again = room(server, code=None if gone == "host" else code)
+    await again.open()
+    other = side("again")
+    await asyncio.gather(waiting, again.meet(other.peer))
+    await asyncio.gather(one.peer.connected(10), other.peer.connected(10))
+
+
+async def test_a_room_that_is_opened_again_lets_somebody_from_elsewhere_in_with_the_new_code_only(
+    side: MakeSide, room: Room
+) -> None:
+    server = RoomServer()
+    await server.start("127.0.0.1", 0)
+    try:
+        host, guest = await enter(server, room)
+        code = host.code
+        await meet((host, side("host")), (guest, side("guest")))
+        assert not guest.invites
+        assert host._line is not None
+        await host._line.close()
+        guest.reopen(new_code=True)
+        assert guest.invites
+        assert guest.code != code
+        one, other = side("guest"), side("stranger")
+        waiting = asyncio.create_task(guest.meet(one.peer))
+        await until(lambda: server._lobby._rooms["den"].code == guest.code)
+        server._lobby._rooms["den"].members[0].address = "192.0.2.1"  # it was another household's
+        with pytest.raises(TransportError, match="no such invitation"):
+            await room(server, code=code).open()
+        stranger = room(server, code=guest.code)
+        await stranger.open()
+        await asyncio.gather(waiting, stranger.meet(other.peer))
+        guest.admit()
+        with pytest.raises(TransportError, match="full, two are in it"):
+            await room(server, code=guest.code).open()
+    finally:
+        await server.close()
 
 
 async def test_leaving_tells_the_other_side_and_empties_the_server(
@@ -208,7 +249,14 @@ async def test_leaving_tells_the_other_side_and_empties_the_server(
     waiting = asyncio.create_task(host.meet(side("host").peer))
     await asyncio.sleep(0)
     await guest.close()
-    with pytest.raises(TransportError, match="has left"):
+    with pytest.raises(LeftError, match="has left"):
+        await waiting
+    assert server.counts().rooms == 1
+    again = room(server, code=host.code)
+    await again.open()
+    waiting = asyncio.create_task(again.meet(side("guest").peer))
+    await host.close()
+    with pytest.raises(LeftError, match="has left"):
         await waiting
     await until(lambda: server.counts().peers == 0)
     assert server.counts().rooms == 0
@@ -251,11 +299,11 @@ def test_servers_are_read_as_people_write_them() -> None:
     assert rooms_module._room_url("WS://192.168.1.5:8766/") == "ws://192.168.1.5:8766/room"
 
 
-def test_a_name_or_token_that_cannot_be_is_told_before_anybody_is_asked() -> None:
+def test_a_name_or_code_that_cannot_be_is_told_before_anybody_is_asked() -> None:
     with pytest.raises(TransportError, match="room's name"):
         RoomMeeting("ws://host", "our room")
-    with pytest.raises(TransportError, match="room's token"):
-        RoomMeeting("ws://host", "den", "no token")
+    with pytest.raises(TransportError, match="room's code"):
+        RoomMeeting("ws://host", "den", "no code")
 
 
 async def connect(session: aiohttp.ClientSession, server: RoomServer) -> aiohttp.ClientWebSocketResponse:
@@ -319,7 +367,7 @@ async def test_who_does_not_read_is_cut_off_and_the_other_side_is_told(
         await fast.send_str(write(Enter("loft", "4" * 32)))
         entered = read((await fast.receive()).data)
         assert isinstance(entered, Entered)
-        await slow.send_str(write(Enter("loft", "5" * 32, entered.token)))
+        await slow.send_str(write(Enter("loft", "5" * 32, entered.code)))
         await slow.receive()
         connection = slow._response.connection
         assert connection is not None

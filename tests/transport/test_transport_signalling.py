@@ -10,8 +10,11 @@ import pytest
 from aiohttp import web
 from transport_sides import Pair, Side
 
+from transport import guests, listening
 from transport.errors import TransportError
-from transport.signalling import MAX_BODY_BYTES, MAX_WRONG_TOKENS, OfferServer, offer
+from transport.guests import MAX_WRONG_CODES, NewCodeError
+from transport.listening import OfferServer
+from transport.signalling import MAX_BODY_BYTES, offer
 
 
 @pytest.fixture
@@ -22,8 +25,8 @@ async def server() -> AsyncIterator[OfferServer]:
     await server.close()
 
 
-async def post(server: OfferServer, body: bytes, *, token: str | None = None) -> tuple[int, str]:
-    headers = {"Authorization": f"Bearer {server.token if token is None else token}"}
+async def post(server: OfferServer, body: bytes, *, code: str | None = None) -> tuple[int, str]:
+    headers = {"Authorization": f"Bearer {server.code if code is None else code}"}
     async with (
         aiohttp.ClientSession() as session,
         session.post(f"http://{server.address}/offer", data=body, headers=headers) as response,
@@ -31,9 +34,9 @@ async def post(server: OfferServer, body: bytes, *, token: str | None = None) ->
         return response.status, (await response.json())["error"]
 
 
-async def test_a_caller_with_the_token_meets_the_receiver(server: OfferServer, apart: Pair) -> None:
+async def test_a_caller_with_the_code_meets_the_receiver(server: OfferServer, apart: Pair) -> None:
     left, right = apart
-    await asyncio.gather(server.answer_one(right.peer), offer(server.address, server.token, left.peer))
+    await asyncio.gather(server.answer_one(right.peer), offer(server.address, server.code, left.peer))
     await asyncio.gather(left.peer.connected(10), right.peer.connected(10))
     left.peer.send_control(b"hello")
     await left.peer.drain(5.0)
@@ -44,7 +47,7 @@ async def test_a_caller_with_the_token_meets_the_receiver(server: OfferServer, a
 async def test_the_server_may_be_closed_as_soon_as_the_caller_is_answered(apart: Pair) -> None:
     left, right = apart
     server = OfferServer()
-    await server.start("127.0.0.1", token="chosen")
+    await server.start("127.0.0.1", code="chosen")
     call = asyncio.create_task(offer(server.address, "chosen", left.peer))
     await server.answer_one(right.peer)
     await server.close()
@@ -52,16 +55,16 @@ async def test_the_server_may_be_closed_as_soon_as_the_caller_is_answered(apart:
     await left.peer.connected(10)
 
 
-async def test_a_token_that_is_made_up_can_be_typed(server: OfferServer) -> None:
-    assert re.fullmatch(r"[A-HJ-NP-Z2-9]{6}", server.token)
+async def test_a_code_that_is_made_up_can_be_typed(server: OfferServer) -> None:
+    assert re.fullmatch(r"[A-HJ-NP-Z2-9]{6}", server.code)
 
 
-async def test_a_token_works_once(server: OfferServer, apart: Pair) -> None:
+async def test_a_code_works_once(server: OfferServer, apart: Pair) -> None:
     left, right = apart
-    await asyncio.gather(server.answer_one(right.peer), offer(server.address, server.token, left.peer))
+    await asyncio.gather(server.answer_one(right.peer), offer(server.address, server.code, left.peer))
     third = Side()
     with pytest.raises(TransportError, match="has been used"):
-        await offer(server.address, server.token, third.peer)
+        await offer(server.address, server.code, third.peer)
     await third.peer.close()
 
 
@@ -71,28 +74,45 @@ async def test_broken_requests_are_refused_and_the_right_caller_still_gets_throu
     left, right = apart
     answering = asyncio.create_task(server.answer_one(right.peer))
     await asyncio.sleep(0)
-    assert await post(server, b"{}", token="wrong") == (403, "The token is wrong.")
-    assert await post(server, b"{}", token="\u00fcber") == (403, "The token is wrong.")
+    assert await post(server, b"{}", code="wrong") == (403, "The code is wrong.")
+    assert await post(server, b"{}", code="\u00fcber") == (403, "The code is wrong.")
     assert (await post(server, b"not JSON"))[0] == 400
     assert (await post(server, b'{"type": "offer", "sdp": "v=0"}'))[0] == 400
     assert (await post(server, b" " * (MAX_BODY_BYTES + 1)))[0] == 413
-    await offer(server.address, server.token, left.peer)
+    await offer(server.address, server.code, left.peer)
     await answering
     await left.peer.connected(10)
 
 
-async def test_guessing_tokens_ends_the_wait(server: OfferServer, apart: Pair) -> None:
-    answering = asyncio.create_task(server.answer_one(apart[1].peer))
-    for guess in range(MAX_WRONG_TOKENS):
-        await post(server, b"", token=str(guess))
-    with pytest.raises(TransportError, match="wrong tokens"):
+async def test_guessing_leads_to_a_new_code_that_works_and_in_the_end_to_a_pause(
+    server: OfferServer, apart: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "WRONG_CODE_S", 0.0)
+    left, right = apart
+    before = server.code
+    answering = asyncio.create_task(server.answer_one(right.peer))
+    for guess in range(MAX_WRONG_CODES):
+        assert (await post(server, b"", code=str(guess)))[0] == 403
+    with pytest.raises(NewCodeError, match="wrong codes"):
         await answering
-    assert (await post(server, b""))[0] == 429
+    assert server.code != before
+    assert (await post(server, b"", code=before))[0] == 403
+    await asyncio.gather(server.answer_one(right.peer), offer(server.address, server.code, left.peer))
+    for guess in range(round(guests.GUESSES) - MAX_WRONG_CODES - 1):
+        assert (await post(server, b"", code=str(guess)))[0] == 403
+    assert (await post(server, b"", code="one more"))[0] == 429
+
+
+async def test_who_guesses_waits_for_each_answer(server: OfferServer) -> None:
+    asking = asyncio.create_task(post(server, b"", code="wrong"))
+    done, _ = await asyncio.wait({asking}, timeout=0.8 * listening.WRONG_CODE_S)
+    assert not done
+    assert (await asking)[0] == 403
 
 
 async def test_a_caller_is_told_when_nobody_waits(server: OfferServer, apart: Pair) -> None:
     with pytest.raises(TransportError, match="Nobody is waiting"):
-        await offer(server.address, server.token, apart[0].peer)
+        await offer(server.address, server.code, apart[0].peer)
 
 
 async def test_a_port_in_use_is_named(server: OfferServer) -> None:
@@ -108,13 +128,13 @@ async def test_a_caller_is_told_when_nobody_listens(apart: Pair) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(TransportError, match=r"Nobody answers at .* \(Connection refused\)"):
-        await offer(f"127.0.0.1:{port}", "token", apart[0].peer)
+        await offer(f"127.0.0.1:{port}", "code", apart[0].peer)
 
 
 @pytest.mark.parametrize("address", ["", "host", "host:", ":80", "host:0", "host:99999", "host:http"])
 async def test_what_is_no_address_is_named(address: str, apart: Pair) -> None:
     with pytest.raises(TransportError, match="host:port"):
-        await offer(address, "token", apart[0].peer)
+        await offer(address, "code", apart[0].peer)
 
 
 async def reply_with(apart: Pair, body: bytes, *, status: int = 200) -> str:
@@ -129,7 +149,7 @@ async def reply_with(apart: Pair, body: bytes, *, status: int = 200) -> str:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     with pytest.raises(TransportError) as caught:
-        await offer(f"127.0.0.1:{runner.addresses[0][1]}", "token", apart[0].peer)
+        await offer(f"127.0.0.1:{runner.addresses[0][1]}", "code", apart[0].peer)
     await runner.cleanup()
     return str(caught.value)
 
@@ -157,5 +177,5 @@ async def test_a_server_that_never_replies_is_given_up(apart: Pair) -> None:
     silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     with pytest.raises(TransportError, match="did not answer within"):
-        await offer(f"127.0.0.1:{port}", "token", apart[0].peer, timeout_s=0.2)
+        await offer(f"127.0.0.1:{port}", "code", apart[0].peer, timeout_s=0.2)
     silent.close()

@@ -3,7 +3,10 @@
 import { $, setIcon, setText, show } from "./dom.js";
 
 // What wants a connected call.
-const NEED_A_CALL = ["new-source", "repair"];
+const NEED_A_CALL = ["new-source", "repair", "ordinary"];
+
+const FORTH = "Send everything that your camera sees, the room as well, as ordinary video";
+const BACK = "Let your face be redrawn again, which costs a tenth and shows nothing of the room";
 
 export class Controls {
   /** `tryMicrophone()` asks once more for a microphone where there is none. */
@@ -17,6 +20,7 @@ export class Controls {
     const toggles = [
       ["camera", "camera", () => !this.state.camera_on],
       ["record", "record", () => this.state.recording === null],
+      ["ordinary", "ordinary_video", () => !this.state.ordinary_video],
     ];
     for (const [id, name, on] of toggles) $(id).addEventListener("click", () => wish(name, { on: on() }));
     $("new-source").addEventListener("click", () => wish("new_source"));
@@ -43,6 +47,11 @@ export class Controls {
     const inCall = state.phase === "connected";
     for (const id of NEED_A_CALL) $(id).disabled = !inCall;
     $("record").disabled = !inCall && state.recording === null;
+    // What is drawn from a picture has no part in ordinary video.
+    $("new-source").disabled ||= state.ordinary_video;
+    $("repair").disabled ||= state.their_ordinary_video;
+    draw("ordinary", state.ordinary_video, state.ordinary_video ? "brush" : "film", state.ordinary_video ? "Redraw me" : "Ordinary video");
+    $("ordinary").title = state.ordinary_video ? BACK : FORTH;
     this.showMute();
     draw("camera", !state.camera_on, state.camera_on ? "camera" : "camera-off", state.camera_on ? "Camera off" : "Camera on");
     draw("record", state.recording !== null, "record", state.recording === null ? "Record" : "Stop");

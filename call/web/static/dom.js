@@ -6,7 +6,8 @@ export const clamp = (value, least, most) => Math.min(most, Math.max(least, valu
 
 /** Show or hide elements without a change where nothing changes, so that nothing is drawn or read aloud again. */
 export function show(element, on) {
-  if (element.hidden === on) element.hidden = !on;
+  // The attribute, since drawings have no such property.
+  if (element.hasAttribute("hidden") === on) element.toggleAttribute("hidden", !on);
 }
 
 export function setText(element, text) {

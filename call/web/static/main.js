@@ -77,6 +77,7 @@ const connection = new Connection({
   state: follow,
   face: (jpeg, redrawn) => {
     show($("badge-redrawn"), redrawn);
+    show($("badge-filmed"), !redrawn);
     show($("turner"), redrawn);
     $("picture").setAttribute("aria-label", redrawn ? "The other's face, redrawn" : "The other's face, filmed");
     face.put(jpeg);

@@ -8,11 +8,15 @@ const SAID = new Set(["waiting", "ringing", "connecting"]);
 const WITH_FACE = new Set(["connected", "reconnecting"]);
 
 const TITLES = {
-  ringing: "Somebody calls – Visavis",
   connected: "In a call – Visavis",
   reconnecting: "Reconnecting – Visavis",
   ended: "The call has ended – Visavis",
 };
+
+function title({ phase, their_name: name }) {
+  if (phase === "ringing") return `${name === "" ? "Somebody" : name} calls – Visavis`;
+  return TITLES[phase] ?? "Visavis";
+}
 
 // What the page says where the program does not.
 const OURS = {
@@ -49,16 +53,17 @@ export class Screens {
   follow(state) {
     const { phase } = state;
     $("app").dataset.phase = phase;
-    document.title = TITLES[phase] ?? "Visavis";
+    document.title = title(state);
+    setText($("ringing-title"), state.their_name === "" ? "Somebody calls" : `${state.their_name} calls`);
     setText($("sentence"), state.sentence);
     show($("bar"), WITH_BAR.has(phase));
     show($("face"), WITH_FACE.has(phase));
     show($("own"), WITH_BAR.has(phase));
     this.open(phase === "ended" || phase === "failed" ? "over" : phase);
     if (phase === "ended") {
-      this.sayOver({ icon: "leave", title: "The call has ended", sentence: state.sentence });
+      this.sayOver({ icon: "leave", title: "The call has ended", sentence: state.sentence, closes: true });
     } else if (phase === "failed") {
-      this.sayOver({ icon: "alert", title: "The call did not work", sentence: state.sentence });
+      this.sayOver({ icon: "alert", title: "The call did not work", sentence: state.sentence, closes: true });
     } else if (SAID.has(phase)) {
       setText($(`${phase}-sentence`), state.sentence);
     }
@@ -87,11 +92,12 @@ export class Screens {
     if (CARDS.includes(card) && hadFocus) $(`screen-${card}`).focus({ preventScroll: true });
   }
 
-  sayOver({ icon, title, sentence, again = false }) {
+  sayOver({ icon, title, sentence, again = false, closes = false }) {
     setIcon($("screen-over"), icon);
     setText($("over-title"), title);
     setText($("over-sentence"), sentence);
     show($("over-again"), again);
+    show($("over-hint"), closes);
   }
 
   invite(invitation) {
@@ -117,6 +123,8 @@ export class Screens {
     show($("recording"), state.recording !== null && WITH_BAR.has(state.phase));
     setText($("recording-text"), state.recording === null ? "" : `Recording to ${state.recording.split(/[\\/]/).pop()}`);
     $("recording").title = state.recording ?? "";
+    show($("badge-name"), state.their_name !== "");
+    setText($("badge-name"), state.their_name);
     show($("badge-foreign"), state.their_picture_is_foreign);
     show($("badge-recording"), state.their_recording);
     show($("badge-camera"), !state.their_camera_on);
@@ -133,8 +141,14 @@ export class Screens {
   showOwn(state) {
     $("own").classList.toggle("off", !state.camera_on);
     show($("own-muted"), state.muted);
-    setText($("own-text"), state.camera_on ? "You" : "Camera off");
+    show($("own-filmed"), state.ordinary_video && state.camera_on);
+    setText($("own-text"), ownText(state));
   }
+}
+
+function ownText(state) {
+  if (!state.camera_on) return "Camera off";
+  return state.ordinary_video ? "You, video" : "You";
 }
 
 function turnedText(yaw, pitch) {

@@ -1,0 +1,48 @@
+"""How this program came onto the machine, so that what is missing or damaged is mended by a command that works here."""
+
+import json
+import shlex
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+HOME = Path(__file__).parents[1]  # a clone, or the environment's packages
+
+
+def in_clone() -> bool:
+    """Say whether the program runs from a clone of its repository."""
+    return (HOME / "pyproject.toml").is_file()
+
+
+def how_to_add(extra: str) -> str:
+    """Return the command that adds an optional part of the program."""
+    if in_clone():
+        return "make install-dev" if extra == "dev" else f"make install EXTRAS={extra}"
+    return f"{'pipx runpip visavis' if _by_pipx() else 'pip'} install 'visavis[{extra}]'"
+
+
+def how_to_mend(file: Path) -> str:
+    """Say, as an order, how to get back a file that came with the program, or one of the user's own."""
+    if not file.resolve().is_relative_to(HOME):
+        return f"Take {file.name} again from where you have {file.parent} from."
+    if in_clone():
+        return f"Get it back with: git checkout -- {file}"
+    if _by_pipx():
+        return "Get it back with: pipx reinstall visavis"
+    return f"Get it back with: pip install --force-reinstall --no-deps {shlex.quote(_origin())}"
+
+
+def _by_pipx() -> bool:
+    return "pipx" in Path(sys.prefix).parts
+
+
+def _origin() -> str:
+    """Return where pip had the program from: a folder, an archive, or the index by its name."""
+    try:
+        told = distribution("visavis").read_text("direct_url.json")
+    except PackageNotFoundError:
+        told = None
+    url = str(json.loads(told)["url"]) if told else "visavis"
+    parts = urlsplit(url)
+    return unquote(parts.path) if parts.scheme == "file" else url

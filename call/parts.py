@@ -1,0 +1,163 @@
+"""What `visavis call` holds its calls with: the input, both ends, sound, ordinary video and the recorder, made anew for
+each call as one follows the other on the same page. Knows no meeting and no phases of a call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from call import options
+from call.ends import Ends, make_sender, remembered
+from call.errors import explain
+from call.recorder import CallRecorder
+from call.session import Media, Notify, Session
+from call.sound import Microphone, Samples, SoundLink, Speaker
+from call.sound_files import FileMicrophone, Silence
+from call.video import VideoLink
+from codec.hello import make_hello
+from receiver.output import open_output
+from receiver.receiver import Receiver
+from sender.capture import Input, is_live, open_input
+from sender.errors import InputError
+
+if TYPE_CHECKING:
+    from call.duplex import Duplex
+    from call.screen import OpenPage, Screen
+    from receiver.playout import Shown
+    from runtime.talker import Picture
+    from sender.sender import Sender
+
+ENDLESS_S = 365 * 86_400.0
+CAMERA_OFF = "{why} The call begins with the camera off: turn it on as soon as it can be had."
+
+
+class Parts:
+    """Makes the parts of one call after another, of which the newest are in use. Made inside the event loop.
+
+    stack: closes the input of the last call when it is left.
+    """
+
+    def __init__(self, wanted: options.Call, ends: Ends, screen: Screen, stack: AsyncExitStack) -> None:
+        self._wanted = wanted
+        self._ends = ends
+        self._screen = screen
+        self._is_live = is_live(wanted.input.spec)
+        self._input = stack.enter_context(ExitStack())
+        self._rate = 0.0  # frames a second of the input that is open
+        self._calls = 0
+        self._sound: SoundLink | None = None
+        self._recorder: CallRecorder | None = None
+        screen.listeners.append(self._on_shown)
+
+    def sender(self, notice: Notify, camera_on: bool) -> tuple[Sender, str | None]:
+        """Make the sending end, and say why its camera could not be had; without a page that is an InputError."""
+        fault = None
+        self._input.close()
+        try:
+            opened = self._open(rests=not camera_on)
+        except InputError as error:
+            if self._wanted.headless or not self._is_live:
+                raise
+            fault = CAMERA_OFF.format(why=error)
+            opened = self._open(rests=True)
+        self._input.enter_context(opened)
+        self._rate = opened.frame_rate
+        sender = make_sender(
+            self._ends,
+            opened,
+            self._wanted.input,
+            hello=make_hello(self._ends.profile, self._ends.motion_format, frame_rate=opened.frame_rate),
+            on_frame=self._screen.on_frame,
+            on_notice=notice,
+            remember=self._wanted.remember,
+        )
+        return sender, fault
+
+    def receiver(self, notice: Notify) -> Receiver:
+        """Make the receiving end."""
+        self._calls += 1
+        return Receiver(
+            self._ends.talker,
+            self._ends.motion_format,
+            hello=make_hello(self._ends.profile, self._ends.motion_format, frame_rate=self._rate),
+            output=open_output(numbered(self._wanted.output, self._calls), sound=True),
+            on_shown=self._screen.on_shown,
+            on_notice=notice,
+            residual=self._ends.residual,
+            remembered=remembered(self._wanted.remember),
+        )
+
+    def media(self, session: Session, page: OpenPage | None) -> Callable[[Duplex], Media]:
+        """Return what makes the rest of a call; without a `page` it is heard and spoken to by files."""
+        loop = asyncio.get_running_loop()
+
+        def end_recording(error: Exception) -> None:
+            session.notice(explain(error))
+            loop.call_soon_threadsafe(session.record, False)
+
+        def on_filmed(picture: Picture) -> None:
+            if self._screen.on_filmed(picture):
+                recorder.film(picture, time.monotonic())
+
+        self._recorder = recorder = CallRecorder(on_error=end_recording)
+
+        def make(duplex: Duplex) -> Media:
+            def on_heard(samples: Samples, ticks: float | None) -> None:
+                duplex.receiver.hear(samples, ticks)
+                recorder.hear(samples, ticks)
+
+            microphone, speaker = self._devices() if page is None else (page.microphone, page.speaker)
+            self._sound = sound = SoundLink(
+                microphone, speaker, hold_picture=duplex.receiver.hold, on_heard=on_heard
+            )
+            return Media(sound, VideoLink(on_picture=on_filmed, on_frame=self._screen.on_own), recorder)
+
+        return make
+
+    def _open(self, *, rests: bool) -> Input:
+        wanted = self._wanted
+        endless = wanted.seconds is not None and wanted.input.repeat_s is None and not self._is_live
+        return open_input(
+            wanted.input.spec, repeat_s=ENDLESS_S if endless else wanted.input.repeat_s, rests=rests
+        )
+
+    def _devices(self) -> tuple[Microphone, Speaker]:
+        silence = Silence()
+        if self._wanted.audio is None:
+            return silence, silence
+        # A clip's frames say when its sound begins; before a camera it begins at once.
+        microphone = FileMicrophone(Path(self._wanted.audio), repeat=True, waits=not self._is_live)
+        self._screen.watchers[:] = [] if self._is_live else [begin_with(microphone, self._rate)]
+        return microphone, silence
+
+    def _on_shown(self, shown: Shown, picture: Picture, at_s: float) -> None:
+        if self._sound is not None:
+            self._sound.see(shown, at_s)
+        if self._recorder is not None and not self._screen.films:
+            self._recorder.show(shown, picture, at_s)
+
+
+def numbered(output: str, call: int) -> str:
+    """Name the output of a page's calls: the first as it was asked for, the later ones with their number."""
+    if call == 1 or output.partition(":")[0] in ("none", "camera"):
+        return output
+    path = Path(output)
+    return f"{path.with_name(f'{path.stem}-{call}{path.suffix}')}{'/' if output.endswith('/') else ''}"
+
+
+def begin_with(microphone: FileMicrophone, frame_rate: float) -> Callable[[int, float], None]:
+    """Return what begins a clip's sound with its pictures, to be told of its frames: their number from 0, and when they
+    were captured (monotonic seconds)."""
+    begun = False
+
+    def on_frame(index: int, captured_s: float) -> None:
+        nonlocal begun
+        if not begun:
+            begun = True
+            microphone.begin(captured_s - index / frame_rate)
+
+    return on_frame

@@ -1,0 +1,92 @@
+"""A wrong file is told before anything is loaded, and what nobody used is not left behind."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import pytest
+
+from call import loopback, options, receive, send
+from receiver.errors import OutputError
+from sender.errors import InputError
+
+NO_ICE = options.Ice()
+
+
+def load_nothing(engine: options.Engine) -> None:
+    """Stand in for what loads the networks."""
+    raise AssertionError("the networks were loaded")
+
+
+@pytest.fixture(autouse=True)
+def _without_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in (loopback, receive, send):
+        monkeypatch.setattr(command, "load_ends", load_nothing)
+
+
+def run_loopback(video: str, source: str, output: str = "none") -> None:
+    wanted = options.Loopback(options.Input(video, source=source), options.Engine(), output=output)
+    loopback.run(wanted, as_json=True)
+
+
+def run_send(video: str, source: str) -> None:
+    sent = options.Input(video, source=source)
+    send.run(options.Send(sent, options.Engine(), NO_ICE, "127.0.0.1:9", "x"), as_json=True)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> str:
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width = stream.height = 64
+        container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        container.mux(stream.encode(None))
+    return str(path)
+
+
+@pytest.mark.parametrize("run", [run_loopback, run_send])
+def test_an_input_that_cannot_be_sent_is_told_before_the_networks_are_loaded(
+    run: Callable[[str, str], None], clip: str, tmp_path: Path
+) -> None:
+    letter = tmp_path / "letter.mp4"
+    letter.write_text("Dear Ada, this is no video.")
+    for video, source, named in (
+        ("no-such.mp4", "chosen", "no-such.mp4"),
+        (str(letter), "chosen", "letter.mp4"),
+        (clip, "no-such.png", "no-such.png"),
+        (clip, str(letter), "letter.mp4"),
+    ):
+        with pytest.raises(InputError, match=named):
+            run(video, source)
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_networks_are_loaded(
+    clip: str, tmp_path: Path
+) -> None:
+    absent = str(tmp_path / "absent" / "call.mp4")
+    with pytest.raises(OutputError, match=r"absent.*cannot be written"):
+        run_loopback(clip, "chosen", absent)
+    with pytest.raises(OutputError, match=r"absent.*cannot be written"):
+        receive.run(
+            options.Receive(options.Engine(), NO_ICE, "127.0.0.1:0", None, absent, None), as_json=True
+        )
+
+
+def test_networks_that_cannot_be_loaded_leave_no_output(clip: str, tmp_path: Path) -> None:
+    before = os.listdir(tmp_path)
+    with pytest.raises(AssertionError, match="the networks were loaded"):
+        run_loopback(clip, "chosen", str(tmp_path / "call.mp4"))
+    assert os.listdir(tmp_path) == before
+
+
+def test_a_recording_that_was_cut_off_is_told_of_at_the_next_start(
+    clip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = tmp_path / "call.part.mp4"
+    part.write_bytes(b"what came until then")
+    with pytest.raises(AssertionError, match="the networks were loaded"):
+        run_loopback(clip, "chosen", str(tmp_path / "call.mp4"))
+    assert str(part) in capsys.readouterr().err
+    assert part.read_bytes() == b"what came until then"

@@ -47,7 +47,7 @@ def register_onnxruntime() -> None:
 
     def load(profile: Profile) -> Graphs:
         graphs: Any = {name: OnnxRuntimeGraph(str(profile.graph_path(name))) for name in GRAPHS}
-        return Graphs("onnxruntime", **graphs)
+        return Graphs("onnxruntime", **graphs, seen_size=profile.seen_size)
 
     ENGINES["onnxruntime"] = load
 

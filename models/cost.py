@@ -49,11 +49,12 @@ def laptop_cost(profile: NetworkProfile) -> Cost:
     picture = torch.rand(1, 3, profile.picture_size, profile.picture_size)
     head = Head(torch.zeros(1, profile.keypoints, 3), torch.eye(3)[None] * 0.4, torch.zeros(1, 3))
     features = networks.talker.prepare(picture)
+    seen = picture[..., : 4 * profile.volume_size, : 4 * profile.volume_size]
     frame = FrameGraph(networks)
     cost = Cost(
         parameters_of(networks),
-        gmac(lambda: SourceGraph(networks)(picture)),
-        gmac(lambda: MotionGraph(networks)(picture)),
+        gmac(lambda: SourceGraph(networks)(seen)),
+        gmac(lambda: MotionGraph(networks)(seen)),
         gmac(lambda: frame(*features, *head, *head)),
     )
     networks.talker.volume_warp = native

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from models.engine import graph_modules
 from models.networks import load_networks
-from runtime.engine import ENGINES, Arrays, EngineError, Graphs
+from runtime.engine import ENGINES, Arrays, EngineError, Graph, Graphs
 from runtime.profile import Profile
 from runtime.resident import Resident
 
@@ -107,7 +107,8 @@ def load_torch_cuda(profile: Profile) -> Graphs:
     networks = load_networks(profile.folder)
     networks.talker.set_submodule("generator", HalfPrecision(networks.talker.generator))
     modules = graph_modules(networks)
-    return Graphs("torch-cuda", **{name: CudaTorchGraph(name, *parts) for name, parts in modules.items()})
+    graphs: dict[str, Graph] = {name: CudaTorchGraph(name, *parts) for name, parts in modules.items()}
+    return Graphs("torch-cuda", **graphs, seen_size=profile.seen_size)
 
 
 ENGINES["torch-cuda"] = load_torch_cuda

@@ -14,7 +14,7 @@ from models.paper.export import graph_plans
 from models.paper.networks import PaperNetworks
 from models.paper.warp import warp_native
 from models.warp import warp_volume_native
-from runtime.engine import ENGINES, Arrays, Graphs
+from runtime.engine import ENGINES, Arrays, Graph, Graphs
 from runtime.profile import Profile
 
 
@@ -58,7 +58,8 @@ def graph_modules(networks: Networks | PaperNetworks) -> dict[str, tuple[nn.Modu
 def load_torch(profile: Profile) -> Graphs:
     """Build the profile's networks as graphs."""
     modules = graph_modules(load_networks(profile.folder))
-    return Graphs("torch", **{name: TorchGraph(*parts) for name, parts in modules.items()})
+    graphs: dict[str, Graph] = {name: TorchGraph(*parts) for name, parts in modules.items()}
+    return Graphs("torch", **graphs, seen_size=profile.seen_size)
 
 
 ENGINES["torch"] = load_torch

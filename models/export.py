@@ -19,14 +19,16 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from models.appearance import SourceFeatures
+from models.appearance import Appearance, SourceFeatures
 from models.locate import SIZE as LOCATE_SIZE
 from models.locate import best_face
 from models.motion_field import Head
 from models.networks import Networks
 from models.paper.export import GraphPlan, graph_plans
 from models.paper.networks import PaperNetworks
+from models.profile import shared_profile
 from models.residual import CELL, CODE_CHANNELS, Residual, ResidualDecodeGraph, ResidualEncodeGraph
+from models.student import MotionStudent
 from models.warp import warp_volume_planes
 from runtime.profile import GRAPHS
 
@@ -56,8 +58,10 @@ class SourceGraph(nn.Module):
         self.appearance, self.student = networks.talker.appearance, networks.student
 
     def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
-        features = self.appearance(picture)
-        return features.volume, features.skip, features.context, self.student(picture).canonical
+        # By the smaller profile's way where the networks are a larger one's: it is given the picture halved.
+        features = Appearance.forward(self.appearance, picture)
+        seen = MotionStudent.forward(self.student, picture)
+        return features.volume, features.skip, features.context, seen.canonical
 
 
 class MotionGraph(nn.Module):
@@ -68,7 +72,7 @@ class MotionGraph(nn.Module):
         self.student = networks.student
 
     def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
-        seen = self.student(picture)
+        seen = MotionStudent.forward(self.student, picture)
         # An output that depends on no input would lose its name in the exported graph.
         level = self.student.level_keypoints + 0 * seen.placed
         return seen.rotation, seen.translation, seen.placed, level
@@ -92,8 +96,9 @@ class FrameGraph(nn.Module):
 def laptop_plans(networks: Networks) -> Plans:
     """Describe the graphs `source`, `motion` and `frame` of the laptop's networks."""
     profile = networks.profile
-    size, half, cells = profile.picture_size, 2 * profile.volume_size, profile.volume_size
-    picture = torch.rand(1, 3, size, size)
+    half, cells = 2 * profile.volume_size, profile.volume_size
+    picture = torch.rand(1, 3, profile.picture_size, profile.picture_size)
+    seen = torch.rand(1, 3, 4 * cells, 4 * cells)
     head = [torch.rand(1, profile.keypoints, 3) * 0.2, torch.eye(3)[None] * 0.4, torch.zeros(1, 3)]
     features = [
         torch.rand(1, profile.volume_channels * profile.volume_depth, cells, cells),
@@ -102,8 +107,8 @@ def laptop_plans(networks: Networks) -> Plans:
         picture,
     ]
     return {
-        "source": (SourceGraph, [picture], ["picture"], ["volume", "skip", "context", "canonical"]),
-        "motion": (MotionGraph, [picture], ["picture"], ["rotation", "translation", "placed", "level"]),
+        "source": (SourceGraph, [seen], ["picture"], ["volume", "skip", "context", "canonical"]),
+        "motion": (MotionGraph, [seen], ["picture"], ["rotation", "translation", "placed", "level"]),
         "frame": (
             FrameGraph,
             [*features, *head, *head],
@@ -128,7 +133,8 @@ def paper_plans(networks: PaperNetworks) -> Plans:
 def export_graphs(networks: Networks | PaperNetworks, folder: Path) -> dict[str, str]:
     """Write the graphs into a profile's folder and their hashes into its profile.toml; returns the hashes.
 
-    Their forms in 8 bits and in half precision are removed: they were of the old graphs.
+    Of a profile that shares with a smaller one that is the frame graph alone. Their forms in 8 bits and in half
+    precision are removed: they were of the old graphs.
     """
     networks.eval()
     graphs: Plans = {
@@ -142,7 +148,7 @@ def export_graphs(networks: Networks | PaperNetworks, folder: Path) -> dict[str,
     }
     hashes = {}
     native = networks.talker.volume_warp if isinstance(networks, Networks) else None
-    for name in GRAPHS:
+    for name in GRAPHS if shared_profile(folder) is None else ("frame",):
         wrap, inputs, input_names, output_names = graphs[name]
         module = wrap(networks).eval()
         hashes[name] = write_graph(folder / f"{name}.onnx", module, inputs, input_names, output_names)

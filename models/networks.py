@@ -11,7 +11,14 @@ from models.large import motion_student, talking_head
 from models.locate import Locate
 from models.paper.networks import PaperNetworks
 from models.paper.profile import load_paper_profile
-from models.profile import PAPER, NetworkProfile, ProfileError, load_network_profile, read_network_table
+from models.profile import (
+    PAPER,
+    NetworkProfile,
+    ProfileError,
+    load_network_profile,
+    read_network_table,
+    shared_profile,
+)
 
 
 class Networks(nn.Module):
@@ -36,8 +43,10 @@ def load_networks(folder: Path) -> Networks | PaperNetworks:
     """Build a profile folder's networks with their weights; raises ProfileError with the reason."""
     networks = networks_of(folder)
     path = folder / "weights.safetensors"
+    smaller = shared_profile(folder)
     try:
-        state = {
+        state = {} if smaller is None else load_networks(smaller).state_dict()
+        state |= {
             name: value.float() if value.is_floating_point() else value
             for name, value in load_file(path).items()
         }
@@ -51,9 +60,24 @@ def load_networks(folder: Path) -> Networks | PaperNetworks:
 
 
 def save_networks(networks: Networks | PaperNetworks, folder: Path) -> None:
-    """Write the weights in half precision: what training resumes from."""
+    """Write the weights in half precision: what training resumes from.
+
+    Of a profile that shares with a smaller one, those that are not the smaller one's; raises ProfileError where others
+    than the generator's are among them.
+    """
     state = {
         name: value.detach().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
         for name, value in networks.state_dict().items()
     }
+    if (smaller := shared_profile(folder)) is not None:
+        theirs = load_networks(smaller).state_dict()
+        state = {
+            name: value
+            for name, value in state.items()
+            if name not in theirs or not torch.equal(theirs[name].to(value.dtype), value)
+        }
+        if others := [name for name in state if not name.startswith("talker.generator.")]:
+            raise ProfileError(
+                f"{folder} shares its networks with {smaller.name}, and {others[0]} is another"
+            )
     save_file(state, folder / "weights.safetensors")

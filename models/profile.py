@@ -100,3 +100,11 @@ def load_network_profile(folder: Path) -> NetworkProfile:
         return NetworkProfile.from_table(table)
     except ProfileError as error:
         raise ProfileError(f"{path}: {error}") from None
+
+
+def shared_profile(folder: Path) -> Path | None:
+    """Return the folder of the smaller profile that a profile has all but its frame graph from; None where it shares
+    nothing. Raises ProfileError with the file's name."""
+    read_network_table(folder)
+    name = tomllib.loads((folder / "profile.toml").read_text()).get("shares")
+    return None if name is None else PROFILES / str(name)

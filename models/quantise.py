@@ -54,7 +54,8 @@ def quantise(
     try:
         loaded = load_profile(profile, needs_tables=False)
         samples = draw_samples(loaded, data / "train" / "clips")
-        hashes = {graph: write_int8(loaded, graph, samples[graph]) for graph in CONVOLUTIONS}
+        own = [graph for graph in CONVOLUTIONS if loaded.graph_path(graph).parent == loaded.folder]
+        hashes = {graph: write_int8(loaded, graph, samples[graph]) for graph in own}
         write_table(loaded.folder / "profile.toml", "int8", "SHA-256 of each, .xml and .bin together", hashes)
     except (ProfileError, EngineError, DataError, OSError) as error:
         typer.echo(f"visavis models quantise: {error}", err=True)

@@ -49,6 +49,7 @@ class Graphs:
     source: Graph
     motion: Graph
     frame: Graph
+    seen_size: int  # pixels a side that `source` and `motion` look at
 
 
 Engine = Callable[[Profile], Graphs]
@@ -101,7 +102,7 @@ def _load_openvino(profile: Profile, *, int8: bool) -> Graphs:
         with _one_sentence(profile, graph):
             path = profile.int8_path(graph) if int8 and graph in profile.int8 else profile.graph_path(graph)
             compiled[graph] = _compiled(core, path, streams=STREAMS.get(graph, 1))
-    return Graphs("openvino" if int8 else "openvino-f32", **compiled)
+    return Graphs("openvino" if int8 else "openvino-f32", **compiled, seen_size=profile.seen_size)
 
 
 def _openvino_core() -> Any:

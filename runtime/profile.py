@@ -3,7 +3,7 @@
 import hashlib
 import importlib.util
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 GRAPHS = ("locate", "source", "motion", "frame")
@@ -27,11 +27,18 @@ class Profile:
     int8: frozenset[str]  # graphs that also come in 8 bits, for OpenVINO
     half: frozenset[str]  # graphs that also come in half precision, for TensorRT
     residual: bool = False  # whether it has residual codes
+    shared: "Shared | None" = None  # what it has from a smaller profile
+
+    @property
+    def seen_size(self) -> int:
+        """Return the side of the pictures that the graphs `source` and `motion` look at, in pixels: S, or half of it
+        where they are a smaller profile's."""
+        return self.picture_size if self.shared is None else self.shared.picture_size
 
     @property
     def format_path(self) -> Path:
         """Return where the motion format's tables lie."""
-        return self.folder / "tables.npz"
+        return self._home("motion") / "tables.npz"
 
     @property
     def residual_path(self) -> Path:
@@ -40,15 +47,27 @@ class Profile:
 
     def graph_path(self, graph: str) -> Path:
         """Return where an exported graph lies."""
-        return self.folder / f"{graph}.onnx"
+        return self._home(graph) / f"{graph}.onnx"
 
     def int8_path(self, graph: str) -> Path:
         """Return where a graph's 8-bit form lies, an OpenVINO model."""
-        return self.folder / f"{graph}.int8.xml"
+        return self._home(graph) / f"{graph}.int8.xml"
 
     def half_path(self, graph: str) -> Path:
         """Return where a graph's form in half precision lies."""
-        return self.folder / f"{graph}.fp16.onnx"
+        return self._home(graph) / f"{graph}.fp16.onnx"
+
+    def _home(self, graph: str) -> Path:
+        return self.folder if self.shared is None or graph == "frame" else self.shared.folder
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The smaller profile that a larger one has all but its frame graph from, with the motion's tables."""
+
+    name: str
+    folder: Path
+    picture_size: int
 
 
 @dataclass(frozen=True)
@@ -74,6 +93,7 @@ class Outline:
     residual_hashes: dict[str, str]  # of RESIDUAL_FILES, by their stems; may be empty
     cost: Cost | None
     quality: dict[str, float]  # measured, ratios to the frozen picture; empty where nobody has
+    shares: str | None  # the name of the profile that all but the frame graph is from
 
     @property
     def built(self) -> bool:
@@ -125,6 +145,7 @@ def outline_profile(folder: Path) -> Outline:
             {name: str(digest) for name, digest in table.get("residual", {}).items()},
             None if cost is None else Cost(**cost),
             {name: float(value) for name, value in table.get("quality", {}).items()},
+            str(table["shares"]) if "shares" in table else None,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ProfileError(f"{path} is damaged ({error}); install visavis again.") from None
@@ -150,9 +171,27 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
         raise ProfileError(
             f"The profile {name} is not built: it has sizes but no weights yet. Built are: {built}."
         )
+    shared = None
+    if outline.shares is not None:
+        smaller = outline_profile(profiles_folder() / outline.shares)
+        if smaller.shares is not None:
+            raise ProfileError(f"{folder / 'profile.toml'} shares with {smaller.name}, which itself shares.")
+        shared = Shared(smaller.name, profiles_folder() / outline.shares, smaller.picture_size)
+        outline = _joined(outline, smaller)
+    profile = Profile(
+        name,
+        folder,
+        outline.picture_size,
+        outline.keypoints,
+        b"",
+        frozenset(outline.int8_hashes),
+        frozenset(outline.half_hashes),
+        bool(outline.residual_hashes),
+        shared,
+    )
     total = hashlib.sha256()
     for graph in GRAPHS:
-        file = folder / f"{graph}.onnx"
+        file = profile.graph_path(graph)
         try:
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
         except OSError:
@@ -168,30 +207,36 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
     if outline.residual_hashes:
         total.update(_residual_digest(outline, folder))
     for graph, expected in outline.int8_hashes.items():
-        file = folder / f"{graph}.int8.xml"
+        file = profile.int8_path(graph)
         if int8_digest(file) != expected:
             raise ProfileError(
                 f"{file} or its .bin is missing, damaged or of another version; install visavis again, or make it "
                 f"with `visavis models quantise {name}`."
             )
     for graph, expected in outline.half_hashes.items():
-        file = folder / f"{graph}.fp16.onnx"
+        file = profile.half_path(graph)
         if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != expected:
             raise ProfileError(
                 f"{file} is missing, damaged or of another version; install visavis again, or make it with "
                 f"`visavis models half {name}`."
             )
-    if needs_tables and not (folder / "tables.npz").is_file():
+    if needs_tables and not profile.format_path.is_file():
         raise ProfileError(f"The profile {name} lacks its tables; fit them with `visavis tables fit`.")
-    return Profile(
-        name,
-        folder,
-        outline.picture_size,
-        outline.keypoints,
-        total.digest(),
-        frozenset(outline.int8_hashes),
-        frozenset(outline.half_hashes),
-        bool(outline.residual_hashes),
+    return replace(profile, graphs_hash=total.digest())
+
+
+def _joined(outline: Outline, smaller: Outline) -> Outline:
+    """Return an outline with what is shared from the smaller profile's."""
+
+    def with_frame(own: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
+        frame = {graph: digest for graph, digest in own.items() if graph == "frame"}
+        return {graph: digest for graph, digest in theirs.items() if graph != "frame"} | frame
+
+    return replace(
+        outline,
+        hashes=with_frame(outline.hashes, smaller.hashes),
+        int8_hashes=with_frame(outline.int8_hashes, smaller.int8_hashes),
+        half_hashes=with_frame(outline.half_hashes, smaller.half_hashes),
     )
 
 

@@ -54,7 +54,7 @@ class Talker:
     def prepare(self, picture: Picture) -> Source:
         """Extract what is drawn from of a source picture, uint8 [S, S, 3]."""
         self._check(picture)
-        out = self.graphs.source({"picture": as_input(picture)})
+        out = self.graphs.source({"picture": self._seen(picture)})
         # The motion graph sees the source as it sees every frame, so that a source at rest is drawn as it is.
         motion = self._estimate(picture, out["canonical"])
         rotation, translation, expression = (
@@ -131,8 +131,15 @@ class Talker:
         canonical = self._level_canonical if source is None else source.canonical
         return keypoints(canonical, rotation, translation, expression)
 
+    def _seen(self, picture: Picture) -> NDArray[Any]:
+        """Return a picture as the graphs that look at one take it, smaller where they are a smaller profile's."""
+        size = self.graphs.seen_size
+        if size == self.picture_size:
+            return as_input(picture)
+        return as_input(np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8))
+
     def _estimate(self, picture: Picture, canonical: Floats | None) -> dict[str, NDArray[Any]]:
-        out = self.graphs.motion({"picture": as_input(picture)})
+        out = self.graphs.motion({"picture": self._seen(picture)})
         if "expression" in out:  # the paper's delta, whatever the source
             return out
         if canonical is None:

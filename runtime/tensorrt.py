@@ -105,7 +105,7 @@ def load_tensorrt(profile: Profile) -> Graphs:
                 compiled[graph] = exact()
     except gpu.cuda.Error as error:
         raise EngineError(f"The engine tensorrt cannot use {gpu.name}: {error}.") from None
-    return Graphs("tensorrt", **compiled)
+    return Graphs("tensorrt", **compiled, seen_size=profile.seen_size)
 
 
 def open_graph(gpu: Gpu, onnx: Path, name: str) -> "TensorRtGraph":

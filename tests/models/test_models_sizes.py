@@ -9,11 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import load_file  # noqa: E402
+
 from models.cost import Cost, cost_of, gmac, write_cost  # noqa: E402
 from models.export import export_graphs  # noqa: E402
 from models.large import LargeTalkingHead, start_from_smaller, talking_head  # noqa: E402
 from models.motion_field import Head  # noqa: E402
-from models.networks import Networks  # noqa: E402
+from models.networks import Networks, load_networks, save_networks  # noqa: E402
 from models.profile import PROFILES, NetworkProfile, ProfileError, load_network_profile  # noqa: E402
 from models.talker import TalkingHead  # noqa: E402
 
@@ -121,9 +123,10 @@ def test_graphs_of_twice_the_size_agree_with_torch(tmp_path: Path, large: Networ
     torch.manual_seed(0)
     networks = Networks(large).eval()
     torch.nn.init.normal_(networks.student.level_rigid)
-    (tmp_path / "profile.toml").write_text('name = "large"\n')
+    (tmp_path / "profile.toml").write_text('name = "large"\n\n[network]\n')
     export_graphs(networks, tmp_path)
     picture = torch.rand(1, 3, 128, 128)
+    halved = torch.nn.functional.avg_pool2d(picture, 2)  # as a call gives it to the smaller profile's graphs
     source, driving = heads(0.1)
     with torch.no_grad():
         features = networks.talker.prepare(picture)
@@ -134,7 +137,7 @@ def test_graphs_of_twice_the_size_agree_with_torch(tmp_path: Path, large: Networ
         session = onnxruntime.InferenceSession(tmp_path / f"{name}.onnx")
         return session.run(None, {key: value.numpy() for key, value in inputs.items()})
 
-    volume, skip, context, _ = (torch.from_numpy(value) for value in run("source", picture=picture))
+    volume, skip, context, _ = (torch.from_numpy(value) for value in run("source", picture=halved))
     parts = {
         f"{which}_{part}": value
         for which, head in (("source", source), ("driving", driving))
@@ -142,4 +145,26 @@ def test_graphs_of_twice_the_size_agree_with_torch(tmp_path: Path, large: Networ
     }
     (drawn,) = run("frame", volume=volume, skip=skip, context=context, picture=picture, **parts)
     assert np.abs(drawn - expected).max() < 1e-3
-    np.testing.assert_allclose(run("motion", picture=picture)[0], seen.rotation.numpy(), rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(run("motion", picture=halved)[0], seen.rotation.numpy(), rtol=1e-3, atol=1e-2)
+
+
+def test_a_profile_that_shares_keeps_only_what_is_its_own() -> None:
+    folder = PROFILES / "laptop-512"
+    theirs, ours = load_networks(PROFILES / "laptop-256"), load_networks(folder)
+    assert torch.equal(
+        ours.state_dict()["talker.field.head.bias"], theirs.state_dict()["talker.field.head.bias"]
+    )
+    kept = load_file(folder / "weights.safetensors")
+    assert all(name.startswith("talker.generator.") for name in kept)
+    assert "talker.generator.finest.0.weight" in kept
+
+
+def test_networks_that_differ_elsewhere_are_no_sharing_profiles(tmp_path: Path) -> None:
+    networks = load_networks(PROFILES / "laptop-512")
+    (tmp_path / "profile.toml").write_text((PROFILES / "laptop-512" / "profile.toml").read_text())
+    save_networks(networks, tmp_path)
+    assert (tmp_path / "weights.safetensors").stat().st_size < 50_000
+    with torch.no_grad():
+        networks.talker.field.head.bias += 1
+    with pytest.raises(ProfileError, match=r"talker\.field\.head\.bias"):
+        save_networks(networks, tmp_path)

@@ -31,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     def engine(name: str) -> Callable[[Profile], Graphs]:
         def load_it(profile: Profile) -> Graphs:
             loaded.append(name)
-            return Graphs(name, nothing, nothing, nothing, nothing)
+            return Graphs(name, nothing, nothing, nothing, nothing, seen_size=256)
 
         return load_it
 

@@ -48,6 +48,37 @@ def test_a_source_at_rest_is_drawn_as_it_is(talker: Talker, face: np.ndarray) ->
     assert np.abs(drawn.astype(int) - face).mean() < 6
 
 
+def test_the_larger_profile_draws_the_same_face_finer(face: np.ndarray) -> None:
+    import cv2
+
+    profile, smaller = load_profile("laptop-512"), load_profile("laptop-256")
+    assert profile.graph_path("motion") == smaller.graph_path("motion")
+    assert profile.format_path == smaller.format_path
+    assert profile.graphs_hash != smaller.graphs_hash
+    large = Talker(load(profile), picture_size=512)
+    picture = cv2.resize(face, (512, 512), interpolation=cv2.INTER_CUBIC)
+    source = large.prepare(picture)
+    rotation, translation, expression = large.estimate(picture, source)
+    drawn = large.draw(source, rotation, translation, expression)
+    assert drawn.shape == (512, 512, 3)
+    assert np.abs(drawn.astype(int) - picture).mean() < 6
+    turned = large.draw(source, rotation + np.float32([12, 0, 0]), translation, expression)
+    assert large.estimate(turned, source)[0][0] - rotation[0] > 5
+
+
+def test_who_shares_needs_the_one_that_is_shared_with(tmp_path: Path) -> None:
+    folder = tmp_path / "larger"
+    shutil.copytree(load_profile("laptop-512").folder, folder)
+    table = folder / "profile.toml"
+    text = table.read_text()
+    table.write_text(text.replace('shares = "laptop-256"', 'shares = "laptop-255"'))
+    with pytest.raises(ProfileError, match="laptop-255"):
+        load_profile(str(folder))
+    table.write_text(text.replace('shares = "laptop-256"', 'shares = "laptop-512"'))
+    with pytest.raises(ProfileError, match="itself shares"):
+        load_profile(str(folder))
+
+
 def test_turning_the_head_moves_the_nose_to_that_side(talker: Talker, face: np.ndarray) -> None:
     source = talker.prepare(face)
     turned = talker.draw(

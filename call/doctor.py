@@ -28,6 +28,9 @@ NEEDED = frozenset({"profile", "engine openvino", "sockets", "H.264", "source pi
 CAMERAS_TRIED = 4
 FRAMES_TIMED = 30
 TIMED_S = 1.0
+# Frames a second, both ends, from which a profile is worth advising: the mirror, sound and the page want their share
+# of a call at 30.
+AMPLE = 45.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Finding:
 def run(profile: str, *, as_json: bool) -> int:
     """Print the findings; returns the exit code, 1 where a call cannot be held."""
     findings: list[Finding] = []
-    for look in (python, lambda: engines(profile), cameras, ports, codecs, data):
+    for look in (python, lambda: engines(profile), profile_to_use, cameras, ports, codecs, data):
         with console.waiting("Looking at this machine"):
             findings += look()
     if as_json:
@@ -93,25 +96,53 @@ def _auto(profile: "Profile") -> Finding:
     return Finding("engine auto", "good", f"takes {choice.engine} (frames a second: {', '.join(rates)})")
 
 
-def _engine(profile: str, name: str) -> Finding:
+def profile_to_use() -> list[Finding]:
+    """Advise the profile of the largest picture that this machine draws with time to spare."""
+    from runtime.profile import list_built_profiles, load_profile
+
+    rates: list[tuple[int, str, float]] = []
+    for name in list_built_profiles():
+        try:
+            estimate_ms, draw_ms = frame_times(name, "openvino")
+            rates.append((load_profile(name).picture_size, name, 1000 / (estimate_ms + draw_ms)))
+        except Exception:  # what is wrong with it, `visavis models verify` says
+            continue
+    if not rates:
+        return []
+    ample = [each for each in sorted(rates) if each[2] >= AMPLE]
+    size, chosen, _ = ample[-1] if ample else min(rates)
+    found = ", ".join(f"{name} {rate:.0f}" for _, name, rate in sorted(rates))
+    advice = f"Use --profile {chosen} on both sides ({size} pixels)."
+    return [Finding("profile to use", "good", f"{chosen} (frames a second both ends: {found})", advice)]
+
+
+def frame_times(profile: str, engine: str) -> tuple[float, float]:
+    """Return what a profile's motion and frame take on an engine, medians in milliseconds.
+
+    Raises what an engine or a driver that is not there raises.
+    """
     from call.ends import load_talker
     from receiver.drawing import DRAWN_AT_ONCE
 
+    talker, loaded = load_talker(profile, engine)
+    picture = np.full((loaded.picture_size, loaded.picture_size, 3), 128, np.uint8)
+    source = talker.prepare(picture)
+    rotation, translation, expression = talker.estimate(picture, source)
+    estimate_ms = median_ms(lambda: talker.estimate(picture, source))
+    # As a receiver draws, several pictures side by side: one alone would leave cores idle.
+    with ThreadPoolExecutor(DRAWN_AT_ONCE) as pool:
+
+        def draw_side_by_side() -> None:
+            motions = [(source, rotation, translation, expression)] * DRAWN_AT_ONCE
+            list(pool.map(lambda motion: talker.draw(*motion), motions))
+
+        return estimate_ms, median_ms(draw_side_by_side) / DRAWN_AT_ONCE
+
+
+def _engine(profile: str, name: str) -> Finding:
     what = f"engine {name}"
     try:
-        talker, loaded = load_talker(profile, name)
-        picture = np.full((loaded.picture_size, loaded.picture_size, 3), 128, np.uint8)
-        source = talker.prepare(picture)
-        rotation, translation, expression = talker.estimate(picture, source)
-        estimate_ms = median_ms(lambda: talker.estimate(picture, source))
-        # As a receiver draws, several pictures side by side: one alone would leave cores idle.
-        with ThreadPoolExecutor(DRAWN_AT_ONCE) as pool:
-
-            def draw_side_by_side() -> None:
-                motions = [(source, rotation, translation, expression)] * DRAWN_AT_ONCE
-                list(pool.map(lambda motion: talker.draw(*motion), motions))
-
-            draw_ms = median_ms(draw_side_by_side) / DRAWN_AT_ONCE
+        estimate_ms, draw_ms = frame_times(profile, name)
     # An engine that is not installed, or a driver that is not there, has as many exceptions as drivers.
     except Exception as error:
         return Finding(what, "missing", str(error).strip().partition("\n")[0], _engine_advice(name))

@@ -41,7 +41,7 @@ def test_only_profiles_that_are_built_are_verified_unless_one_is_named(
 
 
 def test_the_doctor_says_that_a_profile_is_not_built() -> None:
-    (finding,) = doctor.engines("laptop-512")
+    (finding,) = doctor.engines("paper-256")
     assert finding.state == "missing"
     assert "not built" in finding.found
 
@@ -51,3 +51,14 @@ def test_the_list_says_how_good_a_profile_was_measured_to_be(capsys: pytest.Capt
     rows = {row["profile"]: row for row in json.loads(capsys.readouterr().out)}
     assert 0 < rows["laptop-256"]["quality"]["face_lpips_ratio"] < 1
     assert rows["paper-256"]["quality"] is None
+
+
+@pytest.mark.parametrize(("faster", "chosen"), [(1.0, "laptop-256"), (3.0, "laptop-512")])
+def test_the_doctor_advises_the_largest_picture_that_leaves_time_to_spare(
+    monkeypatch: pytest.MonkeyPatch, faster: float, chosen: str
+) -> None:
+    times = {"laptop-256": (4.0 / faster, 12.0 / faster), "laptop-512": (6.0 / faster, 40.0 / faster)}
+    monkeypatch.setattr(doctor, "frame_times", lambda name, engine: times[name])
+    (finding,) = doctor.profile_to_use()
+    assert finding.found.startswith(chosen)
+    assert f"--profile {chosen} " in finding.advice

@@ -14,6 +14,7 @@ from bench.clips import Picture, backbones_folder
 from bench.errors import BenchError
 from bench.metrics import basic
 from bench.statistics import mean
+from call.installed import how_to_add
 
 PIXEL_KEYS = ("psnr", "ssim")
 LPIPS_KEYS = ("lpips", "face_lpips")
@@ -75,5 +76,5 @@ def _perceptual(
     except BenchError as error:
         return judged, str(error)
     except ModuleNotFoundError as error:
-        return judged, f"{error.name} is not installed (pip install 'visavis[dev]')"
+        return judged, f"{error.name} is not installed ({how_to_add('dev')})"
     return judged, "no face was found in the original"

@@ -7,7 +7,7 @@ import webbrowser
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from call import console, options
+from call import console, options, running
 from call.address import parse_address
 from call.called import IN_SHORT, Called, call_figures
 from call.ends import Ends, ice_servers, load_ends
@@ -35,7 +35,7 @@ def run(wanted: options.Call, *, as_json: bool) -> None:
     if wanted.headless and not wanted.yes:
         raise CallError(NOBODY_TO_ASK)
     ends = load_ends(wanted.engine)
-    called = asyncio.run(hold(wanted, ends))
+    called = running.run(hold(wanted, ends))
     if called.began or called.failure is None:
         figures = call_figures(called, ends)
         if as_json:

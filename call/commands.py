@@ -258,7 +258,9 @@ def call(
     turn: Turn = None,
     turn_user: TurnUser = None,
     turn_password: TurnPassword = None,
-    headless: Annotated[bool, option("--headless", "Hold the call without a page.")] = False,
+    headless: Annotated[
+        bool, option("--headless", "Hold the call without a page; wants --yes, for it asks nobody.")
+    ] = False,
     audio: Annotated[
         str | None, option("--audio", "Without a page: a sound file to be heard; silence if not given.")
     ] = None,

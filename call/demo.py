@@ -4,7 +4,6 @@ Takes a clip, else a camera, else a portrait that a motion recording brings to l
 `demo.mp4` and `demo.html`.
 """
 
-import asyncio
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from call import console, options
+from call import console, options, running
 from call.ends import Ends, load_ends
 from call.errors import CallError
 from call.film import whole_file, write_clip
@@ -51,7 +50,7 @@ def run(wanted: options.Demo, *, as_json: bool) -> None:
             pairs = Pairs(MOST_PAIRS)
             call = options.Loopback(options.Input(camera.spec, crop=camera.crop), wanted.engine)
             nobody_s = NOBODY_S if camera.live else None
-            held = asyncio.run(hold(call, ends, pairs, limit_s=camera.limit_s, nobody_s=nobody_s))
+            held = running.run(hold(call, ends, pairs, limit_s=camera.limit_s, nobody_s=nobody_s))
             if held.interrupted:
                 raise KeyboardInterrupt
             if held.watch.began:

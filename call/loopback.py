@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from call import console, line, options, quality
+from call import console, line, options, quality, running
 from call.ends import Ends, load_ends, make_sender, remembered
 from call.loopback_figures import Held, all_figures, call_figures, picture_figures
 from call.meter import Meter
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sender.sender import Sender
 
 WATCH_PERIOD_S = 0.1
+SLOW_SHARE = 0.9  # of the frames shown fresh, below which a person is told so
 # A lost packet of the meeting is repeated after up to 3 s, and the repetition may be lost as well.
 MEETING_LIMIT_S = 30.0
 # A demo does not wait for longer than this for a face to come before its camera.
@@ -35,7 +36,7 @@ def run(wanted: options.Loopback, *, as_json: bool) -> None:
     pairs = Pairs() if unjudged is None else None
     with way_in(wanted.input) as opened, way_out(wanted.output) as output:
         ends = load_ends(wanted.engine)
-        held = asyncio.run(hold_between(opened, output, wanted, ends, pairs))
+        held = running.run(hold_between(opened, output, wanted, ends, pairs))
     if pairs is None:
         pictures = quality.not_measured(unjudged or "")
     elif held.interrupted:  # who presses Ctrl-C does not want to wait for the judges
@@ -50,8 +51,19 @@ def run(wanted: options.Loopback, *, as_json: bool) -> None:
         console.print_figures(
             "Loopback", {name: value for name, value in figures.items() if name != "rate_decisions"}
         )
+        tell_if_slow(figures)
     if held.interrupted:
         raise KeyboardInterrupt
+
+
+def tell_if_slow(figures: dict[str, Any]) -> None:
+    """Say in words that a call was drawn too slowly, where it was."""
+    share = figures["fresh_share"]
+    if share is not None and share < SLOW_SHARE and figures["frames_skipped"] > figures["frames_fresh"] / 10:
+        console.say(
+            f"This machine drew {share:.0%} of the frames in time: `visavis doctor` says what it can, "
+            "and other programs may hold it back."
+        )
 
 
 def why_unjudged(wanted: options.Loopback) -> str | None:

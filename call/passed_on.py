@@ -6,6 +6,7 @@ import sys
 import typer
 
 from call.errors import HOUSE, CallError
+from call.installed import how_to_add
 
 # What Typer has to leave alone for these.
 SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -95,6 +96,5 @@ def hand_over(module: str, arguments: list[str]) -> None:
         if error.name is None or error.name.partition(".")[0] in HOUSE:
             raise
         raise CallError(
-            f"{error.name} is not installed, which a call does not need: pip install 'visavis[train,dev]', "
-            "or make install-dev in a clone."
+            f"{error.name} is not installed, which a call does not need: {how_to_add('dev')}"
         ) from error

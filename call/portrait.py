@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from call.errors import CallError
+from call.installed import how_to_add
 from call.recording import Recording
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def load_portrait(size: int) -> Picture:
         from skimage.data import astronaut
     except ImportError as error:
         raise CallError(
-            "The demo's portrait comes with scikit-image, which is not installed: "
-            "make install EXTRAS=demo, or pip install 'visavis[demo]'; or name a clip: visavis demo clip.mp4"
+            f"The demo's portrait comes with scikit-image, which is not installed: {how_to_add('demo')}; "
+            "or name a clip: visavis demo clip.mp4"
         ) from error
     import cv2
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from call import console, options
+from call import console, options, running
 from call.address import Address, address_to_tell, parse_address
 from call.ends import Ends, ice_servers, load_ends, remembered
 from call.ways import way_out
@@ -36,7 +36,7 @@ def run(wanted: options.Receive, *, as_json: bool) -> None:
     named = unnamed_output() if wanted.output is None else wanted.output
     with way_out(named) as output:
         ends = load_ends(wanted.engine)
-        received = asyncio.run(_receive(output, asked, wanted, ends))
+        received = running.run(_receive(output, asked, wanted, ends))
     figures = _figures(received, named)
     if as_json:
         console.print_json(figures)
@@ -49,7 +49,7 @@ def run(wanted: options.Receive, *, as_json: bool) -> None:
 
 
 async def _receive(output: "Output", asked: Address, wanted: options.Receive, ends: Ends) -> Received:
-    from receiver.errors import OtherSideError
+    from receiver.errors import OtherSideError, OutputError
     from receiver.receiver import Receiver
     from receiver.session import make_hello, receive
     from runtime.view import View
@@ -80,7 +80,7 @@ async def _receive(output: "Output", asked: Address, wanted: options.Receive, en
         )
     except asyncio.CancelledError:
         interrupted = True  # Ctrl-C: both sides have been told, and what was seen is written
-    except OtherSideError as error:
+    except (OtherSideError, OutputError) as error:
         if not receiver.stats().frames_fresh:
             raise
         failure = error  # what came until then is worth its figures

@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from call import console, options
+from call import console, options, running
 from call.address import Address, parse_address
 from call.ends import Ends, ice_servers, load_ends, make_sender
 from call.ways import way_in
@@ -25,24 +25,28 @@ def run(wanted: options.Send, *, as_json: bool) -> None:
     with way_in(wanted.input) as opened:
         ends = load_ends(wanted.engine)
         began_s = time.monotonic()
-        sent, wire, interrupted = asyncio.run(_send(opened, address, wanted, ends))
+        sent, wire, interrupted, failure = running.run(_send(opened, address, wanted, ends))
     figures = _figures(sent, wire, time.monotonic() - began_s)
     if as_json:
         console.print_json(figures)
     else:
         console.print_figures("Sent", figures)
+    if failure is not None:
+        raise failure
     if interrupted:
         raise KeyboardInterrupt
 
 
 async def _send(
     opened: "OpenInput", address: Address, wanted: options.Send, ends: Ends
-) -> "tuple[SenderStats, WireStats, bool]":
+) -> "tuple[SenderStats, WireStats, bool, Exception | None]":
     from codec.hello import make_hello
+    from sender.errors import SenderError
+    from transport.errors import TransportError
     from transport.peer import Peer
     from transport.signalling import offer
 
-    interrupted = False
+    interrupted, failure = False, None
     hello = make_hello(ends.profile, ends.motion_format, frame_rate=opened.frame_rate)
     sender = make_sender(ends, opened, wanted.input, hello=hello, remember=wanted.remember)
     peer = Peer(
@@ -60,10 +64,14 @@ async def _send(
         await sender.run(peer)
     except asyncio.CancelledError:
         interrupted = True
+    except (SenderError, TransportError) as error:
+        if not sender.stats.frames_sent:
+            raise
+        failure = error  # what went until then is worth its figures
     finally:
         follower.cancel()
         await asyncio.gather(follower, peer.close(), return_exceptions=True)
-    return sender.stats, peer.stats(), interrupted
+    return sender.stats, peer.stats(), interrupted, failure
 
 
 async def _follow(sender: "Sender") -> None:

@@ -37,6 +37,7 @@ CONSENT = "This is the picture of you that the other side will see. Send it?"
 ANEW = "The other side was started anew, or somebody else has come: this is another call."
 CONSENT_ANEW = f"{ANEW} This is the picture of you that will be seen. Send it?"
 WAITING = "Waiting for the other side."
+CALLING = "Calling the other side."  # whoever came by its address
 DECLINED = "The call was declined."
 NOT_LET_IN = "Somebody came and could not be let in: {why}"
 NEW_CODE = "Who was declined knows the code, so there is a new one."
@@ -217,7 +218,9 @@ class Session:
             self._encounter = self._meet_anew()
 
     async def _wait(self) -> Newcomer:
-        self._keeper.change(phase="waiting", sentence=WAITING, invitation=self._invitation())
+        invitation = self._invitation()
+        sentence = CALLING if invitation is None else WAITING
+        self._keeper.change(phase="waiting", sentence=sentence, invitation=invitation)
         return await first_link(self._meeting, self._encounter.make_link, on_met=self._met)
 
     async def _begin_again(self, newcomer: Newcomer) -> None:

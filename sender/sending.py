@@ -169,6 +169,10 @@ class Sending:
         self._presentation.remembers = remembers
         self._presentation.piece_bytes = adapting.first_piece_bytes
         round_trip_s = peer.stats().round_trip_s
+        if self._in_order and limit_bps is None:  # nobody waits: the best there is from the first frame on
+            await self._presentation.send(source.data, peer)
+            await self._first_source.keep(source)
+            return source
         first = await asyncio.get_running_loop().run_in_executor(
             self._motion_thread,
             lambda: self._first_source.fitting(source, limit_bps=limit_bps, round_trip_s=round_trip_s),

@@ -78,10 +78,10 @@ class Guests:
     def recognise(self, code: str, offer: Description, *, secret: str | None, address: str) -> Guest:
         """Return who this is, with a code that was checked. Raises `Refusal` where it is nobody who may come now, and
         `TransportError` where it is somebody else than the secret says."""
-        for guest in (self._let_in, self._newest):
-            if guest is not None and secret is not None and _equal(secret, guest.secret or ""):
-                guest.pin.check(offer)
-                return guest
+        known = self._known_by(secret)
+        if known is not None:
+            known.pin.check(offer)
+            return known
         if not (self._is_open and _equal(code, self.code)) and not self._was_started_anew(code, address):
             raise Refusal(403, "The code has been used; ask for a new one.")
         guest = Guest(code, address, secret, Pin())
@@ -106,11 +106,23 @@ class Guests:
         if new_code:
             self._wrong, self.code = 0, make_code(CODE_LENGTH)
 
-    def _was_started_anew(self, code: str, address: str) -> bool:
+    def may_be_missed_soon(self, code: str, *, secret: str | None, address: str) -> bool:
+        """Say whether this is somebody unknown who comes as the one came who is in, and is not missed yet: that one may
+        have been started anew, quicker than its line is found to be lost."""
+        return not self.is_missed and self._known_by(secret) is None and self._came_likewise(code, address)
+
+    def _known_by(self, secret: str | None) -> Guest | None:
+        for guest in (self._let_in, self._newest):
+            if guest is not None and secret is not None and _equal(secret, guest.secret or ""):
+                return guest
+        return None
+
+    def _came_likewise(self, code: str, address: str) -> bool:
         before = self._let_in
-        return (
-            self.is_missed and before is not None and before.address == address and _equal(code, before.code)
-        )
+        return before is not None and before.address == address and _equal(code, before.code)
+
+    def _was_started_anew(self, code: str, address: str) -> bool:
+        return self.is_missed and self._came_likewise(code, address)
 
 
 def _equal(one: str, other: str) -> bool:

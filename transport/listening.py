@@ -24,6 +24,8 @@ BODY_TIMEOUT_S = 5.0  # an offer is one or two packets
 SHUTDOWN_S = 0.2
 # How long a guest that comes back waits at the door: its host has to let go of the lost line first.
 RETURN_WAIT_S = 3.0
+# A guest that was killed may be there again before its line is missed.
+MISSED_WAIT_S = 5.0
 WRONG_CODE_S = 0.5  # nobody who mistypes a code minds
 
 # aiohttp logs tracebacks of what a stranger can cause. Whoever wants them sets up logging.
@@ -114,7 +116,11 @@ class OfferServer:
     async def _let_in(self, request: web.Request) -> web.StreamResponse:
         code = await self._check_code(request)
         offer, secret = await _read(request)
-        guest = self.guests.recognise(code, offer, secret=secret, address=request.remote or "")
+        address = request.remote or ""
+        if self.guests.may_be_missed_soon(code, secret=secret, address=address):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._peer_waits.wait(), MISSED_WAIT_S)
+        guest = self.guests.recognise(code, offer, secret=secret, address=address)
         await self._take_turn(request)
         self._busy = True
         try:

@@ -195,6 +195,38 @@ def test_interrupting_a_sender_ends_both_sides_and_keeps_the_pictures(
     assert len(list(output.iterdir())) >= 5
 
 
+def test_who_is_stopped_in_a_scripts_background_says_goodbye_too(
+    start: Start, profile_folder: Path, face_clip: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "received"
+    receiver = start("receive", "--listen", "127.0.0.1:0", "--output", f"{output}/")
+    asked = invitation(receiver)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what it starts with &
+    try:
+        sender = start("send", str(face_clip), *asked, "--repeat", "60", "--json")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    wait_for_pictures(tmp_path)
+    sender.terminate()
+    told, _ = sender.communicate(timeout=10)
+    assert sender.returncode == 130
+    assert json.loads(told)["frames_sent"] > 0
+    assert receiver.wait(timeout=10) == 0  # it was told, and did not wait for a line that is lost
+
+
+def test_a_sender_whose_receiver_is_killed_prints_what_it_sent(
+    start: Start, profile_folder: Path, face_clip: Path, tmp_path: Path
+) -> None:
+    receiver = start("receive", "--listen", "127.0.0.1:0", "--output", f"{tmp_path / 'received'}/")
+    sender = start("send", str(face_clip), *invitation(receiver), "--repeat", "60", "--json")
+    wait_for_pictures(tmp_path)
+    receiver.kill()
+    told, complaint = sender.communicate(timeout=40)
+    assert sender.returncode == 1
+    assert "line is lost" in complaint
+    assert json.loads(told)["frames_sent"] > 0
+
+
 def test_a_receiver_that_is_told_to_terminate_leaves_nothing_half_written(
     start: Start, profile_folder: Path, tmp_path: Path
 ) -> None:

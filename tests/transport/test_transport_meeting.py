@@ -151,8 +151,9 @@ async def test_who_comes_back_with_the_secret_and_another_certificate_is_refused
 
 
 async def test_a_guest_that_was_started_anew_comes_in_with_the_same_code_while_it_is_missed(
-    host: DirectHost, side: MakeSide
+    host: DirectHost, side: MakeSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(listening, "MISSED_WAIT_S", 0.1)
     code = host.code
     one, other = side("host"), side("guest")
     await connect(one, other, host.meet(one.peer), DirectGuest(host.address, code).meet(other.peer))
@@ -163,6 +164,20 @@ async def test_a_guest_that_was_started_anew_comes_in_with_the_same_code_while_i
     waiting = asyncio.create_task(host.meet(anew.peer))
     await asyncio.sleep(0)
     await connect(anew, again, waiting, DirectGuest(host.address, code).meet(again.peer))
+
+
+async def test_a_guest_that_was_started_anew_before_it_is_missed_waits_at_the_door(
+    host: DirectHost, side: MakeSide
+) -> None:
+    code = host.code
+    one, other = side("host"), side("guest")
+    await connect(one, other, host.meet(one.peer), DirectGuest(host.address, code).meet(other.peer))
+    host.admit()
+    again, anew = side("stranger"), side("host")
+    knocking = asyncio.create_task(DirectGuest(host.address, code).meet(again.peer))
+    await asyncio.sleep(0.5)  # the host still believes in its line
+    assert not knocking.done()
+    await connect(anew, again, host.meet(anew.peer), knocking)
 
 
 async def test_a_host_that_opens_its_door_again_has_a_new_code_and_the_old_guest_can_still_come_back(

@@ -1,6 +1,7 @@
 """Fixtures that every folder's tests share: the data folder, the trained profile, clips with one face, two, none."""
 
 import os
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from call.portrait import load_portrait
 
 Picture = NDArray[np.uint8]
 FRAME_RATE = 25.0
+
+# Whoever runs the tests in a script's background has Ctrl-C ignored, and every process that a test starts and
+# interrupts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no fault of the code: examples are not timed.
 settings.register_profile("untimed", settings.default, deadline=None)

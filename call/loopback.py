@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sender.sender import Sender
 
 WATCH_PERIOD_S = 0.1
-SLOW_SHARE = 0.9  # of the frames shown fresh, below which a person is told so
+SLOW_SHARE = 0.1  # of the frames, left out for want of time, from which a person is told so
 # A lost packet of the meeting is repeated after up to 3 s, and the repetition may be lost as well.
 MEETING_LIMIT_S = 30.0
 # A demo does not wait for longer than this for a face to come before its camera.
@@ -58,11 +58,11 @@ def run(wanted: options.Loopback, *, as_json: bool) -> None:
 
 def tell_if_slow(figures: dict[str, Any]) -> None:
     """Say in words that a call was drawn too slowly, where it was."""
-    share = figures["fresh_share"]
-    if share is not None and share < SLOW_SHARE and figures["frames_skipped"] > figures["frames_fresh"] / 10:
+    left_out = figures["frames_dropped"] + figures["frames_skipped"]  # by the sender, and by the receiver
+    if left_out > SLOW_SHARE * figures["frames_in"]:
         console.say(
-            f"This machine drew {share:.0%} of the frames in time: `visavis doctor` says what it can, "
-            "and other programs may hold it back."
+            f"This machine had no time for {left_out / figures['frames_in']:.0%} of the frames: `visavis doctor` says "
+            "what it can do, and other programs may hold it back."
         )
 
 

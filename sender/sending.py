@@ -169,14 +169,12 @@ class Sending:
         self._presentation.remembers = remembers
         self._presentation.piece_bytes = adapting.first_piece_bytes
         round_trip_s = peer.stats().round_trip_s
-        if self._in_order and limit_bps is None:  # nobody waits: the best there is from the first frame on
-            await self._presentation.send(source.data, peer)
-            await self._first_source.keep(source)
-            return source
-        first = await asyncio.get_running_loop().run_in_executor(
-            self._motion_thread,
-            lambda: self._first_source.fitting(source, limit_bps=limit_bps, round_trip_s=round_trip_s),
-        )
+        first = source
+        if not self._in_order or limit_bps is not None:  # else nobody waits: the best from the first frame on
+            first = await asyncio.get_running_loop().run_in_executor(
+                self._motion_thread,
+                lambda: self._first_source.fitting(source, limit_bps=limit_bps, round_trip_s=round_trip_s),
+            )
         await self._presentation.send(first.data, peer)
         await self._first_source.keep(source)
         return first

@@ -48,20 +48,21 @@ $(installed)-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(installed)-demo $(installed)
 
 demo: $(installed)-demo
-	@$(BIN)/visavis demo $(if $(VIDEO),"$(VIDEO)") $(ARGS)
+	@$(BIN)/visavis demo --overwrite $(if $(VIDEO),"$(VIDEO)") $(ARGS)
 
-# Three processes beside each other. Training's libraries and a call's each bring runtimes of their own (OpenMP, TBB,
-# FFmpeg), and in one process a run of the whole suite has crashed; and what holds calls in real time waits much, while
-# what computes gives way to it a little.
-test: lint
+# Processes beside each other. Training's libraries and a call's each bring runtimes of their own (OpenMP, TBB, FFmpeg),
+# and in one process a run of the whole suite has crashed; and what holds calls in real time waits much, so that there
+# are two of it, while what computes gives way to them a little.
+test: $(installed)-dev
 ifeq ($(ARGS),)
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-call test-models test-rest
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=line test-call test-models test-rest lint
 else
+	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
 test-call:
-	$(BIN)/python -m pytest tests/call
+	$(BIN)/python -m pytest tests/call --numprocesses=2 --dist=loadfile
 
 test-models:
 	nice -n 3 $(BIN)/python -m pytest tests/models

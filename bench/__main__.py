@@ -11,17 +11,32 @@ import typer
 
 from bench import report
 from bench.blind_commands import blind, blind_count
+from bench.call_command import call
 from bench.clips import Clip, backbones_folder, large_crops, read_picture, read_sequence, write_picture
 from bench.cross_command import cross
 from bench.fuzz_command import fuzz
 from bench.mirror_commands import gallery, mirror, repair
 from bench.net_command import net
-from bench.options import RANKED, Clips, Data, Engine, Every, Json, Profile, Source, Strangers, choose_clips
+from bench.options import (
+    RANKED,
+    Clips,
+    Data,
+    Engine,
+    Every,
+    Json,
+    Overwrite,
+    Profile,
+    Source,
+    Strangers,
+    choose_clips,
+    spare,
+)
 from bench.peer_command import peer
 from bench.rd_command import rd
 from bench.serve_command import serve
 from bench.studies import canonical, line, pose, residual, view
 from bench.timing import speed
+from runtime.installed import how_to_add
 
 app = typer.Typer(
     help="Measure: quality, rate, both beside other codecs, speed, pose, view, repairs; compare films; draw sheets.",
@@ -52,6 +67,7 @@ def quality(
     sheet_file: Annotated[
         Path | None, typer.Option("--sheet", help="Write a contact sheet here too.")
     ] = None,
+    overwrite: Overwrite = False,
     strangers: Strangers = 8,
     output: Annotated[
         Path | None,
@@ -70,6 +86,7 @@ def quality(
 
     Example: visavis bench quality --data ../shared/data/val --every 5 --output out
     """
+    spare(sheet_file, overwrite=overwrite)
     chosen = choose_clips(data, clips)
     if crop_side:
         chosen = large_crops(data, chosen, crop_side=crop_side)
@@ -159,6 +176,7 @@ def compare(
 def sheet(
     data: Data,
     file: Annotated[Path, typer.Argument(help="The PNG to write.")],
+    overwrite: Overwrite = False,
     profile: Profile = "laptop-256",
     engine: Engine = "openvino",
     source: Source = "first",
@@ -169,6 +187,7 @@ def sheet(
 
     Example: visavis bench sheet out/sheet.png --data ../shared/data/val
     """
+    spare(file, overwrite=overwrite)
     chosen = choose_clips(data, clips)
     from bench.sheet import make_sheet, pick_strangers
     from bench.talk import load_setup
@@ -192,6 +211,7 @@ for command in (
     repair,
     speed,
     peer,
+    call,
     line,
     net,
     cross,
@@ -208,6 +228,7 @@ SENTENCES = (
     "ClusterError",
     "BitstreamError",
     "EngineError",
+    "OutputError",
     "ProfileError",
     "InputError",
 )
@@ -218,7 +239,7 @@ def main() -> None:
     try:
         app(prog_name="visavis bench")
     except ModuleNotFoundError as error:
-        report.fail(f"{error.name} is not installed: make install-dev, or pip install 'visavis[dev]'.")
+        report.fail(f"{error.name} is not installed: {how_to_add('dev')}")
         sys.exit(1)
     except OSError as error:
         report.fail(f"{error.filename or 'The system'}: {error.strerror or error}.")

@@ -9,12 +9,13 @@ import typer
 
 from bench import report
 from bench.errors import BenchError
-from bench.options import Clips, Data, Engine, Json, Profile, choose_clips
+from bench.options import Clips, Data, Engine, Json, Overwrite, Profile, choose_clips, spare
 
 
 def blind(
     data: Data,
     output: Annotated[Path, typer.Option("--output", help="The page to write.")] = Path("blind.html"),
+    overwrite: Overwrite = False,
     profile: Profile = "laptop-256",
     engine: Engine = "openvino",
     clips: Clips = "",
@@ -33,6 +34,7 @@ def blind(
     from bench.sheet import pick_strangers
     from bench.talk import load_setup
 
+    spare(output, overwrite=overwrite)
     if codec not in CODECS:
         raise BenchError(f"{codec} is not among {', '.join(CODECS)}.")
     chosen = choose_clips(data, clips)

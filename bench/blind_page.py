@@ -97,7 +97,8 @@ function show() {
 // All three show the same moment: they begin together, and again when the longest has ended.
 function playTogether() {
   if (films.some((film) => film.readyState < 3)) return;
-  for (const film of films) { film.currentTime = 0; film.play(); }
+  // Who answers at once has the next pair before this one plays, which is no fault.
+  for (const film of films) { film.currentTime = 0; film.play().catch(() => {}); }
 }
 for (const film of films) {
   film.addEventListener("canplay", () => { if (films.every((one) => one.paused)) playTogether(); });

@@ -14,7 +14,7 @@ from bench.clips import Picture, backbones_folder
 from bench.errors import BenchError
 from bench.metrics import basic
 from bench.statistics import mean
-from call.installed import how_to_add
+from runtime.installed import how_to_add
 
 PIXEL_KEYS = ("psnr", "ssim")
 LPIPS_KEYS = ("lpips", "face_lpips")

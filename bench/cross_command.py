@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bench import report
 from bench.clips import backbones_folder, list_clips, write_picture
-from bench.options import RANKED, Clips, Data, Engine, Json, Profile, choose_clips
+from bench.options import RANKED, Clips, Data, Engine, Json, Overwrite, Profile, choose_clips, spare
 from bench.report import number, table_of
 
 FIGURES = (
@@ -35,6 +35,7 @@ def cross(
     sheet_file: Annotated[
         Path | None, typer.Option("--sheet", help="Write a sheet of four pairs here too.")
     ] = None,
+    overwrite: Overwrite = False,
     inception: Annotated[
         Path | None,
         typer.Option(help="Inception's weights of 2015 as TorchScript (inception-2015-12-05.pt), for FID."),
@@ -53,6 +54,7 @@ def cross(
     from bench.talk import load_setup
     from bench.view import calibrate
 
+    spare(sheet_file, overwrite=overwrite)
     network = None if inception is None else Inception(inception)
     chosen = choose_clips(data, clips)
     pairs = pair_up(chosen if clips else pick_strangers(chosen, people))

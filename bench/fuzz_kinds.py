@@ -5,20 +5,26 @@ from __future__ import annotations
 
 import random
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.fuzz_seeds import (
+    HEAD_BYTES,
     PRIMED,
     REPAIRED_SIDE,
     RESIDUAL,
+    descriptions,
+    heads_of,
     hello,
     many_units,
+    members_of,
     motion_packets,
     picture_of,
     picture_pieces,
     residual_code,
+    room_messages,
     saved_file,
     sound_packets,
     webp,
@@ -34,6 +40,10 @@ from codec.picture import MAX_PICTURE_BYTES, MAX_SIDE, PictureAssembler, decode_
 from codec.repair import Repair, decode_repair, encode_repair
 from codec.residual import MAX_CODE_BYTES, ResidualFormat, decode_residual
 from codec.transfer import PicturePiece, ResidualPiece
+from transport import room_messages as rooms
+from transport.description import Description
+from transport.errors import TransportError
+from transport.pin import certificate_of
 from transport.sound_packet import SoundPacketError, read_packet, read_report
 
 RANDOM_SHARE = 0.2  # of the cases: bytes that were never a packet
@@ -103,7 +113,7 @@ def make_kinds(motion_format: MotionFormat) -> list[Kind]:
     picture, packet = encode_picture(picture_of(64)), motion_packets(motion_format)[-1]
     repairs = [encode_repair(Repair(packet, residual_code(part))) for part in (8, 1)]
     pictures = [picture, encode_picture(picture_of(MAX_SIDE), quality=5), webp(), many_units()]
-    sounds = sound_packets()
+    sounds, arrays = sound_packets(), ArrayTarget(motion_format)
     return [
         Kind(
             "motion", 0.25, motion_packets(motion_format), MAX_PACKET_BYTES + 9, MotionTarget(motion_format)
@@ -112,13 +122,16 @@ def make_kinds(motion_format: MotionFormat) -> list[Kind]:
             "control", 0.25, [encode_control(message) for message in MESSAGES.values()], 1109, decode_control
         ),
         Kind("hello", 0.1, [encode_control(hello())], 1109, _compare_hello),
-        Kind("sound", 0.25, sounds[:-1], 1209, read_packet, SoundPacketError),
+        Kind("sound", 0.2, sounds[:-1], 1209, read_packet, SoundPacketError),
         Kind("report", 0.05, sounds[-1:], 64, read_report, SoundPacketError),
         Kind("pieces", 0.08, picture_pieces(picture, repairs[0]), 1109, PiecesTarget()),
+        Kind("room", 0.03, room_messages(), rooms.MAX_MESSAGE_BYTES, _read_room_message, TransportError),
+        Kind("description", 0.017, descriptions(), 1 << 16, _read_description, TransportError),
         Kind("repair", 0.004, repairs, MAX_CODE_BYTES + 1200, _decode_repair),
         Kind("picture", 0.01, pictures, MAX_PICTURE_BYTES + 9, decode_picture),
         Kind("format", 0.003, [saved_file(motion_format.save)], 1 << 18, FileTarget(MotionFormat.load)),
         Kind("chances", 0.003, [saved_file(RESIDUAL.save)], 1 << 18, FileTarget(ResidualFormat.load)),
+        Kind("array", 0.003, arrays.seeds, 2 * HEAD_BYTES, arrays),
     ]
 
 
@@ -170,6 +183,33 @@ class FileTarget:
     def __call__(self, data: bytes) -> object:
         self._path.write_bytes(data)
         return self._load(self._path)
+
+
+class ArrayTarget:
+    """A file of arrays whose packing is whole, and one of its arrays is not: a checksum keeps `FileTarget` from most of
+    that. A case is a byte that names the array, and what stands in the place of its head."""
+
+    def __init__(self, motion_format: MotionFormat) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="visavis-fuzz-")
+        self._path = Path(self._folder.name) / "file.npz"
+        motion_format.save(self._path)
+        self._members = members_of(self._path)
+        self.seeds = heads_of(self._members)
+
+    def __call__(self, data: bytes) -> object:
+        damaged = list(self._members)[data[0] % len(self._members)] if data else ""
+        with zipfile.ZipFile(self._path, "w") as archive:
+            for name, whole in self._members.items():
+                archive.writestr(name, data[1:] + whole[HEAD_BYTES:] if name == damaged else whole)
+        return MotionFormat.load(self._path)
+
+
+def _read_room_message(data: bytes) -> object:
+    return rooms.read(data.decode(errors="replace"))
+
+
+def _read_description(data: bytes) -> object:
+    return certificate_of(Description.from_json(data))
 
 
 def _compare_hello(data: bytes) -> object:

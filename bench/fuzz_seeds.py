@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +19,12 @@ from codec.picture import MAX_PICTURE_BYTES, Picture, cut_picture
 from codec.predictive_encoder import Capture, PredictiveEncoder
 from codec.repair import cut_repair
 from codec.residual import CHANNELS, CLASSES, FEATURES, MAP_CONTEXTS, ResidualFormat, encode_residual
+from transport.room_messages import Enter, Entered, Left, Meet, Parted, Refused, Tell, Turn, Wanted, write
 from transport.sound_packet import Block, Report, SoundPacket, write_packet, write_report
 
 HASH = bytes(range(32))
+SECRET = "0123456789abcdef" * 2
+HEAD_BYTES = 128  # of a small array in a file: what it is, before its numbers
 PRIMED = 3  # the first packets of a motion stream that a decoder is given, so that references are there to be named
 
 
@@ -61,6 +66,58 @@ def sound_packets() -> list[bytes]:
     packets = [(short,), (longer,), (noise,), (short, noise), (noise, longer)]
     written = [write_packet(SoundPacket(number, blocks)) for number, blocks in enumerate(packets)]
     return [*written, write_report(Report(3, 0.25, 70000))]
+
+
+def sdp(*, addresses: int) -> str:
+    """Return an offer as aiortc writes it, with so many addresses to meet at."""
+    candidates = [
+        f"a=candidate:{n} 1 udp 2130706431 192.0.2.2 {40000 + n} typ host" for n in range(addresses)
+    ]
+    lines = [
+        "v=0",
+        "o=- 3970000000 3970000000 IN IP4 0.0.0.0",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE 0",
+        "a=msid-semantic:WMS *",
+        "m=application 40000 UDP/DTLS/SCTP webrtc-datachannel",
+        "c=IN IP4 192.0.2.2",
+        "a=mid:0",
+        "a=sctp-port:5000",
+        "a=max-message-size:65536",
+        *candidates,
+        "a=end-of-candidates",
+        "a=ice-ufrag:abcd",
+        "a=ice-pwd:abcdefghijklmnopqrstuv",
+        "a=fingerprint:sha-256 " + ":".join(["AB"] * 32),
+        "a=setup:active",
+        "",
+    ]
+    return "\r\n".join(lines)
+
+
+def descriptions() -> list[bytes]:
+    """Return an offer and answers as they are posted, the last with as many addresses as there may be."""
+    offer = {"type": "offer", "sdp": sdp(addresses=1), "secret": SECRET}
+    answers = [{"type": "answer", "sdp": sdp(addresses=addresses)} for addresses in (2, 40)]
+    return [json.dumps(each).encode() for each in (offer, *answers)]
+
+
+def room_messages() -> list[bytes]:
+    """Return a message of every kind that a room's server and its guests say."""
+    messages = (
+        Enter("tuesday", SECRET),
+        Enter("tuesday", SECRET, "K3MPA9", again=True, opens=True),
+        Entered("K3MPA9"),
+        Meet(),
+        Wanted(),
+        Turn(True),
+        Tell("offer", sdp(addresses=2)),
+        Parted(),
+        Left(),
+        Refused("The room is full."),
+    )
+    return [write(message).encode() for message in messages]
 
 
 def picture_of(side: int) -> Picture:
@@ -122,3 +179,14 @@ def saved_file(save: Callable[[Path], None]) -> bytes:
         path = Path(folder) / "file.npz"
         save(path)
         return path.read_bytes()
+
+
+def members_of(file: Path) -> dict[str, bytes]:
+    """Return what a file of arrays holds, by name, unpacked."""
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def heads_of(members: dict[str, bytes]) -> list[bytes]:
+    """Return each member's head behind a byte that says which one it is."""
+    return [bytes([number]) + whole[:HEAD_BYTES] for number, whole in enumerate(members.values())]

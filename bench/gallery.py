@@ -3,6 +3,7 @@ sender's mirror brings while the line is idle, against one source picture."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ KEYS = ("face_lpips", "mouth_expression", "lpips", "eye_expression")
 APART_S = 0.2
 FLICKERS = 6  # changes of a clip that are looked at
 SPREAD_S = 300.0  # a call's pictures are counted over five minutes, as its first one is
+FILL_S = 30.0  # of which the gallery has so many to fill, with what the idle line has by then
 
 
 def rank_clips(setup: Setup, clips: Sequence[Clip], on_clip: Callable[[str], None]) -> dict[str, list[Clip]]:
@@ -56,9 +58,10 @@ def run_gallery(
 ) -> dict[str, Any]:
     """Return the bench's JSON: `clips`, and `summary` of each group with the ratios of the gallery to one picture.
 
-    Each clip is played forwards, backwards and forwards again, as one call. `first_` is the first playing, in which the
-    gallery fills; the figures without it are of the last, where a frame near to one of which a picture is held is left
-    out. `_one` is what one source picture gives for the same frames, coded as finely as those of the gallery are.
+    Each clip is played forwards and backwards for half a minute and then forwards once more, as one call. `first_` is
+    the first playing, in which the gallery begins to fill; the figures without it are of the last, where a frame near
+    to one of which a picture was brought is left out. `_one` is what one source picture gives for the same frames,
+    coded as finely as those of the gallery are. All that was brought is counted.
     """
     rows: dict[str, dict[str, Any]] = {}
     for clip in {clip.name: clip for group in groups.values() for clip in group}.values():
@@ -81,7 +84,9 @@ def _play_clip(
     setup: Setup, footage: Footage, judge: Judge, *, budget_bytes_per_s: float, every: int
 ) -> dict[str, Any]:
     count = len(footage.pictures)
-    frames = [*footage.pictures, *footage.pictures[::-1], *footage.pictures]
+    there_and_back = [*footage.pictures, *footage.pictures[::-1]]
+    rounds = math.ceil(FILL_S * footage.rate / len(there_and_back))
+    frames = [*rounds * there_and_back, *footage.pictures]
     indices = sampled(count, every)
     played = play(setup, frames, rate=footage.rate, budget_bytes_per_s=budget_bytes_per_s)
     taken = [_origin(event.bring.source.picture, footage.pictures) for event in played.events]
@@ -100,7 +105,7 @@ def _play_clip(
         "frames_judged": len(far),
         "flicker_at_changes": _flicker(setup, frames, played, judge),
     }
-    for prefix, chosen, start in (("first_", indices, 0), ("", far, 2 * count)):
+    for prefix, chosen, start in (("first_", indices, 0), ("", far, len(frames) - count)):
         subject = judge.subject(
             [footage.pictures[index] for index in chosen],
             None if footage.boxes is None else [footage.boxes[index] for index in chosen],

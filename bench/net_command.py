@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bench import report
 from bench.clips import backbones_folder
-from bench.options import Data, Engine, Json, Profile, choose_clips
+from bench.options import Data, Engine, Json, Overwrite, Profile, choose_clips, spare
 from bench.report import number, table_of
 
 COLUMNS = (
@@ -40,6 +40,7 @@ def net(
     seconds: Annotated[float, typer.Option(min=2, help="How long each call lasts.")] = 15.0,
     lpips: Annotated[bool, typer.Option(help="Judge the pictures, too.")] = True,
     output: Annotated[Path | None, typer.Option("--output", help="Write the JSON here too.")] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Hold a call over bad lines, ours beside H.264 over RTP: what is shown, how late, at what rate.
@@ -49,6 +50,7 @@ def net(
     from bench.judge import PictureJudge
     from bench.net import CONDITIONS, SYSTEMS, run_net
 
+    spare(output, overwrite=overwrite)
     chosen = choose_clips(data, clip)[0]
     conditions = [name.strip() for name in lines.split(",") if name.strip()] or list(CONDITIONS)
     judge = PictureJudge(backbones_folder()) if lpips else None

@@ -18,10 +18,22 @@ Source = Annotated[str, typer.Option(help="The picture that is drawn from: first
 Every = Annotated[int, typer.Option(min=1, help="Judge every so manieth frame.")]
 Clips = Annotated[str, typer.Option("--clips", help="Only these clips, by name, with commas between.")]
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the file that is to be written, if it is there already.")
+]
 Strangers = Annotated[int, typer.Option(min=1, help="How many people the contact sheet shows.")]
 
 # People on each of the sheets of the best, median and worst clips.
 RANKED = 4
+
+
+def spare(*files: Path | None, overwrite: bool) -> None:
+    """Raise OutputError where a file that a command is to write is there already: before it measures for an hour."""
+    from receiver.parts import spare as spare_one
+
+    for file in files:
+        if file is not None and not overwrite:
+            spare_one(file)
 
 
 def choose_clips(data: Path, names: str) -> list[Clip]:

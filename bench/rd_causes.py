@@ -14,8 +14,8 @@ from bench.clips import Picture
 from bench.rd_pictures import Watched
 from runtime.geometry import rotation_matrix
 from sender.distance import cell_distances, cells_around, look_at
-from sender.mirror import HEAD
 from sender.repair import FAULTY, fault_of
+from sender.scenes import HEAD
 
 # Of the frames looked at the one that nine in ten stay below: what happens for a moment is no clip's character.
 EXTREME = 90

@@ -19,7 +19,7 @@ from codec.motion import Motion
 from codec.predictive_encoder import Capture, PredictiveEncoder
 from codec.time import ticks_of
 from receiver.crossfade import mix
-from receiver.receiver import FEEDBACK_S
+from receiver.received import FEEDBACK_S
 from runtime.talker import Source as Features
 from sender.bring import Corrector
 

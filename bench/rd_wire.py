@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from codec.control import encode_control
 from codec.feedback import Feedback
 from codec.picture import PIECE_BYTES
-from receiver.receiver import FEEDBACK_S
+from receiver.received import FEEDBACK_S
 from sender.rate import OVERHEAD_BPS, PACKET_BYTES
 from transport.acknowledging import PACKETS as PACKETS_ACKNOWLEDGED
 from transport.wire import IPV6_HEADERS

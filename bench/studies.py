@@ -10,7 +10,19 @@ import typer
 
 from bench import report
 from bench.clips import backbones_folder, list_clips, write_picture
-from bench.options import RANKED, Clips, Data, Engine, Every, Json, Profile, Source, choose_clips
+from bench.options import (
+    RANKED,
+    Clips,
+    Data,
+    Engine,
+    Every,
+    Json,
+    Overwrite,
+    Profile,
+    Source,
+    choose_clips,
+    spare,
+)
 from call.line import Burst, Delay, Jitter, Loss, Seed, parse_rate
 
 # People on the sheet of repairs.
@@ -73,12 +85,14 @@ def view(
     sheet_file: Annotated[
         Path | None, typer.Option("--sheet", help="Write a sheet of -30 to 30 degrees of four of them here.")
     ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Turn strangers' heads by -30 to 30 degrees, and judge the angle and the identity of what is drawn.
 
     Example: visavis bench view --data ../shared/data/val --sheet out/view.png
     """
+    spare(sheet_file, overwrite=overwrite)
     chosen = choose_clips(data, clips)
     from bench.judge import Judge
     from bench.sheet import pick_strangers
@@ -117,12 +131,14 @@ def residual(
     sheet_file: Annotated[
         Path | None, typer.Option("--sheet", help="Write a sheet of covered, redrawn and repaired here.")
     ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Paste hands and objects before strangers, and measure what a residual code repairs, and what it weighs.
 
     Example: visavis bench residual --data ../shared/data/val
     """
+    spare(sheet_file, overwrite=overwrite)
     chosen = choose_clips(data, clips)
     from bench.judge import PictureJudge
     from bench.residual import built_repairer, load_repairer, run_residual

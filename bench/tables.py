@@ -38,6 +38,8 @@ LINE = (
     "frames_per_s",
     "bundle",
     "repeat",
+    "back",
+    "copies",
     "keypoints",
     "repair_kbps",
     "sent_kbps",
@@ -134,7 +136,9 @@ def line_tables(result: Mapping[str, Any]) -> list[Table]:
     summary = result["summary"]
     title = (
         f"the rate controller: {summary['changes']} changes, "
-        f"a queue of over 0.1 s in {100 * summary['queued_share']:.0f} % of the seconds"
+        f"a queue of over 0.1 s in {100 * summary['queued_share']:.0f} % of the seconds; "
+        f"{100 * summary['shown_share']:.1f} % of the display ticks shown, longest gap "
+        f"{number(summary['longest_gap_ms'], 0)} ms; at most {summary['peak_kbps_forward']:.1f} kbit/s over 5 s"
     )
     table = table_of(title, ("second", *(key.replace("_", " ") for key in LINE)))
     for row in result["rows"]:

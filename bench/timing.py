@@ -14,7 +14,7 @@ from rich.table import Table
 from bench import report
 from bench.clips import LONGEST_S, Picture, read_video
 from bench.errors import BenchError
-from bench.options import Json
+from bench.options import Json, Overwrite, spare
 from bench.report import number, table_of
 
 # Torch's engines register themselves when they are asked for by name.
@@ -41,6 +41,7 @@ def speed(
         bool, typer.Option("--nodes", help="Time the frame graph's operations in OpenVINO instead.")
     ] = False,
     output: Annotated[Path | None, typer.Option("--output", help="Write the JSON here too.")] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Time a frame's trip stage by stage, on every engine and profile, beside other runtimes and codecs.
@@ -51,6 +52,7 @@ def speed(
     from runtime.engine import ENGINES
     from runtime.profile import list_built_profiles, load_profile
 
+    spare(output, overwrite=overwrite)
     chosen = choose(profiles, list_built_profiles(), "built profile")
     wanted = choose(engines, sorted({*ENGINES, *TORCH_ENGINES} - {"auto"}), "engine")
     sizes = {name: load_profile(name).picture_size for name in chosen}

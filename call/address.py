@@ -1,5 +1,6 @@
 """Addresses that people type and read: HOST:PORT, ICE servers, and which of our own to name to the other side."""
 
+import ipaddress
 from dataclasses import dataclass
 
 from call.errors import CallError
@@ -32,9 +33,20 @@ def parse_address(text: str) -> Address:
         host, port = host.split(":")
     if port and not (port.isascii() and port.isdigit() and int(port) <= 65535):
         raise CallError(f"'{text}' is no address: the port must be a number up to 65535.")
-    if any(character.isspace() or character == "/" for character in host) or host.isdigit():
+    if any(character.isspace() or character == "/" for character in host) or _is_part_of_one(host):
         raise CallError(f"'{text}' is no address: write HOST:PORT, as in 192.168.1.5:{DEFAULT_PORT}.")
     return Address(host or "0.0.0.0", int(port) if port else DEFAULT_PORT)
+
+
+def _is_part_of_one(host: str) -> bool:
+    """Say whether a host is numbers and dots, and not the four that an address has."""
+    if not host or set(host) - set("0123456789."):
+        return False
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return True
+    return False
 
 
 def address_to_tell(bound: Address) -> Address:

@@ -18,22 +18,26 @@ from call.ringing import Manners, clean_name
 from call.screen import Screen
 from call.session import Session
 from call.state import CallState, Invitation
+from call.ways import way_out
 
 if TYPE_CHECKING:
     from transport.meeting import Meeting
     from transport.peer import Peer
 
 NOT_WRITTEN = "The other side sends ordinary video now; only its redrawn face goes to the output."
+WORDS = "Safety words, the same on both sides: "
 # What is asked for at once, before the networks are loaded.
 NOBODY_TO_ASK = (
     "A call without a page asks nobody: add --yes to send your picture and let the caller in unasked."
 )
 
 
-def run(wanted: options.Call, *, as_json: bool) -> None:
+def run(wanted: options.Call, *, as_json: bool, verbose: bool = False) -> None:
     """Hold the call until either side ends it, or Ctrl-C; then print its figures."""
     if wanted.headless and not wanted.yes:
         raise CallError(NOBODY_TO_ASK)
+    with way_out(wanted.output, overwrite=wanted.overwrite):
+        pass  # who named a wrong one is told at once; each call on the page opens its own
     ends = load_ends(wanted.engine)
     called = running.run(hold(wanted, ends))
     if called.began or called.failure is None:
@@ -41,7 +45,7 @@ def run(wanted: options.Call, *, as_json: bool) -> None:
         if as_json:
             console.print_json(figures)
         elif called.began:
-            console.print_figures("Call", figures, IN_SHORT)
+            console.print_figures("Call", figures, None if verbose else IN_SHORT)
     if called.failure is not None:
         raise called.failure
     if called.interrupted:
@@ -89,7 +93,8 @@ async def hold(wanted: options.Call, ends: Ends) -> Called:
             interrupted = True
         except Exception as error:
             failure = error
-        return Called(session, meter.read(), wanted.output, failure, interrupted)
+        output = parts.output_of(session.newest.duplex.receiver)
+        return Called(session, meter.read(), output, failure, interrupted)
 
 
 def make_meeting(way: options.Invited | options.Listening | options.Room) -> Meeting:
@@ -147,7 +152,7 @@ def _follow(state: CallState, wanted: options.Call, session: Session, screen: Sc
 
             console.say(terminal_qr(state.invitation.command))
     if state.safety_words and (before is None or not before.safety_words):
-        console.say(f"Safety words, the same on both sides: {' '.join(state.safety_words)}")
+        console.say(WORDS + " ".join(state.safety_words))
     if (
         state.their_ordinary_video
         and wanted.output != "none"

@@ -10,7 +10,7 @@ from call.meter import Cost
 from call.session import Session
 from transport.sound import SoundStats
 
-# What a person wants to know of a call that is over; `--json` has the rest.
+# What a person wants to know of a call that is over; `--verbose` and `--json` have the rest.
 IN_SHORT = (
     "seconds",
     "fps_received",
@@ -29,8 +29,9 @@ IN_SHORT = (
 
 @dataclass(frozen=True)
 class Called:
-    """What is over: where calls followed each other on one page, the newest that began is the one of the figures.
-    `failure` and `interrupted` say how it ended where neither side ended it in the ordinary way."""
+    """What is over: where calls followed each other on one page, the newest that began is the one of the figures, and
+    `output` what it was written to. `failure` and `interrupted` say how it ended where neither side ended it in the
+    ordinary way."""
 
     session: Session
     cost: Cost

@@ -1,7 +1,7 @@
 """The command line: every command under its name, and how the program starts and ends.
 
-What a command's options are stands in `call.commands` and `call.passed_on`; neither loads what does the work
-before it is asked for, so that `visavis --help` starts at once and a call never loads torch.
+What a command's options are stands in `call.commands`, `call.machine_commands` and `call.passed_on`; none loads what
+does the work before it is asked for, so that `visavis --help` starts at once and a call never loads torch.
 """
 
 import os
@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
-from call import commands, passed_on, settings
+from call import commands, machine_commands, passed_on, settings
 from call.errors import explain
 from call.flags import option
+from call.usage import Command, ListenCommand
 
 app = typer.Typer(
     name="visavis",
@@ -49,15 +50,16 @@ def everything(
     """A video call that sends a face as a few bytes a frame."""
 
 
-app.command()(commands.loopback)
-app.command()(commands.send)
-app.command(cls=commands.ListenCommand)(commands.receive)
-app.command(cls=commands.ListenCommand)(commands.call)
-app.command()(commands.serve)
-app.command()(commands.demo)
-app.command()(commands.doctor)
-models_app.command("list")(commands.models_list)
-models_app.command("verify")(commands.models_verify)
+# As the help lists them: what most people come for is first.
+app.command(cls=ListenCommand)(commands.call)
+app.command(cls=Command)(commands.send)
+app.command(cls=ListenCommand)(commands.receive)
+app.command(cls=Command)(commands.loopback)
+app.command(cls=Command)(machine_commands.serve)
+app.command(cls=Command)(machine_commands.demo)
+app.command(cls=Command)(machine_commands.doctor)
+models_app.command("list", cls=Command)(machine_commands.models_list)
+models_app.command("verify", cls=Command)(machine_commands.models_verify)
 models_app.command("build", context_settings=passed_on.SETTINGS)(passed_on.models_build)
 models_app.command("export", context_settings=passed_on.SETTINGS)(passed_on.models_export)
 models_app.command("residual", context_settings=passed_on.SETTINGS)(passed_on.models_residual)

@@ -17,6 +17,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from call.errors import CallError
+
 errors = Console(stderr=True, highlight=False)
 output = Console(highlight=False, soft_wrap=True)
 
@@ -28,20 +30,29 @@ def say(sentence: str) -> None:
 
 def print_json(figures: Any) -> None:
     """Print figures as JSON on stdout; a figure that is not finite becomes null, as JSON has no other word."""
-    json.dump(_finite(figures), sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
-    sys.stdout.flush()
+    with _told():
+        json.dump(_finite(figures), sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+def print_line(text: str) -> None:
+    """Print a line below a table, on stdout."""
+    with _told():
+        output.print(text, markup=False)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print rows under their columns' names; numbers stand at the right."""
-    output.print(make_table(title, columns, rows))
+    with _told():
+        output.print(make_table(title, columns, rows))
 
 
 def print_figures(title: str, figures: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
     """Print named figures as a table of two columns; reasons for what is not there stand below.
 
-    names: those that are wanted, in this order, where the others are left to `--json`; all, if not given.
+    names: those that are wanted, in this order, where the others are left to `--verbose` and `--json`; all, if not
+    given.
     """
     shown = [name for name in figures if name != "why"] if names is None else names
     print_table(title, ("figure", "value"), [(name, show(figures[name])) for name in shown])
@@ -50,9 +61,9 @@ def print_figures(title: str, figures: Mapping[str, Any], names: Sequence[str] |
         if name in shown:
             reasons.setdefault(why, []).append(name)
     for why, without in reasons.items():
-        output.print(f"– {', '.join(without)}: {why}", markup=False)
+        print_line(f"– {', '.join(without)}: {why}")
     if len(shown) < len(figures) - ("why" in figures):
-        output.print("– all figures: --json", markup=False)
+        print_line("– all figures: --verbose, or --json")
 
 
 def make_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
@@ -122,6 +133,19 @@ class LiveLine:
         if errors.is_terminal and now_s - self._shown_s >= self._PERIOD_S:
             self._shown_s = now_s
             self._spinner.update(text=Text(self._describe()))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say of stdout that it takes no more: the system does not name it. Who has closed a pipe wants no more."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CallError(
+            f"What is to be printed cannot be written ({error.strerror}): check where it goes."
+        ) from error
 
 
 def _finite(value: Any) -> Any:

@@ -23,6 +23,7 @@ from call.page import make_page
 from call.pairs import Pairs
 from call.portrait import film_portrait
 from call.recording import load_recording
+from call.ways import way_in
 
 # A film for the page must stay small enough to mail; a long clip is shown from its beginning.
 MOST_PAIRS = 300
@@ -42,6 +43,16 @@ class Camera:
 
 def run(wanted: options.Demo, *, as_json: bool) -> None:
     """Hold the call, write the films and the page, print the table."""
+    from receiver.parts import spare
+    from sender.capture import is_live
+
+    film, page = wanted.folder / "demo.mp4", wanted.folder / "demo.html"
+    if not wanted.overwrite:
+        spare(film)
+        spare(page)
+    if wanted.video is not None and not is_live(wanted.video):
+        with way_in(options.Input(wanted.video)):
+            pass  # who named a wrong file is told at once; the call opens it when it begins
     wanted.folder.mkdir(parents=True, exist_ok=True)
     ends = load_ends(wanted.engine)
     with tempfile.TemporaryDirectory(prefix="visavis-") as scratch:
@@ -65,25 +76,24 @@ def run(wanted: options.Demo, *, as_json: bool) -> None:
     with console.waiting("Comparing the pictures, and coding them with H.264"):
         figures = all_figures(call_figures(call, ends, held), picture_figures(held.watch, pairs))
         rival = x264_at(originals, frame_rate=held.watch.frame_rate, kbps=figures["payload_kbps"])
-        film = wanted.folder / "demo.mp4"
         montage = side_by_side([originals, shown, rival.pictures], titles(figures, rival))
         with whole_file(film) as part:
             write_clip(part, montage, frame_rate=held.watch.frame_rate)
     rows = table(figures, rival)
-    page = make_page(
+    html = make_page(
         film=film.read_bytes(),
         payload=f"{figures['payload_bytes_per_frame']:.0f}",
         lead=lead(camera, figures),
         rows=rows,
         made_by=f"Made by visavis demo with the profile {figures['profile']} on {figures['engine']}.",
     )
-    with whole_file(wanted.folder / "demo.html") as part:
-        part.write_text(page, encoding="utf-8")
+    with whole_file(page) as part:
+        part.write_text(html, encoding="utf-8")
     if as_json:
         console.print_json(figures | {"h264_kbps": rival.kbps, "h264_crf": rival.crf, "film": str(film)})
         return
     console.print_table("Demo", ("figure", "value"), rows)
-    console.say(f"Look at {film} and {wanted.folder / 'demo.html'}")
+    console.say(f"Look at {film} and {page}")
 
 
 def cameras(wanted: options.Demo, ends: Ends, scratch: Path) -> Iterator[Camera]:

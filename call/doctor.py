@@ -16,12 +16,12 @@ import numpy as np
 from call import console
 from call.address import DEFAULT_PORT
 from call.errors import CallError
-from call.installed import HOME, how_to_add, in_clone
+from runtime.installed import HOME, how_to_add, in_clone
 
 if TYPE_CHECKING:
     from runtime.profile import Profile
 
-State = Literal["good", "slow", "missing", "broken"]
+State = Literal["good", "slow", "missing", "damaged", "broken"]
 
 # A call needs these; the others are for some people only.
 NEEDED = frozenset({"profile", "engine openvino", "sockets", "H.264", "source pictures"})
@@ -75,10 +75,10 @@ def engines(profile: str) -> list[Finding]:
         loaded = load_profile(profile)
         load_format(loaded)
     except ProfileError as error:
-        advice = "Name one that visavis models list shows as built, or install Visavis again."
-        return [Finding("profile", "missing", str(error), advice)]
+        advice = error.advice or "Name one that visavis models list shows as built."
+        return [Finding("profile", "damaged" if error.damaged else "missing", error.what, advice)]
     except CallError as error:
-        return [Finding("profile", "broken", str(error))]
+        return [Finding("profile", "damaged", str(error))]
     found = [Finding("profile", "good", f"{loaded.name}, {loaded.picture_size} pixels")]
     # Torch's engines register themselves when they are asked for by name.
     names = sorted({*ENGINES, "torch", "torch-cuda"} - {"auto"})

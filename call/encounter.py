@@ -42,6 +42,7 @@ ALONE_S = 15.0
 # What the other side, which has begun a moment earlier, may say before this side has begun: its source picture.
 MOST_EARLY = 400
 
+ON = "The call is on."
 LOST = "The line is lost. The call goes on as soon as it is back."
 STILL_LOST = "The line is still lost, and the call goes on as soon as it is back. You can also end it."
 NEW_CODE = "The line is still lost. If the other side has to start anew, it comes in with the code {code}."
@@ -137,7 +138,7 @@ class Encounter:
         The other side has said `theirs`. Raises what either end raises. Cancelling is a clean end.
         """
         self.began_s = self._loop.time()
-        self._keeper.change(phase="connected", sentence="The call is on.", invitation=None)
+        self._keeper.change(phase="connected", sentence=ON, invitation=None)
         self.talk.go_on()
         self._ends = ends = self._loop.create_task(self.duplex.run(theirs))
         self._beside = beside = [self._loop.create_task(self._watch(theirs))]
@@ -200,8 +201,9 @@ class Encounter:
                 if sent != motions:
                     motions, sent_s = sent, now_s
                 limit_s = UNHEARD_S if now_s - sent_s < UNHEARD_S else SILENCE_S
-                if self._link.silent_s > limit_s or knocked.done():
-                    if not await self._find_back(self._link, theirs, is_wanted=knocked.done()):
+                moved = self._link.peer.has_moved  # what still comes over the old line will soon end
+                if self._link.silent_s > limit_s or knocked.done() or moved:
+                    if not await self._find_back(self._link, theirs, is_wanted=knocked.done() or moved):
                         return
                     knocked.cancel()
                     knocked = self._loop.create_task(self._meeting.knocked())

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from call import console
 from call.errors import CallError, explain
-from call.installed import how_to_add, how_to_mend
 from call.options import Engine, Ice, Input
+from runtime.installed import how_to_add, how_to_mend
 
 if TYPE_CHECKING:
     from codec.format import MotionFormat

@@ -81,6 +81,10 @@ Remember = Annotated[
     bool,
     option("--remember", "Keep source pictures on this machine, so that the next call starts at once."),
 ]
+Overwrite = Annotated[
+    bool, option("--overwrite", "Replace a file, or a folder's pictures, that is there already.")
+]
+Verbose = Annotated[bool, option("--verbose", "Print every figure, not the chief ones alone.")]
 Json = Annotated[bool, option("--json", "Print figures as JSON.")]
 Stun = Annotated[str | None, option("--stun", "A STUN server, as in stun:stun.example.org:3478.")]
 Turn = Annotated[str | None, option("--turn", "A TURN server, as in turn:turn.example.org:3478.")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from call import console, line, options, quality, running
 from call.ends import Ends, load_ends, make_sender, remembered
-from call.loopback_figures import Held, all_figures, call_figures, picture_figures
+from call.loopback_figures import IN_SHORT, Held, all_figures, call_figures, picture_figures
 from call.meter import Meter
 from call.pairs import Pairs, Picture
 from call.watch import Watch
@@ -27,14 +27,14 @@ MEETING_LIMIT_S = 30.0
 NOBODY_S = 20.0
 
 
-def run(wanted: options.Loopback, *, as_json: bool) -> None:
+def run(wanted: options.Loopback, *, as_json: bool, verbose: bool = False) -> None:
     """Hold the call, compare the pictures, print the figures."""
     spare_input(wanted.input.spec, wanted.output)
     if wanted.line is not None:
         line.check(wanted.line)
     unjudged = why_unjudged(wanted)
     pairs = Pairs() if unjudged is None else None
-    with way_in(wanted.input) as opened, way_out(wanted.output) as output:
+    with way_in(wanted.input) as opened, way_out(wanted.output, overwrite=wanted.overwrite) as output:
         ends = load_ends(wanted.engine)
         held = running.run(hold_between(opened, output, wanted, ends, pairs))
     if pairs is None:
@@ -47,10 +47,9 @@ def run(wanted: options.Loopback, *, as_json: bool) -> None:
     figures = all_figures(call_figures(wanted, ends, held), pictures)
     if as_json:
         console.print_json(figures)
-    else:
-        console.print_figures(
-            "Loopback", {name: value for name, value in figures.items() if name != "rate_decisions"}
-        )
+    elif held.watch.began or not held.interrupted:
+        shown = {name: value for name, value in figures.items() if name != "rate_decisions"}
+        console.print_figures("Loopback", shown, None if verbose else IN_SHORT)
         tell_if_slow(figures)
     if held.interrupted:
         raise KeyboardInterrupt
@@ -84,7 +83,7 @@ async def hold(
     nobody_s: float | None = None,
 ) -> Held:
     """Open what goes in and what comes out, and hold the call between them; see `hold_between`."""
-    with way_in(wanted.input) as opened, way_out(wanted.output) as output:
+    with way_in(wanted.input) as opened, way_out(wanted.output, overwrite=wanted.overwrite) as output:
         return await hold_between(opened, output, wanted, ends, pairs, limit_s=limit_s, nobody_s=nobody_s)
 
 
@@ -157,6 +156,7 @@ async def hold_between(
         wire=sending_peer.stats(),
         relay=relay,
         setup_bytes=setup_bytes,
+        began_s=began_s,
         seconds=seconds,
         cost=cost,
         interrupted=interrupted,

@@ -21,10 +21,29 @@ if TYPE_CHECKING:
 # A source picture lasts a call, and a call lasts minutes (MEASURES.md, 'Picture quality'): the bench counts so too.
 SOURCE_SPREAD_S = 300.0
 
+# What a person wants to know of a call; `--verbose` and `--json` have the rest.
+IN_SHORT = (
+    "frames_in",
+    "frames_fresh",
+    "fresh_share",
+    "longest_gap_ms",
+    "latency_ms_p50",
+    "latency_ms_p95",
+    "payload_bytes_per_frame",
+    "payload_kbps",
+    "wire_kbps_forward",
+    "wire_kbps_back",
+    "face_lpips",
+    "face_lpips_frozen",
+    "cpu_cores",
+    "output",
+)
+
 
 @dataclass(frozen=True)
 class Held:
-    """A call that was held: what each side and the wire counted, over `seconds` of wall time.
+    """A call that was held: what each side and the wire counted, over `seconds` of wall time from `began_s` on
+    (monotonic), when the peers began to meet.
 
     `setup_bytes` went forward on the wire before the first motion: the meeting and the source picture. `relay` has
     the counts of the bad line, if there was one.
@@ -36,6 +55,7 @@ class Held:
     wire: "WireStats"
     relay: "Relay | None"
     setup_bytes: int
+    began_s: float
     seconds: float
     cost: Cost
     interrupted: bool
@@ -47,7 +67,11 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
     `payload_bytes_per_frame` and `motion_kbps` are motion packets with their headers; `payload_kbps` counts the source
     picture (`source_bytes`) too, spread over five minutes. Wire rates are all IP-level bytes of the call over its
     whole time, meeting and source picture included; `setup_bytes` says how many of the forward ones came before the
-    first motion; `lost_share_...` are of each direction's packets on an impaired line. As fast as it goes, a frame's
+    first motion; `peak_kbps_...` are the highest rates over any five seconds of the call, everything counted;
+    `lost_share_...` are of each direction's packets on an impaired line. `shown_share` is that of display ticks, one a
+    frame of the camera, with a new picture that is fresh or interpolated (`receiver.stats`). `first_face_s` is the time
+    from the beginning of the meeting to the first picture, `recovery_ms` from the end of an outage to the first fresh
+    motion that was captured since it began. As fast as it goes, a frame's
     time is the clip's: rates of motion and payload are what they are when it plays, there is no latency, and
     `fresh_fps` is how fast pictures were drawn.
     """
@@ -71,6 +95,7 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
         "frames_unwritten": received.frames_unwritten,
         "fresh_fps": fresh_fps,
         "fresh_share": received.frames_fresh / sent.frames_in if sent.frames_in else None,
+        "shown_share": received.shown_share,
         "longest_gap_ms": received.longest_gap_ms,
         "payload_bytes_per_frame": sent.payload_bytes / sent.frames_sent if sent.frames_sent else None,
         "motion_kbps": motion_kbps,
@@ -80,9 +105,13 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
         **mirror_figures(sent),
         "wire_kbps_forward": held.wire.sent_bytes * 8 / held.seconds / 1000,
         "wire_kbps_back": held.wire.received_bytes * 8 / held.seconds / 1000,
+        "peak_kbps_forward": held.wire.peak_sent_bps / 1000,
+        "peak_kbps_back": held.wire.peak_received_bps / 1000,
         "setup_bytes": held.setup_bytes,
         "lost_share_forward": None if held.relay is None else held.relay.forward.lost_share,
         "lost_share_back": None if held.relay is None else held.relay.back.lost_share,
+        "first_face_s": None if watch.first_shown_s is None else watch.first_shown_s - held.began_s,
+        "recovery_ms": _recovery_ms(wanted, held),
         "latency_ms_p50": watch.latency_ms("median"),
         "latency_ms_p95": watch.latency_ms("p95"),
         "cpu_cores": held.cost.cpu_cores,
@@ -91,18 +120,23 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
         "engine": ends.talker.graphs.engine,
         "profile": ends.profile.name,
         "mode": sent.mode,
-        "output": None if wanted.output == "none" else wanted.output,
+        "output": None if wanted.output == "none" or not received.frames_fresh else wanted.output,
     }
     no_latency = "the clip was sent as fast as it goes" if wanted.input.fast else "no frame was shown"
     reasons = {
         "fresh_fps": "fewer than two frames came through",
         "fresh_share": "no frame was captured in the call",
+        "shown_share": "fewer than two pictures were shown",
         "longest_gap_ms": "fewer than two pictures were shown",
         "payload_bytes_per_frame": "no frame was sent",
         "motion_kbps": "fewer than two frames were sent",
         "payload_kbps": "fewer than two frames were sent",
         "lost_share_forward": "the line was not impaired",
         "lost_share_back": "the line was not impaired",
+        "first_face_s": "no picture was shown",
+        "recovery_ms": "there was no outage"
+        if _outage_s(wanted) is None
+        else "no fresh motion was shown after it",
         "latency_ms_p50": no_latency,
         "latency_ms_p95": no_latency,
         "mode": "the call ended before the peers had met",
@@ -114,9 +148,22 @@ def call_figures(wanted: options.Loopback, ends: Ends, held: Held) -> dict[str, 
         **dict.fromkeys(mirror_figures(sent), "the source picture is not the camera's, so no mirror looked"),
         "mirror_distance": "the mirror has not looked",
         "mirror_face_distance": "the mirror has not looked",
-        "output": "none was to be written",
+        "output": "none was to be written" if received.frames_fresh else "no picture was shown",
     }
     return figures | {"why": {key: why for key, why in reasons.items() if figures[key] is None}}
+
+
+def _outage_s(wanted: options.Loopback) -> tuple[float, float] | None:
+    return None if wanted.line is None else wanted.line.outage_s
+
+
+def _recovery_ms(wanted: options.Loopback, held: Held) -> float | None:
+    outage_s = _outage_s(wanted)
+    if outage_s is None or held.relay is None:
+        return None
+    began_s, ended_s = (held.relay.began_s + at_s for at_s in outage_s)
+    recovery_s = held.watch.recovery_s(began_s, ended_s)
+    return None if recovery_s is None else 1000 * recovery_s
 
 
 def rate_figures(sent: "SenderStats") -> dict[str, Any]:

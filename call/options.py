@@ -84,13 +84,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Loopback:
-    """A call with itself. `output` is a file, a folder ending in '/', or 'none'; `quality` compares pictures;
-    without a `line` the peers' datagrams go straight to each other. Pictures are compared only where the head is
-    seen as it is."""
+    """A call with itself. `output` is a file, a folder ending in '/', or 'none', and replaces what is there with
+    `overwrite` alone; `quality` compares pictures; without a `line` the peers' datagrams go straight to each other.
+    Pictures are compared only where the head is seen as it is."""
 
     input: Input
     engine: Engine
     output: str = "none"
+    overwrite: bool = False
     quality: bool = True
     line: Line | None = None
     view: View = View()
@@ -113,7 +114,7 @@ class Send:
 @dataclass(frozen=True)
 class Receive:
     """One direction, this end receiving. `listen` is HOST:PORT; a code is made, and a file named, where none is
-    given."""
+    given; `overwrite` replaces one that is there already."""
 
     engine: Engine
     ice: Ice
@@ -121,6 +122,7 @@ class Receive:
     code: str | None
     output: str | None
     wait_s: float | None
+    overwrite: bool = False
     view: View = View()
     remember: bool = False
 
@@ -141,12 +143,14 @@ class Serve:
 
 @dataclass(frozen=True)
 class Demo:
-    """A call with itself for a first look; `video` None takes a camera or else the portrait."""
+    """A call with itself for a first look; `video` None takes a camera or else the portrait. `overwrite` replaces what
+    an earlier one has left in `folder`."""
 
     engine: Engine
     video: str | None
     folder: Path
     seconds: float
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,10 +183,10 @@ class Call:
     """A call of two directions.
 
     `way` is how the sides meet. `headless` holds it without a page; then `audio` is a file to be heard (None: silence),
-    `output` takes the other's face, `seconds` ends the call so long after it began. `yes` agrees beforehand to what a
-    person is asked otherwise, but for a foreign picture, which `takes_foreign` does. `browser` opens the page.
-    `remember` keeps the other's source pictures for the next call. `name` is shown to the other side; `thrifty` keeps
-    both directions under 30 kbit/s.
+    `output` takes the other's face and replaces what is there with `overwrite` alone, `seconds` ends the call so long
+    after it began. `yes` agrees beforehand to what a person is asked otherwise, but for a foreign picture, which
+    `takes_foreign` does. `browser` opens the page. `remember` keeps the other's source pictures for the next call.
+    `name` is shown to the other side; `thrifty` keeps both directions under 30 kbit/s.
     """
 
     input: Input
@@ -192,6 +196,7 @@ class Call:
     headless: bool = False
     audio: str | None = None
     output: str = "none"
+    overwrite: bool = False
     seconds: float | None = None
     yes: bool = False
     takes_foreign: bool = False

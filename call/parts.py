@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from call import options
 from call.ends import Ends, make_sender, remembered
-from call.errors import explain
+from call.errors import CallError, explain
 from call.recorder import CallRecorder
 from call.session import Media, Notify, Session
 from call.sound import Microphone, Samples, SoundLink, Speaker
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from sender.sender import Sender
 
 ENDLESS_S = 365 * 86_400.0
+# Frames come less evenly than the rate says, but what holds a clip up takes longer (`sender.capture.STALL_S`).
+HELD_UP_S = 0.8
 CAMERA_OFF = "{why} The call begins with the camera off: turn it on as soon as it can be had."
 
 
@@ -49,6 +52,7 @@ class Parts:
         self._input = stack.enter_context(ExitStack())
         self._rate = 0.0  # frames a second of the input that is open
         self._calls = 0
+        self._outputs: WeakKeyDictionary[Receiver, str] = WeakKeyDictionary()
         self._sound: SoundLink | None = None
         self._recorder: CallRecorder | None = None
         screen.listeners.append(self._on_shown)
@@ -80,16 +84,23 @@ class Parts:
     def receiver(self, notice: Notify) -> Receiver:
         """Make the receiving end."""
         self._calls += 1
-        return Receiver(
+        named = numbered(self._wanted.output, self._calls, overwrite=self._wanted.overwrite)
+        receiver = Receiver(
             self._ends.talker,
             self._ends.motion_format,
             hello=make_hello(self._ends.profile, self._ends.motion_format, frame_rate=self._rate),
-            output=open_output(numbered(self._wanted.output, self._calls), sound=True),
+            output=open_output(named, sound=True, overwrite=self._wanted.overwrite),
             on_shown=self._screen.on_shown,
             on_notice=notice,
             residual=self._ends.residual,
             remembered=remembered(self._wanted.remember),
         )
+        self._outputs[receiver] = named
+        return receiver
+
+    def output_of(self, receiver: Receiver) -> str:
+        """Name the output that a call's receiver writes to."""
+        return self._outputs[receiver]
 
     def media(self, session: Session, page: OpenPage | None) -> Callable[[Duplex], Media]:
         """Return what makes the rest of a call; without a `page` it is heard and spoken to by files."""
@@ -126,11 +137,18 @@ class Parts:
         )
 
     def _devices(self) -> tuple[Microphone, Speaker]:
-        silence = Silence()
-        if self._wanted.audio is None:
+        silence, audio = Silence(), self._wanted.audio
+        if audio is None and self._is_live:
             return silence, silence
-        # A clip's frames say when its sound begins; before a camera it begins at once.
-        microphone = FileMicrophone(Path(self._wanted.audio), repeat=True, waits=not self._is_live)
+        try:
+            # A clip's frames say when its sound begins; before a camera it begins at once.
+            microphone = FileMicrophone(
+                Path(audio or self._wanted.input.spec).expanduser(), repeat=True, waits=not self._is_live
+            )
+        except CallError:
+            if audio is not None:
+                raise
+            return silence, silence  # a clip without sound
         self._screen.watchers[:] = [] if self._is_live else [begin_with(microphone, self._rate)]
         return microphone, silence
 
@@ -141,23 +159,29 @@ class Parts:
             self._recorder.show(shown, picture, at_s)
 
 
-def numbered(output: str, call: int) -> str:
-    """Name the output of a page's calls: the first as it was asked for, the later ones with their number."""
+def numbered(output: str, call: int, *, overwrite: bool) -> str:
+    """Name the output of a page's calls: the first as it was asked for, the later ones with their number, or the next
+    that nothing is there for, since nobody would look after a call that ended by it."""
     if call == 1 or output.partition(":")[0] in ("none", "camera"):
         return output
     path = Path(output)
-    return f"{path.with_name(f'{path.stem}-{call}{path.suffix}')}{'/' if output.endswith('/') else ''}"
+    later = path.with_stem(f"{path.stem}-{call}")
+    while not overwrite and later.exists():
+        call += 1
+        later = path.with_stem(f"{path.stem}-{call}")
+    return f"{later}{'/' if output.endswith('/') else ''}"
 
 
 def begin_with(microphone: FileMicrophone, frame_rate: float) -> Callable[[int, float], None]:
     """Return what begins a clip's sound with its pictures, to be told of its frames: their number from 0, and when they
-    were captured (monotonic seconds)."""
-    begun = False
+    were captured (monotonic seconds). A clip that was held up, and goes on where it was, takes its sound with it."""
+    begun_s: float | None = None
 
     def on_frame(index: int, captured_s: float) -> None:
-        nonlocal begun
-        if not begun:
-            begun = True
-            microphone.begin(captured_s - index / frame_rate)
+        nonlocal begun_s
+        began_s = captured_s - index / frame_rate
+        if begun_s is None or abs(began_s - begun_s) > HELD_UP_S:
+            begun_s = began_s
+            microphone.begin(began_s)
 
     return on_frame

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from call.errors import HOUSE, CallError
-from call.installed import how_to_add
+from runtime.installed import how_to_add
 
 # What Typer has to leave alone for these.
 SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -17,7 +17,7 @@ def models_build(context: typer.Context) -> None:
 
     Example: visavis models build laptop-256
     """
-    hand_over("models.build", ["build", *context.args])
+    hand_over("models.commands", ["build", *context.args])
 
 
 def models_export(context: typer.Context) -> None:
@@ -25,7 +25,7 @@ def models_export(context: typer.Context) -> None:
 
     Example: visavis models export laptop-256
     """
-    hand_over("models.build", ["export", *context.args])
+    hand_over("models.commands", ["export", *context.args])
 
 
 def models_residual(context: typer.Context) -> None:
@@ -33,7 +33,7 @@ def models_residual(context: typer.Context) -> None:
 
     Example: visavis models residual laptop-256 --data ../shared/data
     """
-    hand_over("models.build", ["residual", *context.args])
+    hand_over("models.commands", ["residual", *context.args])
 
 
 def models_quantise(context: typer.Context) -> None:
@@ -41,7 +41,7 @@ def models_quantise(context: typer.Context) -> None:
 
     Example: visavis models quantise laptop-256 --data ../shared/data
     """
-    hand_over("models.quantise", context.args)
+    hand_over("models.commands", ["quantise", *context.args])
 
 
 def models_half(context: typer.Context) -> None:
@@ -49,7 +49,7 @@ def models_half(context: typer.Context) -> None:
 
     Example: visavis models half laptop-256
     """
-    hand_over("models.half", context.args)
+    hand_over("models.commands", ["half", *context.args])
 
 
 def bench(context: typer.Context) -> None:
@@ -95,6 +95,7 @@ def hand_over(module: str, arguments: list[str]) -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in HOUSE:
             raise
+        extra = "train" if module.startswith("models.") else "dev"
         raise CallError(
-            f"{error.name} is not installed, which a call does not need: {how_to_add('dev')}"
+            f"{error.name} is not installed, which a call does not need: {how_to_add(extra)}"
         ) from error

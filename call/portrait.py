@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from call.errors import CallError
-from call.installed import how_to_add
 from call.recording import Recording
+from runtime.installed import how_to_add
 
 if TYPE_CHECKING:
     from runtime.talker import Talker

@@ -8,7 +8,7 @@ import numpy as np
 
 from call import console
 from call.ends import load_ends
-from call.errors import CallError
+from call.errors import CallError, explain
 from call.options import Engine
 
 # GMAC: billions of multiplications and additions.
@@ -33,7 +33,7 @@ def list_all(*, as_json: bool) -> None:
     console.print_table(TITLE, COLUMNS, [_cells(row) for row in rows])
     for row in rows:
         if "why" in row:
-            console.output.print(f"– {row['profile']}: {row['why']}", markup=False)
+            console.print_line(f"– {row['profile']}: {row['why']}")
 
 
 def _row(name: str) -> dict[str, Any]:
@@ -41,19 +41,22 @@ def _row(name: str) -> dict[str, Any]:
 
     try:
         outline = outline_profile(profiles_folder() / name)
-        row: dict[str, Any] = {
-            "profile": name,
-            "picture_size": outline.picture_size,
-            "keypoints": outline.keypoints,
-            "quality": outline.quality or None,
-        }
-        if outline.cost is not None:
-            row |= asdict(outline.cost)
-        if not outline.built:
-            return row | {"why": NOT_BUILT.format(name=name)}
+    except ProfileError as error:
+        return {"profile": name, "why": f"{'damaged' if error.damaged else 'not whole'}: {error}"}
+    row: dict[str, Any] = {
+        "profile": name,
+        "picture_size": outline.picture_size,
+        "keypoints": outline.keypoints,
+        "quality": outline.quality or None,
+    }
+    if outline.cost is not None:
+        row |= asdict(outline.cost)
+    if not outline.built:
+        return row | {"why": NOT_BUILT.format(name=name)}
+    try:
         profile = load_profile(name)
     except ProfileError as error:
-        return {"profile": name, "why": str(error)}
+        return row | {"why": f"{'damaged' if error.damaged else 'not whole'}: {error}"}
     megabytes = sum(file.stat().st_size for file in Path(profile.folder).glob("*.onnx")) / 1e6
     return row | {"graphs_mb": megabytes, "graphs_hash": profile.graphs_hash.hex()[:12]}
 
@@ -71,27 +74,41 @@ def _cells(row: dict[str, Any]) -> list[Any]:
 
 
 def verify(name: str | None, engine: str, *, as_json: bool) -> None:
-    """Load the named profile, or each that is built, prepare a picture, draw it and estimate its motion.
+    """Look at every file of the named profile, or of each that is built, then prepare a picture with it, draw it and
+    estimate its motion.
 
     Raises CallError if one fails.
     """
     from runtime.profile import list_built_profiles
 
-    rows, broken = [], []
+    rows = []
     for each in [name] if name else list_built_profiles():
-        try:
-            _run_once(Engine(each, engine))
-            rows.append({"profile": each, "works": True, "why": None})
-        # Each folder has its own exception for what it finds missing or damaged; all of them are the answer.
-        except Exception as error:
-            rows.append({"profile": each, "works": False, "why": str(error)})
-            broken.append(f"{each}: {error}")
+        with console.waiting(f"Verifying {each}"):
+            why = _why_not(each, engine)
+        rows.append({"profile": each, "works": not why, "why": " ".join(why) or None})
     if as_json:
         console.print_json(rows)
     else:
-        console.print_table("Profiles", ("profile", "works", "why"), [list(row.values()) for row in rows])
+        console.print_table(
+            "Profiles", ("profile", "works"), [(row["profile"], row["works"]) for row in rows]
+        )
+    broken = [f"{row['profile']}: {row['why']}" for row in rows if not row["works"]]
     if broken:
-        raise CallError(" ".join(broken))
+        raise CallError("\n".join(broken))
+
+
+def _why_not(name: str, engine: str) -> list[str]:
+    """Say what is wrong with a profile, a sentence for each fault."""
+    from runtime.profile import find_faults
+
+    try:
+        faults = find_faults(name)
+        if not faults:
+            _run_once(Engine(name, engine))
+    # Each folder has its own exception for what it finds missing or damaged; all of them are the answer.
+    except Exception as error:
+        return [explain(error)]
+    return [str(fault) for fault in faults]
 
 
 def _run_once(wanted: Engine) -> None:

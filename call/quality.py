@@ -6,8 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
-from call.installed import how_to_add
 from call.pairs import PairedFilms
+from runtime.installed import how_to_add
 
 # A sample of a film's frames, evenly spread, gives its mean; `visavis bench quality` is the thorough one.
 MOST_JUDGED = 25

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from transport.peer import WireStats
 
 WATCH_PERIOD_S = 0.1
+# What a person wants to know of what was received; `--verbose` and `--json` have the rest.
+IN_SHORT = (
+    "frames_fresh",
+    "fresh_fps",
+    "longest_gap_ms",
+    "playout_delay_ms",
+    "wire_bytes_forward",
+    "wire_bytes_back",
+    "seconds",
+    "output",
+    "ended",
+)
 
 
 @dataclass(frozen=True)
@@ -28,20 +40,20 @@ class Received:
     failure: Exception | None
 
 
-def run(wanted: options.Receive, *, as_json: bool) -> None:
+def run(wanted: options.Receive, *, as_json: bool, verbose: bool = False) -> None:
     """Wait, receive until either side ends the call, then print the figures."""
     from receiver.output import unnamed_output
 
     asked = parse_address(wanted.listen)
     named = unnamed_output() if wanted.output is None else wanted.output
-    with way_out(named) as output:
+    with way_out(named, overwrite=wanted.overwrite) as output:
         ends = load_ends(wanted.engine)
         received = running.run(_receive(output, asked, wanted, ends))
     figures = _figures(received, named)
     if as_json:
         console.print_json(figures)
     elif received.stats.frames_fresh or not received.interrupted:
-        console.print_figures("Received", figures)
+        console.print_figures("Received", figures, None if verbose else IN_SHORT)
     if received.failure is not None:
         raise received.failure
     if received.interrupted:

@@ -20,6 +20,7 @@ import platformdirs
 
 from receiver.marks import fit, mark
 from receiver.output import Picture
+from receiver.parts import free_name
 from receiver.timeline import Timeline
 from receiver.video_file import VideoFile
 from receiver.writer import Writer
@@ -50,9 +51,9 @@ class CallRecorder:
     def start(self) -> str:
         """Begin a file and return its name. Raises OutputError where it cannot be written."""
         folder = self._folder or platformdirs.user_videos_path()
-        path = folder / time.strftime("Visavis %Y-%m-%d %H.%M.%S.mp4")
         with suppress(OSError):  # told when the file is opened
             folder.mkdir(parents=True, exist_ok=True)
+        path = free_name(folder / time.strftime("Visavis %Y-%m-%d %H.%M.%S.mp4"))
         writer = Writer(VideoFile(path, sound=True), on_error=self._tell)
         with self._lock:
             self._writer, self._path, self._timeline, self._size = writer, path, Timeline(), None

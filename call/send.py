@@ -17,9 +17,18 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 20.0
 WATCH_PERIOD_S = 0.1
+# What a person wants to know of what was sent; `--verbose` and `--json` have the rest.
+IN_SHORT = (
+    "frames_sent",
+    "frames_dropped",
+    "payload_bytes_per_frame",
+    "wire_kbps_forward",
+    "wire_kbps_back",
+    "seconds",
+)
 
 
-def run(wanted: options.Send, *, as_json: bool) -> None:
+def run(wanted: options.Send, *, as_json: bool, verbose: bool = False) -> None:
     """Send until the input ends, the other side leaves, or Ctrl-C; then print the figures."""
     address = parse_address(wanted.connect)
     with way_in(wanted.input) as opened:
@@ -29,8 +38,8 @@ def run(wanted: options.Send, *, as_json: bool) -> None:
     figures = _figures(sent, wire, time.monotonic() - began_s)
     if as_json:
         console.print_json(figures)
-    else:
-        console.print_figures("Sent", figures)
+    elif sent.frames_sent or not interrupted:
+        console.print_figures("Sent", figures, None if verbose else IN_SHORT)
     if failure is not None:
         raise failure
     if interrupted:

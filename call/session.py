@@ -38,6 +38,7 @@ ANEW = "The other side was started anew, or somebody else has come: this is anot
 CONSENT_ANEW = f"{ANEW} This is the picture of you that will be seen. Send it?"
 WAITING = "Waiting for the other side."
 CALLING = "Calling the other side."  # whoever came by its address
+YOU_ENDED = "You have ended the call."
 DECLINED = "The call was declined."
 NOT_LET_IN = "Somebody came and could not be let in: {why}"
 NEW_CODE = "Who was declined knows the code, so there is a new one."
@@ -143,7 +144,7 @@ class Session:
 
     def hang_up(self) -> None:
         """See `Wishes.hang_up`."""
-        self._end("You have ended the call.")
+        self._end(YOU_ENDED)
 
     async def run(self) -> None:
         """Hold the call until either side ends it; at the end the state's phase is `ended` or `failed`.
@@ -159,6 +160,9 @@ class Session:
                 self._failure = error if isinstance(error, Exception) else None
             if self._failure is not None:
                 self._ending, self._reason = explain(self._failure), "the other side has a fault"
+        except asyncio.CancelledError:
+            self._end(YOU_ENDED)
+            raise
         finally:
             self._over.set()  # what the other side says to this side's goodbye is no news
             await over

@@ -6,6 +6,7 @@ same name (`profile`, `turn-user`); at the top it holds for every command, under
 command line checks the values as if they had been typed.
 """
 
+import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Set
@@ -67,8 +68,12 @@ def load(path: Path, commands: Mapping[str, Set[str]]) -> dict[str, dict[str, An
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CallError(f"The settings in {path} cannot be read: {error}.") from error
+    except OSError as error:
+        raise CallError(f"The settings in {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise CallError(f"The settings in {path} cannot be read: they are no UTF-8 text.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise CallError(f"The settings in {path} are no TOML: {error}.") from error
     defaults: dict[str, dict[str, Any]] = {command: {} for command in commands}
     for words, values in _tables(content):
         concerned = [command for command in commands if command.split()[: len(words)] == words]
@@ -78,11 +83,27 @@ def load(path: Path, commands: Mapping[str, Set[str]]) -> dict[str, dict[str, An
             name = key.replace("-", "_")
             takers = [command for command in concerned if name in commands[command]]
             if not takers:
-                whose = f"`visavis {' '.join(words)}`" if words else "any command"
-                raise CallError(f"{path} sets '{key}', which is no option of {whose}.")
+                raise CallError(_unknown(path, words, key, commands))
             for command in takers:
                 defaults[command][name] = value
     return defaults
+
+
+def _unknown(path: Path, words: list[str], key: str, commands: Mapping[str, Set[str]]) -> str:
+    """Say of a key what is wrong with it, and which one may be meant."""
+    if any(command.split()[: len(words) + 1] == [*words, key] for command in commands):
+        return (
+            f"{path} sets '{key}', which is a command: its settings stand below [{'.'.join([*words, key])}]."
+        )
+    whose = f"`visavis {' '.join(words)}`" if words else "any command"
+    known = {
+        name.replace("_", "-")
+        for command, names in commands.items()
+        if command.split()[: len(words)] == words
+        for name in names
+    }
+    meant = difflib.get_close_matches(key, sorted(known), 1)
+    return f"{path} sets '{key}', which is no option of {whose}{f'; {meant[0]!r} is one' if meant else ''}."
 
 
 def _tables(

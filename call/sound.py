@@ -9,6 +9,7 @@ plays is a `Microphone` and a `Speaker` (`call.sound_files`, `call.web.sound`).
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -40,16 +41,22 @@ METER_FLOOR_DB, METER_TOP_DB = -55.0, -12.0
 METER_FALL = 0.8  # of its height that a meter keeps with each block
 ADJUSTED_EVERY = 10  # blocks: lips are looked at five times a second
 MOST_SHOWN = 100
-# What a call that may send so much in all spends on sound: Opus bits a second, ms in a packet. At 60 ms headers take
-# 7.5 kbit/s while somebody speaks, at 20 ms 22; a line that loses packets takes the Opus rate twice.
-LAVISH_BPS = 120_000
+# Of what a call may send in all, sound takes so much at most while somebody speaks: a face with half the motions is
+# still a face, words with half the sound are none.
+SHARE = 0.56
+# From the best to the cheapest: Opus bits a second, ms in a packet, and whether packets are repeated while they get
+# lost, which takes the Opus rate twice.
 CHOICES = (
-    (LAVISH_BPS, 24_000, 20),
-    (60_000, 16_000, 60),
-    (40_000, 12_000, 60),
-    (30_000, 8_000, 60),
-    (0, 6_000, 60),
+    (24_000, 20, True),
+    (16_000, 60, True),
+    (12_000, 60, True),
+    (8_000, 60, True),
+    (6_000, 60, True),
+    (8_000, 60, False),
+    (6_000, 60, False),
 )
+# Of a packet, down to IP: 44 of IP, UDP and SRTP, 12 of RTP; where it repeats another, 5 more.
+HEADERS_BYTES, REPETITION_BYTES = 56, 5
 
 
 class Microphone(Protocol):
@@ -104,6 +111,7 @@ class SoundLink:
     ) -> None:
         self._microphone, self._speaker = microphone, speaker
         self._rate_bps, self._frame_ms = rate_bps, frame_ms
+        self._may_repeat = True
         self._speaker_latency_s = speaker_latency_s
         self._picture_latency_s = picture_latency_s
         self._hold_picture = hold_picture
@@ -132,6 +140,7 @@ class SoundLink:
         if line is not None:
             line.set_rate(self._rate_bps)
             line.set_frame_ms(self._frame_ms)
+            line.set_repetition(self._may_repeat)
             line.hold_s = self._lips.sound_hold_s
 
     async def run(self) -> None:
@@ -163,11 +172,27 @@ class SoundLink:
 
     def fit(self, total_bps: float | None) -> None:
         """Choose rate and packets for a call that may send so much in all, IP headers included; None: no limit."""
-        rate_bps, frame_ms = next(
-            choice for least_bps, *choice in CHOICES if (total_bps or LAVISH_BPS) >= least_bps
+        most_bps = math.inf if total_bps is None else SHARE * total_bps
+        fitting = (
+            choice
+            for choice in CHOICES
+            if cost_bps(choice[0], choice[1], repeats=choice[2] and self.loses) <= most_bps
         )
+        rate_bps, frame_ms, self._may_repeat = next(fitting, CHOICES[-1])
         self.set_rate(rate_bps)
         self.set_frame_ms(frame_ms)
+        if self._line is not None:
+            self._line.set_repetition(self._may_repeat)
+
+    @property
+    def loses(self) -> bool:
+        """Whether packets of this side got lost lately, or may get lost for all that is known."""
+        return self._line is None or self._line.loses
+
+    @property
+    def cost_bps(self) -> float:
+        """What this side's sound takes of the line while somebody speaks, at the IP layer."""
+        return cost_bps(self._rate_bps, self._frame_ms, repeats=self._may_repeat and self.loses)
 
     def set_frame_ms(self, frame_ms: int) -> None:
         """Send packets of 20 or of 60 ms: the longer ones for lines that carry less than 40 kbit/s in all."""
@@ -250,15 +275,24 @@ class SoundLink:
             due_s = None if self._line is None or rtp is None else self._line.due_s(rtp)
             if rtp is None or due_s is None:
                 continue
-            self._lips.see(ticks, shown_s, due_s + LEAD_S + self._speaker_latency_s)
+            due_s += LEAD_S + self._speaker_latency_s
+            heard_s = due_s
             if self._heard is not None:
-                known, heard_s = self._heard
-                self._errors_s.append(shown_s - heard_s - _between(known, rtp) / SAMPLE_RATE)
+                known, known_s = self._heard
+                heard_s = known_s + _between(known, rtp) / SAMPLE_RATE
+                self._errors_s.append(shown_s - heard_s)
+            self._lips.see(ticks, shown_s, due_s, heard_s)
         self._lips.adjust()
         if self._line is not None:
             self._line.hold_s = self._lips.sound_hold_s
         if self._hold_picture is not None:
             self._hold_picture(self._lips.picture_hold_s)
+
+
+def cost_bps(rate_bps: float, frame_ms: int, *, repeats: bool) -> float:
+    """Return what speech takes at the IP layer (IPv4), in bit/s."""
+    headers_bytes = HEADERS_BYTES + REPETITION_BYTES * repeats
+    return (1 + repeats) * rate_bps + 8 * headers_bytes * 1000 / frame_ms
 
 
 def _metered(before: float, block: Samples) -> float:

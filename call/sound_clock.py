@@ -13,7 +13,7 @@ from transport.sound_packet import SAMPLE_RATE, TIME_CYCLE
 # A microphone that stays so far behind its own count for so long has left samples out (or the machine slept). Where
 # only this process was away for a moment, the blocks that waited come quickly, and nothing is missing.
 LEAP_S = 0.1
-PATIENCE_S = 0.3
+PATIENCE_S = 1.0
 WINDOW = 256  # blocks, 5 s: among so many the quickest one tells when samples were really captured
 
 

@@ -23,6 +23,7 @@ BLOCK_SAMPLES = 960
 BLOCK_S = BLOCK_SAMPLES / SAMPLE_RATE
 # Later than this, the machine was stopped: the sound goes on from here, as a clip's pictures do.
 STALL_S = 1.0
+SLACK_SAMPLES = BLOCK_SAMPLES // 2  # times are rounded to samples: so little is not put right
 LONGEST_GAP_SAMPLES = 600 * SAMPLE_RATE  # a clock that leapt must not fill the disk
 
 
@@ -81,7 +82,8 @@ class FileMicrophone:
             raise CallError(f"{path} has no sound that can be decoded.") from None
 
     def begin(self, at_s: float) -> None:
-        """Let the file begin at a moment of `time.monotonic`, as the clip it belongs to; from any thread."""
+        """Let the file begin at a moment of `time.monotonic`, as the clip it belongs to, or have begun then, where that
+        was held up and goes on later; from any thread."""
         self._began_s = at_s
 
     async def read(self) -> Samples:
@@ -94,7 +96,9 @@ class FileMicrophone:
             return block
         wanted = round((block_s - self._began_s) * SAMPLE_RATE)
         self._take(wanted - self._given)  # what would have been heard before; nothing, as a rule
-        early = min(max(-wanted, 0), BLOCK_SAMPLES)
+        ahead = self._given - wanted  # before its beginning, and where the clip was held up
+        early = min(ahead, BLOCK_SAMPLES) if ahead > SLACK_SAMPLES or not self._given else 0
+        early = max(early, 0)
         samples = self._take(BLOCK_SAMPLES - early)
         block[early : early + len(samples)] = samples
         return block
@@ -124,6 +128,14 @@ class FileMicrophone:
             if not self._repeat or not length:
                 return
             yield np.zeros(max(pictured - length, 0), np.int16)
+
+
+def read_sound(path: Path) -> Samples:
+    """Return a file's sound whole, mono at 48 kHz; raises CallError where there is none in it."""
+    samples = np.concatenate([np.empty(0, np.int16), *_decoded(path)])
+    if not len(samples):
+        raise CallError(f"{path} has no sound that can be decoded.")
+    return samples
 
 
 def _decoded(path: Path) -> Iterator[Samples]:

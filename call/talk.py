@@ -7,6 +7,7 @@ lost link must not lose is said again over the next one.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -24,14 +25,15 @@ from codec.control import Message
 from codec.conversation import Chat, Condition, Kind, Ring, Status, Unmet, Wish
 from codec.time import Clock
 from runtime.view import WIDEST_DEGREES, View
+from sender.rate import spendable_bps
 from transport.errors import TransportError
 from transport.safety import Safety
 
 if TYPE_CHECKING:
     from transport.sound import SoundLine, SoundStats
 
-# What sound takes of a limited line while somebody speaks, headers included; `call.sound` chooses its rate so.
-SOUND_SHARE = 0.45
+# Beside motion and sound: feedback four times a second, the clock, consent checks.
+CONTROL_BPS = 3_000.0
 CAMERA_GONE = "The camera has failed; it can be used again in another call."
 START_BPS = 60_000.0  # what a line is taken for before anything is known of it
 FIRST_SHARE = 0.5
@@ -62,6 +64,12 @@ class Sound(Protocol):
     def mute(self, on: bool) -> None: ...
 
     def fit(self, total_bps: float | None) -> None: ...
+
+    @property
+    def loses(self) -> bool: ...
+
+    @property
+    def cost_bps(self) -> float: ...
 
     def stats(self) -> SoundStats: ...
 
@@ -101,7 +109,7 @@ class Talk:
         self._gauge = Gauge()
         self._chat = Chatting()
         self._away = self._input_lost = False
-        self._fitted_bps: float | None = None
+        self._fitted: tuple[float, bool] | None = None  # what sound was chosen for: bit/s in all, losses
         self._they_are_away = False
 
     @property
@@ -239,10 +247,10 @@ class Talk:
         """Tell the state, and the other side, what has to be told now and then; to be called often."""
         if self.sound is not None:
             self._keeper.change(level=self.sound.level, their_level=self.sound.their_level)
+        self._fit_sound()
         figures = self._gauge.read(self._duplex, filmed=0 if self.video is None else self.video.shown)
         if figures is None:
             return
-        self._fit_sound()
         loss = None if self.sound is None else self.sound.stats().loss
         self._keeper.change(figures=replace(figures, loss=loss))
         clock = None if self.sound is None else self.sound.clock()
@@ -323,12 +331,11 @@ class Talk:
         )
 
     def _keep_to_limit(self) -> None:
-        """Share what may be sent between sound and pictures, and give up what does not fit."""
+        """Keep all that is sent to what may be sent, and give up what does not fit."""
         kbps = self._state.allowed_kbps
         total_bps = None if kbps is None else 1000 * kbps
-        share = 1 - SOUND_SHARE if self.sound is not None else 1.0
         self._duplex.line.limit_bps = total_bps
-        self._duplex.sender.limit(None if total_bps is None else share * total_bps)
+        self._duplex.sender.limit(total_bps)
         if self.video is not None:
             self.video.limit(total_bps)
         if self._state.ordinary_video and refusal(kbps) is not None:
@@ -345,19 +352,22 @@ class Talk:
         self.video.send(films)
 
     def _fit_sound(self) -> None:
-        """Let sound take no more than fits to the line, as it is believed to be, and to the person's limit."""
+        """Let sound take no more than fits to the line, as it is believed to be, and to the person's limit; motion has
+        the rest."""
         if self.sound is None:
             return
         rate, limit_kbps = self._duplex.sender.stats.rate, self._state.allowed_kbps
-        total_bps = START_BPS if rate is None else rate.believed_bps
+        total_bps = START_BPS if rate is None else spendable_bps(rate.believed_bps, beside=True)
         if limit_kbps is not None:
-            total_bps = 1000 * limit_kbps
+            total_bps = min(total_bps, 1000 * limit_kbps)
         if rate is None:  # the first picture is still to cross, and a face is waited for
             total_bps *= FIRST_SHARE
         # Each change can be heard, so few are made.
-        if self._fitted_bps is None or abs(total_bps / self._fitted_bps - 1) > WORTH_FITTING:
-            self._fitted_bps = total_bps
+        fitted_bps, lost = self._fitted or (math.inf, False)
+        if abs(total_bps / fitted_bps - 1) > WORTH_FITTING or lost != self.sound.loses:
+            self._fitted = total_bps, self.sound.loses
             self.sound.fit(total_bps)
+            self._duplex.sender.beside(self.sound.cost_bps + CONTROL_BPS)
 
     def _conditions(self) -> int:
         state, conditions = self._state, 0

@@ -33,6 +33,8 @@ class Watch:
         # By the capture time on the wire, which comes again every 68 s: each frame's number and capture time.
         self._captured: dict[int, tuple[int, float]] = {}
         self._latencies_s: deque[float] = deque(maxlen=MEASURED)
+        self._fresh_s: deque[tuple[float, float]] = deque(maxlen=MEASURED)  # when captured, and when shown
+        self.first_shown_s: float | None = None  # the first picture, of whatever kind
         self._first_s: float | None = None
         self._last_s = 0.0
         self._frames = 0
@@ -53,6 +55,7 @@ class Watch:
 
     def on_shown(self, shown: "Shown", picture: Picture, shown_s: float) -> None:
         """Take the receiver's hook: a picture is on the screen."""
+        self.first_shown_s = shown_s if self.first_shown_s is None else self.first_shown_s
         if shown.kind != "fresh":
             return
         key = shown.ticks % TICK_CYCLE
@@ -63,6 +66,7 @@ class Watch:
             number, captured_s = captured
             if self._live:
                 self._latencies_s.append(shown_s - captured_s)
+                self._fresh_s.append((captured_s, shown_s))
         if self._pairs is not None:
             self._pairs.add_redrawn(number, picture)
 
@@ -105,6 +109,13 @@ class Watch:
     def newest_latency_ms(self) -> float | None:
         """Return the latency of the frame shown last."""
         return 1000 * self._latencies_s[-1] if self._latencies_s else None
+
+    def recovery_s(self, began_s: float, ended_s: float) -> float | None:
+        """Return how long after the end of an outage a motion from its time or later was shown fresh; None: never."""
+        with self._lock:
+            times_s = list(self._fresh_s)
+        after_s = (shown - ended_s for captured, shown in times_s if captured > began_s and shown > ended_s)
+        return next(after_s, None)
 
     def age_s(self) -> float:
         """Return how long ago the first frame was captured."""

@@ -28,14 +28,15 @@ def way_in(wanted: Input) -> Iterator["OpenInput"]:
 
 
 @contextmanager
-def way_out(output: str) -> Iterator["Output"]:
+def way_out(output: str, *, overwrite: bool = False) -> Iterator["Output"]:
     """Open what a person named to be written, and say what an earlier call has left there; raises OutputError with a
-    sentence. What holds no picture by the end is removed."""
+    sentence, also where there is something already and `overwrite` does not say to replace it. What holds no picture by
+    the end is removed."""
     from receiver.output import left_by_earlier_calls, open_output
 
     if (left := left_by_earlier_calls(output)) is not None:
         console.say(left)
-    opened = open_output(output)
+    opened = open_output(output, overwrite=overwrite)
     try:
         yield opened
     finally:

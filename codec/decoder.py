@@ -20,11 +20,13 @@ from codec.time import TICK_CYCLE, Unwrapper
 
 @dataclass(frozen=True)
 class DecodedMotion:
-    """A motion with its capture time, in continuous ticks of 1/60 s, and its source picture's number, 0..3."""
+    """A motion with its capture time, in continuous ticks of 1/60 s, and its source picture's number, 0..3; `repeated`
+    where its own packet has not come."""
 
     ticks: int
     source: int
     motion: Motion
+    repeated: bool = False
 
 
 class MotionDecoder:
@@ -94,5 +96,6 @@ class MotionDecoder:
             else:
                 self._history.add(ticks, one.state)
             fine = fine_from_levels(one.state.levels, prediction)
-            decoded.append(DecodedMotion(ticks, header.source, motion_from_fine(fine, self._format.steps)))
+            motion = motion_from_fine(fine, self._format.steps)
+            decoded.append(DecodedMotion(ticks, header.source, motion, one.repeated))
         return decoded

@@ -83,7 +83,7 @@ class Feedback:
     newest_ticks
         Capture time of the newest motion decoded, 0..4095, or None before the first.
     bitmap
-        Bit i, 0..31: the motion captured i + 1 ticks before the newest one was decoded as well.
+        Bit i, 0..31: the motion captured i + 1 ticks before the newest one was decoded as well, from its own packet.
     playout_delay_ms
         From capture to show as the playout has it now, 0..65535.
     shown

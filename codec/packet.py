@@ -10,6 +10,7 @@ from codec.errors import BitstreamError
 from codec.time import TICK_BITS, TICK_CYCLE
 
 HEADER_BYTES = 3
+MAX_HEADER_BYTES = 6  # of a far reference and with an acknowledgement
 MAX_PACKET_BYTES = 1100
 MAX_SOURCES = 4
 MAX_FRAMES = 4

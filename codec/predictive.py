@@ -27,6 +27,7 @@ from codec.ranges import FREQUENCY_SUM, SYMBOLS, Models, RangeReader, RangeWrite
 USUAL = 32  # the activity of an average motion
 MOST = 255
 CODED = ALPHABET // 2 - 1  # the largest difference with a symbol of its own
+FURTHEST = 2 * MAX_LEVEL  # apart that two levels can be
 _ESCAPE = ALPHABET - 1
 _ESCAPE_BYTES = 3
 _RATE_BITS = 4  # 512 over the mean difference, times the difference, makes 32 after this shift
@@ -64,12 +65,16 @@ def distance_class(ticks: int) -> int:
     return sum(ticks >= edge for edge in DISTANCE_EDGES)
 
 
-def choose_levels(coefficients: Integers, reference: State, prediction: PredictionFormat) -> Integers:
-    """Return the levels to send for coefficients [N] in 1/256 of a static step: near to them, and cheap."""
+def choose_levels(
+    coefficients: Integers, reference: State, prediction: PredictionFormat, *, furthest: int = FURTHEST
+) -> Integers:
+    """Return the levels to send for coefficients [N] in 1/256 of a static step: near to them, cheap, and at most
+    `furthest` from the reference's. Up to `CODED` none takes an escape."""
     steps = prediction.wide_steps
     away = coefficients - reference.levels * steps
     count = (np.abs(away) * 256 + steps * (128 - _DEAD_ZONE)) // (steps * 256)
-    return np.clip(reference.levels + np.sign(away) * count, -MAX_LEVEL, MAX_LEVEL)
+    moved = np.sign(away) * np.minimum(count, furthest)
+    return np.clip(reference.levels + moved, -MAX_LEVEL, MAX_LEVEL)
 
 
 def write_levels(

@@ -14,12 +14,15 @@ from codec.bundle import MAX_SPACING, BundleWriter
 from codec.format import MotionFormat
 from codec.history import History
 from codec.motion import POSE_NUMBERS, Motion
-from codec.packet import MAX_FRAMES, Header, Kind, write_header
+from codec.packet import MAX_FRAMES, MAX_HEADER_BYTES, MAX_PACKET_BYTES, Header, Kind, write_header
 from codec.prediction import Integers, coefficients_of, fine_from_levels, fine_of, motion_from_fine
-from codec.predictive import State, choose_levels, origin
+from codec.predictive import CODED, FURTHEST, State, choose_levels, origin
 from codec.time import TICK_CYCLE, TICKS_PER_SECOND, ticks_of
 
-LONGEST_REFERENCE = 60  # ticks: after a second without a fresh acknowledgement packets stand alone
+FARTHEST_BACK = 2
+KEPT_SENT = FARTHEST_BACK * (MAX_FRAMES - 1)
+MAX_CODE_BYTES = MAX_PACKET_BYTES - MAX_HEADER_BYTES
+LONGEST_REFERENCE = 120  # ticks: after two seconds without a fresh acknowledgement packets stand alone
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,13 @@ class _Sent:
     levels: Integers
 
 
+@dataclass(frozen=True)
+class _Bundle:
+    distance: int
+    states: Sequence[tuple[int, State]]  # of each motion, with its time; new ones last
+    code: bytes
+
+
 class PredictiveEncoder:
     """Codes motions in bundles, each against what the receiver is known to hold.
 
@@ -49,7 +59,7 @@ class PredictiveEncoder:
         self._prediction = motion_format.prediction
         self._origin = origin(self._prediction)
         self._history = History()
-        self._sent: list[_Sent] = []  # the newest, at most three, for repetition
+        self._sent: list[_Sent] = []  # the newest, for repetition
         self._known: int | None = None  # continuous time of the newest motion that the receiver holds
         self._acknowledged: int | None = None  # the newest acknowledgement as it came
 
@@ -85,6 +95,7 @@ class PredictiveEncoder:
         source: int,
         keypoints: int | None = None,
         repeated: int = 0,
+        back: int = 1,
         acknowledged: int | None = None,
     ) -> bytes:
         """Return one packet.
@@ -98,7 +109,9 @@ class PredictiveEncoder:
         keypoints
             K', 0..K: offsets from K' on hold the reference's value; all are sent where it is None.
         repeated
-            How many of the last motions sent come again in front, as far as there are so many and 4 are not exceeded.
+            How many of the motions sent before come again in front, as far as there are so many and 4 are not exceeded.
+        back
+            Each how manieth of them, 1..`FARTHEST_BACK`, counted back from the first new one.
         acknowledged
             The newest motion of the other direction that this side holds, 0..4095, to say so.
 
@@ -108,30 +121,46 @@ class PredictiveEncoder:
             For a motion of another K, and for times that a bundle cannot hold.
         """
         new = self._stamped(captures)
-        again = self._repeatable(min(repeated, MAX_FRAMES - len(captures)), first=new[0][0])
-        first = again[0].ticks if again else new[0][0]
-        reference, distance = self._reference(first)
-        writer = BundleWriter(reference, distance=distance, repeated=len(again), prediction=self._prediction)
-        before = first
-        for sent in again:
-            writer.add(sent.levels, spacing=sent.ticks - before)
-            before = sent.ticks
-        for ticks, capture in new:
-            levels = self._levels(capture.motion, writer.reference, keypoints)
-            state = writer.add(levels, spacing=ticks - before)
-            before = ticks
+        again = self._repeatable(min(repeated, MAX_FRAMES - len(captures)), back, first=new[0][0])
+        bundle = self._bundle(again, new, keypoints)
+        # What jumps so far is no face; it is followed as far as fits.
+        if len(bundle.code) > MAX_CODE_BYTES:
+            bundle = self._bundle([], new, keypoints, furthest=CODED)
+        for ticks, state in bundle.states[-len(new) :]:
             self._history.add(ticks, state)
-            self._sent = [*self._sent[2 - MAX_FRAMES :], _Sent(ticks, levels)]
+            self._sent = [*self._sent[1 - KEPT_SENT :], _Sent(ticks, state.levels)]
         header = Header(
             Kind.PREDICTIVE,
             source,
             left_out=0,
-            ticks=first % TICK_CYCLE,
-            frames=len(again) + len(new),
-            distance=distance,
+            ticks=bundle.states[0][0] % TICK_CYCLE,
+            frames=len(bundle.states),
+            distance=bundle.distance,
             acknowledged=acknowledged,
         )
-        return write_header(header) + writer.finish()
+        return write_header(header) + bundle.code
+
+    def _bundle(
+        self,
+        again: Sequence[_Sent],
+        new: Sequence[tuple[int, Capture]],
+        keypoints: int | None,
+        *,
+        furthest: int = FURTHEST,
+    ) -> _Bundle:
+        """Code motions that were sent before, and new ones, none of whose levels moves by more than `furthest`."""
+        before = again[0].ticks if again else new[0][0]
+        reference, distance = self._reference(before)
+        writer = BundleWriter(reference, distance=distance, repeated=len(again), prediction=self._prediction)
+        states: list[tuple[int, State]] = []
+        for sent in again:
+            states.append((sent.ticks, writer.add(sent.levels, spacing=sent.ticks - before)))
+            before = sent.ticks
+        for ticks, capture in new:
+            levels = self._levels(capture.motion, writer.reference, keypoints, furthest)
+            states.append((ticks, writer.add(levels, spacing=ticks - before)))
+            before = ticks
+        return _Bundle(distance, states, writer.finish())
 
     def _stamped(self, captures: Sequence[Capture]) -> list[tuple[int, Capture]]:
         """Return each motion with its continuous time."""
@@ -152,10 +181,10 @@ class PredictiveEncoder:
             stamped.append((ticks, capture))
         return stamped
 
-    def _repeatable(self, count: int, *, first: int) -> list[_Sent]:
-        """Return at most `count` of the last motions sent: those near to `first` and not known to be held."""
+    def _repeatable(self, count: int, back: int, *, first: int) -> list[_Sent]:
+        """Return at most `count` motions sent, each `back`th: those near to `first` and not known to be held."""
         again: list[_Sent] = []
-        for sent in reversed(self._sent[len(self._sent) - count :] if count > 0 else []):
+        for sent in self._sent[-back::-back][:count]:
             known = self._known is not None and sent.ticks <= self._known
             if known or first - sent.ticks > MAX_SPACING:
                 break
@@ -172,9 +201,10 @@ class PredictiveEncoder:
                 return state, first - known
         return self._origin, 0
 
-    def _levels(self, motion: Motion, reference: State, keypoints: int | None) -> Integers:
+    def _levels(self, motion: Motion, reference: State, keypoints: int | None, furthest: int) -> Integers:
         fine = fine_of(motion, self._format.steps)
         if keypoints is not None and keypoints < self._format.keypoints:
             held = POSE_NUMBERS + 3 * keypoints
             fine = np.concatenate([fine[:held], fine_from_levels(reference.levels, self._prediction)[held:]])
-        return choose_levels(coefficients_of(fine, self._prediction), reference, self._prediction)
+        coefficients = coefficients_of(fine, self._prediction)
+        return choose_levels(coefficients, reference, self._prediction, furthest=furthest)

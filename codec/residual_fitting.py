@@ -18,7 +18,7 @@ from codec.residual import (
     Codes,
     ResidualFormat,
     Signs,
-    class_of,
+    classes_of,
     map_context,
     map_steps,
 )
@@ -40,11 +40,11 @@ def fit_residual(codes: Sequence[Codes]) -> ResidualFormat:
     for channel in range(CHANNELS):
         values = [one[channel][one[0] != 0].astype(np.int32) for one in codes]
         for half in range(2):
-            features = np.concatenate([walk.features(half) for walk in walks])
+            features = np.concatenate([walk.features[half] for walk in walks], axis=1)
             signs = [some[walk.halves[half]] for walk, some in zip(walks, values, strict=True)]
             positive = np.concatenate(signs) > 0
-            weights[channel, half] = _regress(features.astype(np.float64), positive)
-            classes = class_of(features @ weights[channel, half].astype(np.int32))
+            weights[channel, half] = _regress(features.T.astype(np.float64), positive)
+            classes = classes_of(features, weights[channel, half])
             np.add.at(counts, (classes, positive.astype(np.intp)), 1)
             for walk, some in zip(walks, signs, strict=True):
                 walk.learn(channel, half, some)

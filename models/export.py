@@ -5,11 +5,9 @@ gives is an input of the frame graph, so that it is computed once.
 """
 
 import hashlib
-import json
 import os
-import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from models.networks import Networks
 from models.paper.export import GraphPlan, graph_plans
 from models.paper.networks import PaperNetworks
 from models.profile import shared_profile
+from models.profile_toml import write_table
 from models.residual import CELL, CODE_CHANNELS, Residual, ResidualDecodeGraph, ResidualEncodeGraph
 from models.student import MotionStudent
 from models.warp import warp_volume_planes
@@ -232,12 +231,3 @@ def shuffle_whole_pixels(path: Path) -> None:
             weight.CopyFrom(numpy_helper.from_array(turned, weight.name))
         numbers["mode"].s = b"DCR"
     onnx.save(model, path)
-
-
-def write_table(path: Path, name: str, comment: str, values: Mapping[str, str | float]) -> None:
-    """Write a table at the end of a profile.toml, in place of the one of that name; none if it is empty."""
-    text = re.sub(rf"\n*\[{name}\][^\[]*", "\n\n", path.read_text()).rstrip("\n") + "\n"
-    if values:
-        lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
-        text += f"\n[{name}] # {comment}\n{lines}"
-    path.write_text(text)

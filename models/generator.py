@@ -1,11 +1,13 @@
 """G, the generator: warped features -> picture (supplement A.1), with the picture skip that keeps a small one sharp.
 
 Hair, cloth and background are copied from the warped source picture, the face is drawn:
-`a * warped + (1 - a) * drawn` with a predicted mask a.
+`a * warped + (1 - a) * drawn` with a predicted mask a. What was warped is between pixels and so is softer than what was
+filmed: a predicted gain makes it crisp again, `m + g * (m - blurred m)`.
 """
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.layers import ConvBlock, PixelShuffleUp, ResidualBlock
 from models.profile import NetworkProfile
@@ -24,10 +26,7 @@ class Generator(nn.Module):
         self.middle = ConvBlock(width // 2 + profile.skip_channels, width // 2)
         self.up_fine = PixelShuffleUp(width // 2, width // 4)
         self.fine = ConvBlock(width // 4 + 3, width // 4)
-        self.leave = nn.Conv2d(width // 4, 4, 3, padding=1)
-        with torch.no_grad():
-            self.leave.weight.mul_(0.2)
-        self.leave.bias = nn.Parameter(torch.tensor([0.0, 0.0, 0.0, 2.0]))  # starts by copying
+        self.leave = leaving(width // 4)
 
     def forward(
         self, volume: Tensor, features: Tensor, skip: Tensor, picture: Tensor
@@ -57,9 +56,23 @@ class Generator(nn.Module):
         """Draw or copy: features and warped picture of one size -> picture and copy mask."""
         # Rows of pixels, not pixels of three colours, are what every engine computes fast.
         drawn, flat = self.leave(features).float().flatten(2), picture.flatten(2)
-        copied = torch.sigmoid(drawn[:, 3:])
+        copied, gain = torch.sigmoid(drawn[:, 3:4]), drawn[:, 4:]
         mixed = copied * flat + (1 - copied) * torch.sigmoid(drawn[:, :3])
-        return mixed.view_as(picture), copied.unflatten(2, picture.shape[2:])
+        blurred = functional.avg_pool2d(
+            mixed.view_as(picture), 3, stride=1, padding=1, count_include_pad=False
+        )
+        crisp = (mixed + gain * (mixed - blurred.flatten(2))).clamp(0, 1)
+        return crisp.view_as(picture), copied.unflatten(2, picture.shape[2:])
+
+
+def leaving(width: int) -> nn.Conv2d:
+    """Make the last convolution: features of a width -> colours drawn, copy mask and gain, before what bounds them. It
+    starts by copying."""
+    leave = nn.Conv2d(width, 5, 3, padding=1)
+    with torch.no_grad():
+        leave.weight.mul_(0.2)
+    leave.bias = nn.Parameter(torch.tensor([0.0, 0.0, 0.0, 2.0, 0.0]))
+    return leave
 
 
 def laid_like(features: Tensor, warped: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""`visavis models half`: the frame graph in half precision, for TensorRT, which computes in the types that a graph has.
+"""The frame graph in half precision, for TensorRT, which computes in the types that a graph has.
 
 The generator's convolutions, and what lies wholly between them, are halved. What a place to sample at is computed from
 stays in float32: in half precision it errs by a quarter of a pixel. So the motion field is left as it is, and with it
@@ -10,47 +10,35 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import onnx
 import torch
-import typer
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from models.export import FrameGraph, laptop_plans, write_table
+from models.export import FrameGraph, laptop_plans
 from models.networks import load_networks
 from models.paper.export import FrameGraph as FrameOfPaper
 from models.paper.export import graph_plans
 from models.paper.networks import PaperNetworks
 from models.paper.warp import warp_native
-from models.profile import ProfileError
+from models.profile_toml import write_table
 from models.warp import warp_volume_native
-from runtime.profile import ProfileError as FolderError
 from runtime.profile import load_profile
 
 NATIVE_OPSET = 20  # the first whose GridSample takes volumes
 CONVOLUTIONS = {"Conv", "ConvTranspose"}
 # Operations that are as good in half precision as the convolutions on both of their sides.
 PASSED = {"Add", "AveragePool", "Concat", "DepthToSpace", "LeakyRelu", "Mul", "Relu", "Resize"}
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command()
-def half(profile: Annotated[str, typer.Argument(help="Which profile.")] = "laptop-256") -> None:
-    """Make the half-precision form of a profile's frame graph, which TensorRT runs.
-
-    Example: visavis models half laptop-256
-    """
-    try:
-        loaded = load_profile(profile, needs_tables=False)
-        digest = write_half(loaded.folder)
-        write_table(loaded.folder / "profile.toml", "half", "SHA-256 of each", {"frame": digest})
-    except (FolderError, ProfileError, OSError) as error:
-        typer.echo(f"visavis models half: {error}", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(f"{loaded.folder}: frame in half precision.")
+def halve_profile(profile: str) -> Path:
+    """Make the half-precision form of a profile's frame graph; returns its folder. Raises ProfileError or OSError."""
+    loaded = load_profile(profile, needs_tables=False)
+    digest = write_half(loaded.folder)
+    write_table(loaded.folder / "profile.toml", "half", "SHA-256 of each", {"frame": digest})
+    return loaded.folder
 
 
 def write_half(folder: Path) -> str:
@@ -177,7 +165,3 @@ def _sampling_places(graph: onnx.GraphProto) -> set[str]:
 def _data(node: onnx.NodeProto) -> Iterator[int]:
     """Yield the places of a node's inputs that its precision is about; a resizing's sizes are not."""
     return iter(range(1 if node.op_type == "Resize" else len(node.input)))
-
-
-if __name__ == "__main__":
-    app(prog_name="visavis models half")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.appearance import Appearance, SourceFeatures
-from models.generator import Generator, laid_like
+from models.generator import Generator, laid_like, leaving
 from models.layers import ConvBlock, PixelShuffleUp
 from models.motion_field import Head
 from models.profile import NetworkProfile, ProfileError
@@ -71,11 +71,7 @@ class LargeGenerator(Generator):
         width = profile.generator_width // 8
         self.up_finest = PixelShuffleUp(width * 2, width)
         self.finest = ConvBlock(width + 3, width)
-        bias = self.leave.bias
-        self.leave = nn.Conv2d(width, 4, 3, padding=1)
-        with torch.no_grad():
-            self.leave.weight.mul_(0.2)
-        self.leave.bias = bias
+        self.leave = leaving(width)
 
     def forward(
         self, volume: Tensor, features: Tensor, skip: Tensor, picture: Tensor

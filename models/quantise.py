@@ -1,4 +1,4 @@
-"""`visavis models quantise`: the graphs that run at every frame, their convolutions in 8 bits (NNCF, OpenVINO).
+"""The graphs that run at every frame, their convolutions in 8 bits (NNCF, OpenVINO).
 
 Post-training quantisation: the ranges of the convolutions' inputs are seen on pairs of frames of the training clips.
 Only convolutions are quantised; flow, heatmaps and every other coordinate stay in float32, for in 8 bits they err by
@@ -10,20 +10,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import av
 import nncf
 import numpy as np
 import openvino
-import typer
 from numpy.typing import NDArray
 from rich.progress import track
 
-from models.export import write_table
+from models.profile_toml import write_table
 from models.training.footage import DataError, fit_size
 from runtime.engine import Arrays, EngineError, Graph, load
-from runtime.profile import Profile, ProfileError, int8_digest, load_profile
+from runtime.profile import Profile, load_profile
+from runtime.profile_files import int8_digest
 from runtime.talker import Talker
 
 CLIPS, FRAMES = 100, 2  # of each clip
@@ -39,28 +39,17 @@ JOINTS = {
     "frame": r"/generator/|/field/(Concat_1[12]$|Resize)",  # of M's operations only those within its U-Net
     "motion": r"/student/stages\.[01]/",
 }
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command()
-def quantise(
-    data: Annotated[Path, typer.Option(help="Folder with train/clips.")],
-    profile: Annotated[str, typer.Argument(help="Which profile.")] = "laptop-256",
-) -> None:
-    """Make the 8-bit form of a profile's motion and frame graphs, from frames of the training clips.
-
-    Example: visavis models quantise laptop-256 --data ../shared/data
-    """
-    try:
-        loaded = load_profile(profile, needs_tables=False)
-        samples = draw_samples(loaded, data / "train" / "clips")
-        own = [graph for graph in CONVOLUTIONS if loaded.graph_path(graph).parent == loaded.folder]
-        hashes = {graph: write_int8(loaded, graph, samples[graph]) for graph in own}
-        write_table(loaded.folder / "profile.toml", "int8", "SHA-256 of each, .xml and .bin together", hashes)
-    except (ProfileError, EngineError, DataError, OSError) as error:
-        typer.echo(f"visavis models quantise: {error}", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(f"{loaded.folder}: {', '.join(hashes)} in 8 bits. `visavis bench quality` says what it costs.")
+def quantise_profile(profile: str, clips: Path) -> tuple[Path, list[str]]:
+    """Make the 8-bit form of a profile's motion and frame graphs, from frames of clips in a folder; returns the
+    profile's folder and which graphs those are. Raises ProfileError, EngineError, DataError or OSError."""
+    loaded = load_profile(profile, needs_tables=False)
+    samples = draw_samples(loaded, clips)
+    own = [graph for graph in CONVOLUTIONS if loaded.graph_path(graph).parent == loaded.folder]
+    hashes = {graph: write_int8(loaded, graph, samples[graph]) for graph in own}
+    write_table(loaded.folder / "profile.toml", "int8", "SHA-256 of each, .xml and .bin together", hashes)
+    return loaded.folder, own
 
 
 def draw_samples(profile: Profile, clips: Path) -> dict[str, list[Arrays]]:
@@ -133,7 +122,3 @@ def _pictures(clips: Path, size: int) -> Iterator[tuple[NDArray[np.uint8], list[
             frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
         taken = rng.integers(0, len(frames), FRAMES)
         yield fit_size(frames[0], size), [fit_size(frames[row], size) for row in taken]
-
-
-if __name__ == "__main__":
-    app(prog_name="visavis models quantise")

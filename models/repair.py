@@ -11,8 +11,9 @@ from torch import Tensor
 
 from codec.residual import Codes
 from codec.residual_fitting import fit_residual
-from models.export import export_residual, write_table
+from models.export import export_residual
 from models.profile import load_network_profile
+from models.profile_toml import note_kept, write_table
 from models.residual import Residual
 from models.training.data import load_clips, load_level_face
 from models.training.loop import TrainingError
@@ -58,6 +59,7 @@ def build_residual(folder: Path, weights: dict[str, Tensor], *, data: Path, cach
     fitted.save(chances)
     hashes[chances.stem] = hashlib.sha256(chances.read_bytes()).hexdigest()
     write_table(folder / "profile.toml", "residual", "SHA-256 of each", hashes)
+    note_kept(folder, WEIGHTS)
     return len(codes)
 
 
@@ -78,3 +80,4 @@ def remove_residual(folder: Path) -> None:
     write_table(folder / "profile.toml", "residual", "", {})
     for name in (*RESIDUAL_FILES, WEIGHTS):
         (folder / name).unlink(missing_ok=True)
+    note_kept(folder, WEIGHTS)

@@ -39,6 +39,7 @@ def _options() -> argparse.Namespace:
         "--output",
         help="a video file, a folder ending in /, or none; received.mp4, or the next number, if not given",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace what the output names already")
     parser.add_argument("--wait", type=float, help="give up after so many seconds")
     parser.add_argument("--profile", default="laptop-256", help="sizes and weights, by name or folder")
     parser.add_argument("--engine", default="openvino", help=f"what runs the networks: {ENGINE_NAMES}")
@@ -90,7 +91,7 @@ def main() -> int:
         named = unnamed_output() if options.output is None else options.output
         if (left := left_by_earlier_calls(named)) is not None:
             _say(left)
-        output = open_output(named)
+        output = open_output(named, overwrite=options.overwrite)
         profile = load_profile(options.profile)
         motion_format = MotionFormat.load(profile.format_path)
         talker = Talker(load(profile, engine=options.engine), picture_size=profile.picture_size)

@@ -11,13 +11,15 @@ most of those waits too. It knows no motions and no pictures.
 
 from collections import deque
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from codec.time import TICKS_PER_SECOND
 
 # Five seconds at 25 frames: long enough to know the jitter, short enough to follow two clocks that drift
-# apart (200 parts in a million are 1 ms in that time) and a line whose way has changed.
+# apart (200 parts in a million are 1 ms in that time) and a line whose way has changed. What got lost is remembered for
+# longer: long runs of losses are rare, and it is they that a viewer notices.
 WINDOW = 128
+LOSS_WINDOW = 384
 START_DELAY_S = 0.040
 MIN_DELAY_S = 0.010
 MAX_JITTER_S = 0.150
@@ -26,9 +28,11 @@ MAX_DELAY_S = 0.250
 # covering more buys little: with a stall in fifty motions, 0.95 kept 0.3 percent more and cost 20 ms.
 COVERED = 0.9
 MARGIN_S = 0.004
-# The share of moments that are bridged and not extrapolated. A lost packet in a hundred thus costs no delay, one in
-# ten a frame's time, one in five two; what waits for longer than MAX_WAIT_TICKS is beyond any delay.
-BRIDGED = 0.98
+# The delay is as long as the worst moments, this share of them, wait in the mean until they can be bridged; the others
+# are extrapolated. A lost packet in a hundred thus costs half a frame's time, one in ten a whole one, one in five
+# two, and runs of losses as much as the long ones among them. What waits for longer than MAX_WAIT_TICKS is beyond any
+# delay.
+WORST = 0.02
 MAX_WAIT_TICKS = 15
 # The waits are counted once in so many motions: it is the costly part, and they change slowly.
 COUNTED_EVERY = 8
@@ -52,7 +56,7 @@ class PlayoutClock:
         self._base_s: float | None = None
         self._observed = 0
         self._bridge_s = 0.0
-        self._motions: deque[tuple[int, float]] = deque(maxlen=WINDOW)  # capture and arrival times
+        self._motions: deque[tuple[int, float]] = deque(maxlen=LOSS_WINDOW)  # capture and arrival times
 
     @property
     def step_ticks(self) -> float:
@@ -69,10 +73,9 @@ class PlayoutClock:
         Motions with one and the same arrival time came in one packet.
         """
         self._motions.append((ticks, arrived_s))
-        newest = _newest(self._motions)
-        self.interval_ticks = _frame_interval(
-            sorted({ticks for ticks, _ in list(self._motions)[-INTERVAL_WINDOW:]})
-        )
+        lately = list(islice(reversed(self._motions), WINDOW))
+        newest = _newest(lately)
+        self.interval_ticks = _frame_interval(sorted({ticks for ticks, _ in lately[:INTERVAL_WINDOW]}))
         transits_s = [_transit_s(ticks, arrived_s) for arrived_s, ticks in newest.items()]
         self._base_s = min(transits_s)
         jitter_s = min(
@@ -80,8 +83,8 @@ class PlayoutClock:
         )
         self._observed += 1
         if self._observed % COUNTED_EVERY == 0 or len(self._motions) < 2 * COUNTED_EVERY:
-            waits_s = self._waits_s(newest, covered_s=self._base_s + jitter_s)
-            self._bridge_s = _quantile(waits_s, BRIDGED)
+            waits_s = self._waits_s(_newest(self._motions), covered_s=self._base_s + jitter_s)
+            self._bridge_s = _mean_of_worst(waits_s, WORST)
         wanted_s = min(jitter_s + self._bridge_s, MAX_DELAY_S)
         if wanted_s > self.delay_s:
             self.delay_s = min(wanted_s, self.delay_s + GROWTH_S)
@@ -126,6 +129,11 @@ def _transit_s(ticks: int, arrived_s: float) -> float:
 
 def _quantile(values: list[float], share: float) -> float:
     return sorted(values)[int(share * (len(values) - 1))]
+
+
+def _mean_of_worst(values: list[float], share: float) -> float:
+    worst = sorted(values)[-max(1, round(share * len(values))) :]
+    return sum(worst) / len(worst)
 
 
 def _newest(motions: Iterable[tuple[int, float]]) -> dict[float, int]:

@@ -13,6 +13,7 @@ from codec.time import TICK_CYCLE, TICKS_PER_SECOND, Clock
 SAMPLES_PER_TICK = 48_000 // TICKS_PER_SECOND
 RTP_CYCLE = 1 << 32
 WINDOW = 50  # pictures, two seconds
+HEARD_WINDOW = 15
 NEEDED = 10
 # People begin to notice at some 45 ms. Below this nothing is moved, so that neither side's jitter is followed.
 DEADBAND_S = 0.012
@@ -32,7 +33,8 @@ class LipSync:
         self.picture_hold_s = 0.0
         self.sound_hold_s = 0.0
         self._pair: Clock | None = None
-        self._lags_s: deque[float] = deque(maxlen=WINDOW)
+        self._lags_s: deque[float] = deque(maxlen=WINDOW)  # of pictures, behind when their sound is due
+        self._late_s: deque[float] = deque(maxlen=HEARD_WINDOW)  # and behind when it was heard in truth
         self._newest_ticks = 0
 
     def take(self, clock: Clock) -> None:
@@ -55,7 +57,7 @@ class LipSync:
         half = RTP_CYCLE // 2
         return self._newest_ticks + ((rtp - newest + half) % RTP_CYCLE - half) / SAMPLES_PER_TICK
 
-    def see(self, ticks: int, shown_s: float, due_s: float) -> None:
+    def see(self, ticks: int, shown_s: float, due_s: float, heard_s: float) -> None:
         """Learn from a picture that came and was shown.
 
         Parameters
@@ -66,8 +68,11 @@ class LipSync:
             When it was on the screen, with the hold of that time (`picture_hold_s`) in it.
         due_s
             When the sound of the same moment (`rtp_of`) would be heard without any hold, on the same clock.
+        heard_s
+            When it is heard in truth: its pace changes slowly, so that for a while it may be elsewhere.
         """
         self._newest_ticks = ticks
+        self._late_s.append(shown_s - self.picture_hold_s - heard_s)
         self._lags_s.append(shown_s - self.picture_hold_s - due_s)
 
     def adjust(self) -> None:
@@ -78,11 +83,14 @@ class LipSync:
         wanted_s = min(max(lag_s, 0.0), MAX_HOLD_S)
         if abs(wanted_s - self.sound_hold_s) > DEADBAND_S or not wanted_s:
             self.sound_hold_s = wanted_s
-        step_s = min(max(-lag_s, 0.0), MAX_HOLD_S) - self.picture_hold_s
-        if abs(step_s) > DEADBAND_S or lag_s >= 0:
+        # The picture can follow at once what the sound does but slowly.
+        early_s = min(max(-median(self._late_s), 0.0), MAX_HOLD_S)
+        step_s = early_s - self.picture_hold_s
+        if abs(step_s) > DEADBAND_S or not early_s:
             self.picture_hold_s += min(max(step_s, -STEP_S), STEP_S)
 
     def restart(self) -> None:
         """Forget the sender's clock, as the line is another one; the holds stay."""
         self._pair = None
         self._lags_s.clear()
+        self._late_s.clear()

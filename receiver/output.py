@@ -6,7 +6,9 @@ are slow (some milliseconds a picture) and used from one thread (`receiver.write
 """
 
 import os
-from contextlib import suppress
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -15,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from receiver.errors import OutputError
-from receiver.parts import claim_part, left_over, told
+from receiver.parts import claim_part, free_name, left_over, told
 from receiver.video_file import VIDEO_FORMATS, VideoFile
 
 Picture = npt.NDArray[np.uint8]
 Sound = npt.NDArray[np.int16]
 
 UNNAMED = Path("received.mp4")
+PICTURE_NAME = re.compile(r"\d{9,}\.png")  # its time in milliseconds
 
 
 class Output(Protocol):
@@ -50,10 +53,11 @@ class Output(Protocol):
         """Write no more; what holds no picture is removed. After `finish` there is nothing to do. Never raises."""
 
 
-def open_output(spec: str, *, sound: bool = False) -> Output:
+def open_output(spec: str, *, sound: bool = False, overwrite: bool = False) -> Output:
     """Open the output that a person named: `x.mp4` or `x.mkv`, `folder/`, `camera` or `camera:DEVICE`, or `none`.
 
-    `sound`: give a video a sound track. Raises OutputError where nothing can be written there, before a call begins.
+    `sound`: give a video a sound track. `overwrite`: replace a file that is there already, or a folder's pictures.
+    Raises OutputError where nothing can be written there, before a call begins.
     """
     if spec == "none":
         return Nothing()
@@ -67,9 +71,9 @@ def open_output(spec: str, *, sound: bool = False) -> Output:
         )
     path = Path(spec)
     if spec.endswith(("/", os.sep)) or path.is_dir():
-        return PictureFolder(path)
+        return PictureFolder(path, overwrite=overwrite)
     if path.suffix.lower() in VIDEO_FORMATS:
-        return VideoFile(path, sound=sound)
+        return VideoFile(path, sound=sound, overwrite=overwrite)
     raise OutputError(
         f"{spec} is no output: name a .mp4 or .mkv file, a folder ending in /, camera, or none."
     )
@@ -88,11 +92,7 @@ def left_by_earlier_calls(spec: str) -> str | None:
 
 def unnamed_output() -> str:
     """Name a recording for a person who named none: received.mp4, or the first received-2.mp4 that is not there."""
-    path, number = UNNAMED, 1
-    while path.exists():
-        number += 1
-        path = UNNAMED.with_stem(f"{UNNAMED.stem}-{number}")
-    return str(path)
+    return str(free_name(UNNAMED))
 
 
 class Nothing:
@@ -112,20 +112,34 @@ class Nothing:
 
 
 class PictureFolder:
-    """A folder of PNG files named by their time in milliseconds; a folder that is not empty is refused."""
+    """A folder of PNG files named by their time in milliseconds. One that holds such pictures is refused without
+    `overwrite`, and one that holds anything else always."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, *, overwrite: bool = False) -> None:
         self._target = target
         with told(target):
-            if target.exists() and any(target.iterdir()):
-                raise OutputError(f"{target} is not empty: name a new folder, or empty it.")
+            held = sorted(target.iterdir()) if target.exists() else []
+            if others := [path.name for path in held if not PICTURE_NAME.fullmatch(path.name)]:
+                raise OutputError(
+                    f"{target} is not empty, and {others[0]} is no picture of a call: name a new folder."
+                )
+            if held and not overwrite:
+                raise OutputError(
+                    f"{target} is not empty: name a new folder, or replace its pictures with --overwrite."
+                )
+            self._replaced = held
             self._part = claim_part(target, folder=True)
 
     def write(self, picture: Picture, at_s: float) -> None:
         """Write one PNG. Raises OutputError."""
         coded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
-        with told(self._target):
-            (self._part / f"{round(at_s * 1000):09d}.png").write_bytes(coded.tobytes())
+        file = self._part / f"{round(at_s * 1000):09d}.png"
+        with self._told(self._target / file.name):
+            try:
+                file.write_bytes(coded.tobytes())
+            except OSError:
+                file.unlink(missing_ok=True)  # a part of a picture is none
+                raise
 
     def write_sound(self, samples: Sound, at_s: float) -> None:
         """Drop the sound."""
@@ -133,7 +147,9 @@ class PictureFolder:
     def finish(self) -> None:
         """Give the folder its name. Raises OutputError."""
         if any(self._part.iterdir()):
-            with told(self._target):
+            with self._told(self._target):
+                for path in self._replaced:
+                    path.unlink(missing_ok=True)
                 if self._target.exists():
                     self._target.rmdir()  # it is empty, and Windows renames over nothing
                 os.replace(self._part, self._target)
@@ -143,3 +159,14 @@ class PictureFolder:
         """Remove the folder where it is empty; pictures stay where they are."""
         with suppress(OSError):  # it is not, or has its name by now
             self._part.rmdir()
+
+    @contextmanager
+    def _told(self, file: Path) -> Iterator[None]:
+        """Tell an error as a sentence that names the file, and where the pictures until then are."""
+        try:
+            with told(file):
+                yield
+        except OutputError as error:
+            if not any(self._part.iterdir()):
+                raise
+            raise OutputError(f"{error} The pictures until then are in {self._part}.") from error

@@ -1,5 +1,5 @@
-"""Names for what is still being written: beside its target, and never one that is taken, since a recording that was cut
-off lies under such a name and plays as it is."""
+"""Names for what is written, and never one that is taken unless its owner says so: while it is being written it lies
+beside its target, and a recording that was cut off stays there and plays as it is."""
 
 from __future__ import annotations
 
@@ -28,6 +28,22 @@ def claim_part(target: Path, *, folder: bool = False) -> Path:
         else:
             return part
     raise AssertionError("numbers do not end")
+
+
+def spare(target: Path) -> None:
+    """Raise OutputError where there is something that a file written to `target` would replace."""
+    if target.exists():
+        raise OutputError(f"{target} exists already: name another, or replace it with --overwrite.")
+
+
+def free_name(path: Path) -> Path:
+    """Return `path`, or where that is taken the first of call-2.mp4, call-3.mp4, ... that is not."""
+    free = path
+    for number in count(2):
+        if not free.exists():
+            break
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
 
 
 def left_over(target: Path) -> list[Path]:

@@ -5,6 +5,12 @@ from codec.feedback import BITS, EARLIER, FARTHEST_TICKS, MS_CYCLE, PACKETS_CYCL
 from codec.time import RESTART_TICKS, TICK_CYCLE, TICKS_PER_SECOND
 from codec.transfer import TRANSFERS_CYCLE
 
+# Feedback is due so often, but where few packets come: it should not cost as much as they do. Many packets come where
+# many get lost, and feedback too.
+FEEDBACK_S, RARE_FEEDBACK_S, DENSE_FEEDBACK_S = 0.25, 0.5, 0.1
+FEW_PACKETS, MANY_PACKETS = 3, 8
+FEEDBACK_TICK_S = 0.05  # so often somebody asks
+
 
 class Received:
     """Remembers the newest capture time and, one bit a tick, the 32 before it; counts packets, and keeps the quickest
@@ -13,6 +19,7 @@ class Received:
     def __init__(self) -> None:
         self._newest: int | None = None
         self._packets = 0
+        self._told = 0  # of them, when the feedback before was due
         self._quickest: tuple[float, int] | None = None  # transit in seconds, continuous capture time
         self.ready: ReadyTransfers | None = None
         self.bitmap = 0  # bit i: the motion i + 1 ticks before the newest one came as well
@@ -30,6 +37,15 @@ class Received:
     def count(self) -> None:
         """Note a packet, whatever is in it."""
         self._packets += 1
+
+    def is_due(self, since_s: float) -> bool:
+        """Say whether feedback is due, `since_s` after the one before; asked every `FEEDBACK_TICK_S`."""
+        packets = self._packets - self._told
+        wait_s = RARE_FEEDBACK_S if packets < FEW_PACKETS else FEEDBACK_S
+        if since_s < (DENSE_FEEDBACK_S if packets >= MANY_PACKETS else wait_s):
+            return False
+        self._told = self._packets
+        return True
 
     def time(self, ticks: int, arrived_s: float) -> None:
         """Note when a packet came whose last motion has this continuous capture time."""

@@ -27,7 +27,7 @@ from receiver.errors import OtherSideError, OutputError, ReceiverError
 from receiver.gallery import Gallery
 from receiver.output import Output, Sound
 from receiver.playout import Shown
-from receiver.received import Received
+from receiver.received import FEEDBACK_TICK_S, Received
 from receiver.remembered import Remembered
 from receiver.repairing import Repairing
 from receiver.stats import ReceiverStats, ShowMeter
@@ -37,7 +37,6 @@ from runtime.repairer import Repairer
 from runtime.talker import Source, Talker
 from runtime.view import View
 
-FEEDBACK_S = 0.25
 ORDERED_FEEDBACK_S = 0.05  # a sender in order waits for it: a window in this time is 600 frames a second
 HELLO_LIMIT_S = 10.0
 
@@ -248,7 +247,8 @@ class Receiver:
             self._packets_bad += 1
             return
         for motion in motions:
-            self._received.add(motion.ticks)
+            if not motion.repeated:
+                self._received.add(motion.ticks)
         self._received.time(motions[-1].ticks, arrived_s)
         drawable = [motion for motion in motions if self._drawing.has_source(motion.source)]
         if drawable:
@@ -297,6 +297,8 @@ class Receiver:
 
     def _agree(self, theirs: Hello) -> None:
         """Begin with the first hello; what a later one says comes too late."""
+        if not self._agreed:
+            self._meter.frame_s = 1 / theirs.frame_rate
         if not self._agreed and theirs.capabilities & Capability.SENDS_IN_ORDER:
             self._in_order = True
             self._drawing.draw_in_order()
@@ -331,8 +333,12 @@ class Receiver:
             self._line.send_control(encode_control(message))
 
     async def _send_feedback(self, line: Line) -> None:
+        told_s = time.monotonic()
         while True:
-            await asyncio.sleep(ORDERED_FEEDBACK_S if self._in_order else FEEDBACK_S)
+            await asyncio.sleep(ORDERED_FEEDBACK_S if self._in_order else FEEDBACK_TICK_S)
+            if not self._received.is_due(time.monotonic() - told_s) and not self._in_order:
+                continue
+            told_s = time.monotonic()
             counts = self._drawing.counts
             shown = counts.fresh + counts.interpolated + counts.extrapolated + counts.relaxed
             feedback = Feedback(

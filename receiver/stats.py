@@ -19,6 +19,11 @@ class ReceiverStats:
     `frames_unwritten` were drawn but found the output's queue full. `packets_early` came before the hello or
     the source picture that they name. `added_ms` is the time from a motion's arrival to its drawn picture. `frozen_s`
     adds up the gaps of more than 0.2 s between pictures that are fresh or interpolated.
+
+    `shown_share` is that of display ticks, one for each frame of the sender's camera from the first picture to the
+    last, with a new picture that is fresh or interpolated: between two such pictures that are n ticks apart, n - 1 lack
+    one, and there are never more ticks with a picture than pictures. What stands still or was extrapolated counts as
+    lacking.
     """
 
     frames_fresh: int
@@ -34,6 +39,7 @@ class ReceiverStats:
     pictures_received: int
     restarts: int
     shown_s: float
+    shown_share: float | None
     longest_gap_ms: float | None
     frozen_s: float
     playout_delay_ms: float
@@ -47,6 +53,9 @@ class ShowMeter:
     """Measures pictures as they are shown."""
 
     def __init__(self) -> None:
+        self.frame_s = 1 / 25  # a display tick: a frame of the sender's camera
+        self._good = 0  # pictures that are fresh or interpolated
+        self._lacking = 0  # ticks without one
         self._first_s: float | None = None
         self._last_s = 0.0
         self._good_s: float | None = None  # the last fresh or interpolated picture
@@ -67,7 +76,23 @@ class ShowMeter:
                 gap_s = shown_s - self._good_s
                 self._longest_gap_s = max(self._longest_gap_s or 0.0, gap_s)
                 self._frozen_s += gap_s if gap_s > FROZEN_S else 0.0
+                self._lacking += self._ticks_within(gap_s)
+            self._good += 1
             self._good_s = shown_s
+
+    def _ticks_within(self, gap_s: float) -> int:
+        """Return how many ticks lie between two pictures, whatever the jitter of their drawing."""
+        return max(round(gap_s / self.frame_s) - 1, 0)
+
+    @property
+    def shown_share(self) -> float | None:
+        """The share of display ticks with a new picture that is fresh or interpolated; None before there are two."""
+        if self._first_s is None or self._last_s <= self._first_s:
+            return None
+        ticks = max(round((self._last_s - self._first_s) / self.frame_s), 1)
+        since_s = self._last_s - (self._first_s if self._good_s is None else self._good_s)
+        lacking = self._lacking + max(round(since_s / self.frame_s), 0)
+        return max(min(1 - lacking / ticks, self._good / ticks), 0.0)
 
     def stats(
         self,
@@ -95,6 +120,7 @@ class ShowMeter:
             pictures_received=pictures_received,
             restarts=counts.restarts,
             shown_s=0.0 if self._first_s is None else self._last_s - self._first_s,
+            shown_share=self.shown_share,
             longest_gap_ms=None if self._longest_gap_s is None else 1000 * self._longest_gap_s,
             frozen_s=self._frozen_s,
             playout_delay_ms=1000 * playout_delay_s,

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from receiver.errors import OutputError
-from receiver.parts import claim_part, told
+from receiver.parts import claim_part, spare, told
 from receiver.sound_track import SoundTrack
 
 VIDEO_FORMATS = {".mp4": "mp4", ".mkv": "matroska"}
@@ -42,16 +42,19 @@ BT601 = 5  # the matrix that RGB is converted with (AVCOL_SPC_BT470BG), told to 
 class VideoFile:
     """An H.264 file (yuv420p, index in front) that plays in browsers, with the times it was given.
 
-    With `sound` it has a sound track as well (AAC, mono), for what `write_sound` is given.
+    With `sound` it has a sound track as well (AAC, mono), for what `write_sound` is given. A file that is there already
+    is replaced with `overwrite` only; without it that is an OutputError, at once, and where it comes into being later.
     """
 
-    def __init__(self, target: Path, *, sound: bool = False) -> None:
+    def __init__(self, target: Path, *, sound: bool = False, overwrite: bool = False) -> None:
         self._target = target
+        self._overwrite = overwrite
         self._with_sound = sound
         self._sound: SoundTrack | None = None
         self._stream: av.VideoStream | None = None
         self._format = VIDEO_FORMATS[target.suffix.lower()]
         with told(target):
+            self._spare()
             self._part = claim_part(target)  # the plainest of errors come here, before a picture is drawn
             # Also where the program ends by an exception that nobody caught.
             self._cleanup = weakref.finalize(self, _remove_unless_it_plays, self._part)
@@ -93,6 +96,7 @@ class VideoFile:
             if self._sound is not None:
                 self._sound.finish()
             self._container.close()
+            self._spare()  # somebody else's, that was finished meanwhile
             if self._format == "mp4":
                 _rewrite(self._part, self._target)
                 self._part.unlink()
@@ -105,6 +109,10 @@ class VideoFile:
         with suppress(av.FFmpegError, OSError):  # it is as long as it could be
             self._container.close()
         self._cleanup()
+
+    def _spare(self) -> None:
+        if not self._overwrite:
+            spare(self._target)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

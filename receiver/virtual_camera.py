@@ -10,13 +10,13 @@ from typing import Any
 
 from receiver.errors import OutputError
 from receiver.marks import Picture, fit, mark
+from runtime.installed import how_to_add
 
 # What every call program takes from a camera; the face stands whole in the middle.
 WIDTH, HEIGHT, RATE = 1280, 720, 30
 MARK = "REDRAWN BY VISAVIS"
 NOT_INSTALLED = (
-    "A virtual camera needs pyvirtualcam, which is not installed: pip install 'visavis[camera]', "
-    "or name a file as the output."
+    "A virtual camera needs pyvirtualcam, which is not installed: {how}. Or name a file as the output."
 )
 NO_DEVICE = (
     "No virtual camera could be opened ({reason}). On Linux load its driver (sudo apt install v4l2loopback-dkms, then "
@@ -36,7 +36,7 @@ class VirtualCamera:
         try:
             import pyvirtualcam
         except ImportError as error:
-            raise OutputError(NOT_INSTALLED) from error
+            raise OutputError(NOT_INSTALLED.format(how=how_to_add("camera"))) from error
         try:
             self._camera: Any = pyvirtualcam.Camera(
                 width=WIDTH, height=HEIGHT, fps=RATE, fmt=pyvirtualcam.PixelFormat.RGB, device=device

@@ -5,6 +5,7 @@ names. Nothing here knows what the arrays mean.
 """
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,6 +107,8 @@ def _load_openvino(profile: Profile, *, int8: bool) -> Graphs:
 
 
 def _openvino_core() -> Any:
+    # OpenVINO tells Google of each import, by a package that it does without where there is none: a call tells nobody.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
     core = openvino.Core()

@@ -6,13 +6,12 @@ import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runtime.installed import how_to_mend
+from runtime.profile_files import NamedFile, ProfileError, check, how_to_get, list_faults
+
 GRAPHS = ("locate", "source", "motion", "frame")
 # What residual codes take, where a profile has them: two graphs, and the chances by which codes are coded.
 RESIDUAL_FILES = ("residual_encode.onnx", "residual_decode.onnx", "residual.npz")
-
-
-class ProfileError(Exception):
-    """A profile that is not there, or not whole; its text is a sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +90,7 @@ class Outline:
     int8_hashes: dict[str, str]  # SHA-256 of each graph that also comes in 8 bits
     half_hashes: dict[str, str]  # and of each that also comes in half precision
     residual_hashes: dict[str, str]  # of RESIDUAL_FILES, by their stems; may be empty
+    kept_hashes: dict[str, str]  # of what training resumes from and of the tables, by their names
     cost: Cost | None
     quality: dict[str, float]  # measured, ratios to the frozen picture; empty where nobody has
     shares: str | None  # the name of the profile that all but the frame graph is from
@@ -105,7 +105,7 @@ def profiles_folder() -> Path:
     """Return the folder of the profiles that ship, found without importing the networks' package."""
     spec = importlib.util.find_spec("models")
     if spec is None or not spec.submodule_search_locations:
-        raise ProfileError("The profiles are not installed: install visavis again.")
+        raise ProfileError("The profiles are not installed.", "Install visavis again.")
     return Path(next(iter(spec.submodule_search_locations))) / "profiles"
 
 
@@ -143,12 +143,15 @@ def outline_profile(folder: Path) -> Outline:
             {graph: str(digest) for graph, digest in table.get("int8", {}).items() if graph in GRAPHS},
             {graph: str(digest) for graph, digest in table.get("half", {}).items() if graph in GRAPHS},
             {name: str(digest) for name, digest in table.get("residual", {}).items()},
+            {name: str(digest) for name, digest in table.get("kept", {}).items()},
             None if cost is None else Cost(**cost),
             {name: float(value) for name, value in table.get("quality", {}).items()},
             str(table["shares"]) if "shares" in table else None,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ProfileError(f"{path} is damaged ({error}); install visavis again.") from None
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be read ({error.strerror or error}).", how_to_mend(path)) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ProfileError(f"{path} is damaged ({error}).", how_to_mend(path), damaged=True) from None
 
 
 def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
@@ -158,6 +161,35 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
         ProfileError: no such profile, one that is not built, a damaged profile.toml, graphs or tables that are missing
             or not those that the profile was built with.
     """
+    profile, outline = _describe(name_or_folder)
+    total = hashlib.sha256()
+    for file in _graph_files(profile, outline):
+        total.update(check(file))
+    for file in _other_forms(profile, outline):
+        check(file)
+    if needs_tables and not profile.format_path.is_file():
+        advice = how_to_get(profile.format_path, _TABLES_MADE_BY.format(profile.format_path.parent.name))
+        raise ProfileError(f"{profile.format_path} is missing.", advice)
+    return replace(profile, graphs_hash=total.digest())
+
+
+def find_faults(name_or_folder: str) -> list[ProfileError]:
+    """Look at every file that a profile names, what only training takes included; return what is wrong with each.
+
+    Raises ProfileError for no such profile, one that is not built, and a damaged profile.toml.
+    """
+    profile, outline = _describe(name_or_folder)
+    homes = [profile.folder] if profile.shared is None else [profile.folder, profile.shared.folder]
+    kept = [
+        NamedFile(home / name, digest, _made_by(home, name))
+        for home in homes
+        for name, digest in outline_profile(home).kept_hashes.items()
+    ]
+    return list_faults([*_graph_files(profile, outline), *_other_forms(profile, outline), *kept])
+
+
+def _describe(name_or_folder: str) -> tuple[Profile, Outline]:
+    """Find a profile and read what its toml says, with what is a smaller one's; nothing else is looked at yet."""
     folder = Path(name_or_folder)
     if not (folder / "profile.toml").is_file():
         folder = profiles_folder() / name_or_folder
@@ -165,11 +197,10 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
             known = ", ".join(list_built_profiles()) or "none"
             raise ProfileError(f"There is no profile {name_or_folder!r}; installed are: {known}.")
     outline = outline_profile(folder)
-    name = outline.name
     if not outline.built:
         built = ", ".join(list_built_profiles()) or "none"
         raise ProfileError(
-            f"The profile {name} is not built: it has sizes but no weights yet. Built are: {built}."
+            f"The profile {outline.name} is not built: it has sizes but no weights yet. Built are: {built}."
         )
     shared = None
     if outline.shares is not None:
@@ -179,7 +210,7 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
         shared = Shared(smaller.name, profiles_folder() / outline.shares, smaller.picture_size)
         outline = _joined(outline, smaller)
     profile = Profile(
-        name,
+        outline.name,
         folder,
         outline.picture_size,
         outline.keypoints,
@@ -189,40 +220,7 @@ def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
         bool(outline.residual_hashes),
         shared,
     )
-    total = hashlib.sha256()
-    for graph in GRAPHS:
-        file = profile.graph_path(graph)
-        try:
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        except OSError:
-            raise ProfileError(
-                f"The profile {name} lacks its graph {file}; install visavis again, or export it with "
-                f"`visavis models export {name}`."
-            ) from None
-        if digest != outline.hashes.get(graph):
-            raise ProfileError(
-                f"The graph {file} is damaged or of another version: its SHA-256 is not the one in profile.toml."
-            )
-        total.update(bytes.fromhex(digest))
-    if outline.residual_hashes:
-        total.update(_residual_digest(outline, folder))
-    for graph, expected in outline.int8_hashes.items():
-        file = profile.int8_path(graph)
-        if int8_digest(file) != expected:
-            raise ProfileError(
-                f"{file} or its .bin is missing, damaged or of another version; install visavis again, or make it "
-                f"with `visavis models quantise {name}`."
-            )
-    for graph, expected in outline.half_hashes.items():
-        file = profile.half_path(graph)
-        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != expected:
-            raise ProfileError(
-                f"{file} is missing, damaged or of another version; install visavis again, or make it with "
-                f"`visavis models half {name}`."
-            )
-    if needs_tables and not profile.format_path.is_file():
-        raise ProfileError(f"The profile {name} lacks its tables; fit them with `visavis tables fit`.")
-    return replace(profile, graphs_hash=total.digest())
+    return profile, outline
 
 
 def _joined(outline: Outline, smaller: Outline) -> Outline:
@@ -240,24 +238,38 @@ def _joined(outline: Outline, smaller: Outline) -> Outline:
     )
 
 
-def _residual_digest(outline: Outline, folder: Path) -> bytes:
-    """Return the SHA-256s of what residual codes take; raises ProfileError where it is not what the toml says."""
-    digests = b""
-    for name in RESIDUAL_FILES:
-        file = folder / name
-        digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
-        if digest != outline.residual_hashes.get(file.stem):
-            raise ProfileError(
-                f"{file} is missing, damaged or of another version; install visavis again, or make it with "
-                f"`visavis models residual {outline.name}`."
+def _graph_files(profile: Profile, outline: Outline) -> list[NamedFile]:
+    """Return what both peers must have alike: the graphs, and what residual codes take."""
+    paths = {graph: profile.graph_path(graph) for graph in GRAPHS}
+    files = [
+        NamedFile(path, outline.hashes.get(graph), f"models export {path.parent.name}")
+        for graph, path in paths.items()
+    ]
+    if outline.residual_hashes:
+        for name in RESIDUAL_FILES:
+            path = profile.folder / name
+            files.append(
+                NamedFile(path, outline.residual_hashes.get(path.stem), _made_by(profile.folder, name))
             )
-        digests += bytes.fromhex(digest)
-    return digests
+    return files
 
 
-def int8_digest(path: Path) -> str:
-    """Return the SHA-256 of an 8-bit graph's .xml and .bin; empty where one is missing."""
-    try:
-        return hashlib.sha256(path.read_bytes() + path.with_suffix(".bin").read_bytes()).hexdigest()
-    except OSError:
-        return ""
+def _other_forms(profile: Profile, outline: Outline) -> list[NamedFile]:
+    """Return the graphs' forms in 8 bits and in half precision."""
+    int8 = {profile.int8_path(graph): digest for graph, digest in outline.int8_hashes.items()}
+    half = {profile.half_path(graph): digest for graph, digest in outline.half_hashes.items()}
+    return [
+        NamedFile(path, digest, f"models {command} {path.parent.name}")
+        for command, files in (("quantise", int8), ("half", half))
+        for path, digest in files.items()
+    ]
+
+
+_TABLES_MADE_BY = "tables fit --profile {}"
+
+
+def _made_by(folder: Path, name: str) -> str:
+    """Return what makes a file of a profile's folder that is no graph."""
+    if name == "tables.npz":
+        return _TABLES_MADE_BY.format(folder.name)
+    return f"models {'residual' if name.startswith('residual') else 'build'} {folder.name}"

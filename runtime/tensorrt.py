@@ -27,6 +27,7 @@ from rich.progress import Progress
 from runtime.cuda_graph import CudaGraph, CudaGraphError
 from runtime.engine import Arrays, EngineError, Graph, Graphs
 from runtime.guarded import Guarded
+from runtime.installed import how_to_add
 from runtime.profile import GRAPHS, Profile
 from runtime.resident import Resident
 
@@ -67,7 +68,7 @@ def import_libraries() -> tuple[Any, Any]:
         cuda = importlib.import_module("pycuda.driver")
     except ModuleNotFoundError as error:
         raise EngineError(
-            f"The engine tensorrt needs {error.name}, which is not installed: make install EXTRAS=cuda."
+            f"The engine tensorrt needs {error.name}, which is not installed: {how_to_add('cuda')}."
         ) from None
     except (ImportError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]

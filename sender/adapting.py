@@ -39,6 +39,7 @@ class Wanted:
     mode: Mode | None = None
     bundle: int | None = None
     keypoints: int | None = None
+    beside_bps: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,13 @@ class Adapting:
         self._taken_s = captured_s
         return True
 
-    def sent(self, packet: Packet, *, taken: bool, at_s: float) -> None:
+    def sent(self, packet: Packet, *, taken: bool, at_s: float, copies: int = 1) -> None:
         """Note a packet that was given to the line (`LineMeter.sent`); on the event loop."""
-        self._meter.sent(packet, taken=taken, at_s=at_s)
+        self._meter.sent(packet, taken=taken, at_s=at_s, copies=copies)
+
+    def sent_again(self) -> None:
+        """Note that another copy of a packet was given to the line; on the event loop."""
+        self._meter.sent_again()
 
     def take(self, feedback: Feedback, *, at_s: float, sent_bytes: int, predictive: bool) -> bool:
         """Learn from feedback; on the event loop. True where there is a new decision.
@@ -137,6 +142,15 @@ class Adapting:
             report = replace(self._report, at_s=max(at_s, self._report.at_s), queueing_s=0.0)
             self.decision = self._decide(report, predictive=self.decision.mode == "predictive")
 
+    def beside(self, beside_bps: float, *, at_s: float) -> None:
+        """Leave so much of the line to what else is sent; on the event loop."""
+        with self._lock:
+            self._wanted = replace(self._wanted, beside_bps=beside_bps)
+            # What was chosen for another share of the line is no reason to wait.
+            self._state = replace(self._state, point=None)
+            report = replace(self._report, at_s=max(at_s, self._report.at_s), queueing_s=0.0)
+            self.decision = self._decide(report, predictive=self.decision.mode == "predictive")
+
     def depend(self, *, predictive: bool, at_s: float) -> bool:
         """Decide anew where that motion can be predicted has changed, as without feedback nobody else does; from any
         thread. True where there is a new decision."""
@@ -156,6 +170,7 @@ class Adapting:
             camera_fps=wanted.camera_fps,
             mode=wanted.mode,
             bundle=wanted.bundle,
+            beside_bps=wanted.beside_bps,
         )
         self._state, decision = decide(self._state, report)
         if wanted.keypoints is not None:

@@ -73,7 +73,7 @@ class MirrorCounts:
     face: float | None = None
     repairs: int = 0  # by a new picture
     corrections: int = 0  # by a residual code
-    returns: int = 0  # by a picture of an earlier scene
+    returns: int = 0  # by a picture that was there already
     added: int = 0  # to the gallery
     told: int = 0
     vain: int = 0  # repairs that were asked for where nothing would have been better

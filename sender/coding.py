@@ -129,12 +129,14 @@ class Coder:
         if self._predictive is None or not self._waiting:
             return []
         captures, self._waiting = self._waiting, []
+        decision = self._decision
         data = self._predictive.encode(
             captures,
             source=self._source,
             keypoints=self._keypoints,
             # What comes again is drawn from the source that this packet names.
-            repeated=min(self._decision.repeat, MAX_FRAMES - len(captures), self._of_source),
+            repeated=min(decision.repeat, MAX_FRAMES - len(captures), self._of_source // decision.back),
+            back=decision.back,
         )
         self._of_source += len(captures)
         self._last = self._predictive, captures[-1].captured_s

@@ -8,6 +8,7 @@ does, so every motion is drawn from the picture that it meant."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from codec.packet import MAX_SOURCES
@@ -193,3 +194,14 @@ class HeldPictures:
         with self._lock:
             if slot in self._held:
                 self._scene, self._current, self._changed_ticks = self._held[slot].scene, slot, None
+
+    def part(self, slots: Collection[int], posture: Posture, *, scene: int) -> None:
+        """Let what is held in these slots be a scene of its own, and draw from that of it which is nearest to a
+        posture."""
+        with self._lock:
+            parted = [replace(self._held[slot], scene=scene) for slot in slots if slot in self._held]
+            if not parted:
+                return
+            self._held |= {held.slot: held for held in parted}
+            nearest = min(parted, key=lambda held: apart(held.posture, posture) + held.loss)
+            self._scene, self._current, self._changed_ticks = scene, nearest.slot, None

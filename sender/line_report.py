@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
-from codec.feedback import BYTES_CYCLE, MS_CYCLE, PACKETS_CYCLE, Feedback, Transit
+from codec.feedback import BITS, BYTES_CYCLE, MS_CYCLE, PACKETS_CYCLE, Feedback, Transit
+from codec.time import TICK_CYCLE
 from sender.coding import Packet
 from sender.rate import Report
 
 RATE_WINDOW_S = 1.0
 SHORTEST_WINDOW_S = 0.4  # two feedbacks apart: rates of less are noise
 LOSS_WINDOW_S = 5.0
+# Runs of losses come and go, so that five seconds may see too few: loss is remembered for longer than it is waited for.
+LONG_LOSS_WINDOW_S = 20.0
+# So many lost packets are taken to have been followed by one that came, so that one run alone proves nothing.
+DOUBTED = 3.0
 LEAST_COUNTED = 8  # packets, before a share of them means something
 # Nothing new for so long is no overfull line, from which some of it always comes, but a dead one, or nobody before the
 # camera. It says nothing of the rate, and what was measured before it no longer holds.
@@ -32,12 +38,23 @@ FILTERED = 2
 LONGEST_QUEUE_S = 3.0  # more than any router holds: the receiver counts anew
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Sent:
     ticks: int
     captured_s: float
     at_s: float
     count: int  # packets sent until then, this one with them
+    copies: int
+    came: bool | None = None  # in any copy; None: nothing has been said of it
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Packets sent between the newest motions of two feedbacks, and those of them that came."""
+
+    at_s: float
+    sent: int
+    arrived: int
 
 
 @dataclass(frozen=True)
@@ -58,13 +75,19 @@ class LineMeter:
         self._count = 0
         self._sent: deque[_Sent] = deque(maxlen=KEPT)
         self._samples: deque[_Sample] = deque()
+        self._counted: deque[_Counted] = deque()
         self._queue = QueueMeter()
         self._queueing_s = 0.0
 
-    def sent(self, packet: Packet, *, taken: bool, at_s: float) -> None:
-        """Note a packet that was given to the line; where it was not `taken`, one was lost before the line."""
+    def sent(self, packet: Packet, *, taken: bool, at_s: float, copies: int = 1) -> None:
+        """Note a packet that was given to the line, and will be so `copies` times in all; where it was not `taken`, one
+        was lost before the line."""
         self._count += taken
-        self._sent.append(_Sent(packet.ticks, packet.captured_s, at_s, self._count))
+        self._sent.append(_Sent(packet.ticks, packet.captured_s, at_s, self._count, copies))
+
+    def sent_again(self) -> None:
+        """Note that another copy of a packet was given to the line."""
+        self._count += 1
 
     def take(self, feedback: Feedback, *, at_s: float, sent_bytes: int) -> Report | None:
         """Return what a feedback says that came just now; None where it says nothing new, or too little yet.
@@ -80,25 +103,31 @@ class LineMeter:
             return None
         if last is not None and at_s - last.at_s > SILENCE_S:
             self._samples.clear()
+        self._note_fates(feedback, newest)
         self._note_transit(feedback.transit, newest, at_s)
         sample = _Sample(
             at_s, newest.count, feedback.arrived_packets, feedback.arrived_bytes % BYTES_CYCLE, sent_bytes
         )
+        self._count_losses(sample)
         self._samples.append(sample)
-        while self._samples[0].at_s < at_s - LOSS_WINDOW_S:
+        while self._samples[0].at_s < at_s - 2 * RATE_WINDOW_S:
             self._samples.popleft()
         # The window reaches back to the sample next to its length, be it a little longer.
         before = min(self._samples, key=lambda one: abs(at_s - one.at_s - RATE_WINDOW_S))
         elapsed_s = at_s - before.at_s
         if elapsed_s < SHORTEST_WINDOW_S:
             return None
+        lately, long = self._loss(at_s - LOSS_WINDOW_S), self._loss(at_s - LONG_LOSS_WINDOW_S)
+        loss, counted = max(lately, long)
         arrived_bytes = (sample.arrived_bytes - before.arrived_bytes) % BYTES_CYCLE
         return Report(
             at_s=at_s,
             sent_bps=8 * (sample.sent_bytes - before.sent_bytes) / elapsed_s,
             arrived_bps=8 * arrived_bytes / elapsed_s,
-            loss=self._loss(),
+            loss=loss,
             queueing_s=self._queueing_s,
+            burst=self._burst(at_s),
+            counted=counted,
         )
 
     def _captured(self, ticks: int | None) -> Iterator[_Sent]:
@@ -106,19 +135,52 @@ class LineMeter:
         return (sent for sent in reversed(self._sent) if sent.ticks == ticks)
 
     def _note_transit(self, transit: Transit, newest: _Sent, at_s: float) -> None:
-        quickest = next(self._captured((newest.ticks - transit.behind) % 4096), None)
+        quickest = next(self._captured((newest.ticks - transit.behind) % TICK_CYCLE), None)
         if quickest is not None:
             # What the motion waited for before it was sent is no queue of the line's.
             own_ms = 1000 * (quickest.at_s - quickest.captured_s)
             self._queueing_s = self._queue.update(transit.ms - own_ms, at_s)
 
-    def _loss(self) -> float:
-        first, last = self._samples[0], self._samples[-1]
-        sent = last.count - first.count
+    def _note_fates(self, feedback: Feedback, newest: _Sent) -> None:
+        """Note which of the packets up to the newest that came have come as well."""
+        for sent in reversed(self._sent):
+            behind = (newest.ticks - sent.ticks) % TICK_CYCLE
+            if sent.captured_s > newest.captured_s:
+                continue
+            if behind > BITS:
+                return
+            came = behind == 0 or bool(feedback.bitmap >> (behind - 1) & 1)
+            sent.came = came or bool(sent.came)  # an overtaken feedback takes nothing back
+
+    def _count_losses(self, sample: _Sample) -> None:
+        if self._samples:
+            last = self._samples[-1]
+            arrived = (sample.arrived_packets - last.arrived_packets) % PACKETS_CYCLE
+            self._counted.append(_Counted(sample.at_s, sample.count - last.count, arrived))
+        while self._counted and self._counted[0].at_s < sample.at_s - LONG_LOSS_WINDOW_S:
+            self._counted.popleft()
+
+    def _loss(self, since_s: float) -> tuple[float, int]:
+        """Return the share of packets lost since then, and of how many."""
+        counted = [one for one in self._counted if one.at_s > since_s]
+        sent = sum(one.sent for one in counted)
         if sent < LEAST_COUNTED:
-            return 0.0
-        arrived = (last.arrived_packets - first.arrived_packets) % PACKETS_CYCLE
-        return min(max(1 - arrived / sent, 0.0), 1.0)
+            return 0.0, sent
+        return min(max(1 - sum(one.arrived for one in counted) / sent, 0.0), 1.0), sent
+
+    def _burst(self, at_s: float) -> float:
+        """Return how many packets are lost in a row, in the mean.
+
+        What is known is of which packets no copy came. After such a one the next is lost as well, in all of its copies,
+        with the chance that a run goes on for so many packets.
+        """
+        lost, again, copies = DOUBTED, 0.0, 0.0
+        for before, sent in pairwise(self._sent):
+            if before.came is False and sent.came is not None and before.at_s > at_s - LONG_LOSS_WINDOW_S:
+                lost, again, copies = lost + 1, again + (not sent.came), copies + sent.copies
+        if not again:
+            return 1.0
+        return 1 / (1 - (again / lost) ** ((lost - DOUBTED) / copies))
 
 
 class QueueMeter:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from runtime.talker import Talker
-from sender.bring import Coded, Correction, Corrector
-from sender.distance import Floats
+from sender.bring import Coded, Correction, Corrector, Seen
+from sender.distance import Floats, cell_distances, look_at
 from sender.redrawn import Redrawn, draw_from
 from sender.repair import CALM, RESIDUAL_SHARE, fault_of
 from sender.source import SourcePicture, corrected, make_fine_source, make_source
@@ -22,6 +22,16 @@ def correct(corrector: Corrector, redrawn: Redrawn, where: np.ndarray, *, usual:
     if correction is None or fault_of(redrawn.distances_of(correction.picture), usual) >= CALM:
         return None
     return correction
+
+
+def draws_calmly(talker: Talker, source: SourcePicture, frames: Sequence[Seen], calm: Floats) -> bool:
+    """Say whether all of these frames are drawn from a picture without a fault, by the cells' usual distances
+    [16, 16]."""
+    for seen in frames:
+        cells = cell_distances(look_at(seen.picture), look_at(draw_from(talker, seen, source)))
+        if fault_of(cells, calm) >= CALM:
+            return False
+    return True
 
 
 def mend(

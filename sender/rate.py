@@ -3,11 +3,14 @@ function that keeps an estimate of the line and chooses the best point that it c
 
 The estimate falls as soon as packets queue up, to a share of what arrived, and rises slowly while they do not, as
 in delay-based congestion control (Carlucci et al. 2016; RFC 6817). Loss alone does not lower it, as radio loses packets
-without being full; it makes repetition worth its bytes. Knows no clock, no packets and no channels.
+without being full; it makes repetition worth its bytes: scattered losses the repetition of motions in the packets that
+follow, runs of losses more packets as well, since the receiver bridges a gap only once something comes behind it.
+Knows no clock, no packets and no channels.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -20,10 +23,10 @@ Mode = Literal["static", "predictive"]
 # At the IP layer with IPv6, where it is dearest: IP and UDP 48, DTLS 37, SCTP 12, chunk 16, and padding.
 PACKET_BYTES = 48 + 37 + 12 + 16 + 2
 HEADER_BYTES = 4
-# Payload of a frame: predictive, the first of a packet and those that follow it; a repetition of the last ones.
+# Payload of a frame: predictive, the first of a packet and those that follow it, new or repeated.
 FIRST_BYTES = 20
 NEXT_BYTES = 12
-REPEATED_BYTES = 12
+FAR_BYTES = 14  # two frames apart
 STATIC_BYTES = {None: 36, 10: 24}  # by K'
 # Feedback's acknowledgements, consent checks, clock messages.
 OVERHEAD_BPS = 2_000.0
@@ -31,65 +34,125 @@ OVERHEAD_BPS = 2_000.0
 MIN_BPS = 5_000.0
 START_BPS = 60_000.0
 HEADROOM = 0.9  # of the estimate is spent
+# A call with sound takes so much of a line that is not known to be ample: for more it would be little better, and what
+# is left keeps the voice and the pictures from queueing up.
+ENOUGH_BPS, AMPLE_BPS = 45_000.0, 120_000.0
+MOTION_SHARE = 0.4  # of what is spent, motion has at least, whatever sound would like
 QUEUE_LIMIT_S = 0.08  # so much more delay than on the empty line is a queue and no jitter
-LOSS_LIMIT = 0.4  # no line that can hold a call: its queue must be too short to be seen
+# No line that can hold a call: its queue must be too short to be seen. Radio loses in runs, and so much of a moment.
+LOSS_LIMIT, LOSS_IN_RUNS_LIMIT = 0.5, 0.6
+RUN_PACKETS = 2.5  # from this mean length on
+# A share of fewer packets may be one run of losses, and for so long it still counts what was sent at a higher rate.
+LOSS_PACKETS, LOSS_HOLD_S = 60, 6.0
+# Where so much of the loss is left at a lower rate, the rate was not what caused it; for so long that is believed.
+BLAMELESS, BLAMELESS_S = 0.7, 60.0
 BACK_OFF = 0.8  # of what arrived, so that the queue empties
 GROWTH = 0.08  # a second
-GROWTH_LIMIT = 2.0  # times what is sent: more than that the line was never asked for
+FIRST_GROWTH = 0.3  # until the line has once been too narrow
+GROWTH_LIMIT = 2.5  # times what is sent: more than that the line was never asked for
 HOLD_S = 3.0  # calm before a dearer point is tried
 HOLD_LIMIT_S = 48.0  # doubled up to this each time that the dearer point was too much
 
-# What a viewer loses, in seconds of latency: a second of picture without a motion; half the frames.
-HOLE_S = 4.0
+# The receiver waits for so long at most until it can bridge a gap (`receiver.clock.MAX_DELAY_S`), and as long as it
+# takes for all but so many moments.
+LONGEST_WAIT_S = 0.25
+UNBRIDGED = 0.01
+BURSTS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0)  # as finely as runs of losses are told apart
+
+# What a viewer loses, in seconds of latency: if the face stood still all the time; if every motion were interpolated;
+# half the frames; expression cut to fewer keypoints.
+FROZEN_S = 8.0
+INTERPOLATED_S = 0.2
 SLOW_S = 0.05
-COARSE_S = 0.03  # expression cut to fewer keypoints
+COARSE_S = 0.03
+# What 100 kbit/s are worth to the person who pays for them.
+PRICE_S = 0.08
+LEAST_GAIN_S = 0.004  # for less, what is sent does not change
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """One way to send: each `every`th of the camera's frames, `bundle` (1 to 4) to a packet, which repeats the
-    `repeat` motions before them; `keypoints` is K', None for as many as show."""
+    """One way to send: each `every`th of the camera's frames, `bundle` (1 to 4) to a packet, which repeats `repeat`
+    motions before them, each `back`th; `keypoints` is K', None for as many as show. Each packet goes `copies` times, at
+    even distances until the next one."""
 
     mode: Mode
     every: int
     bundle: int
     repeat: int
     keypoints: int | None
+    back: int = 1
+    copies: int = 1
 
     @property
     def payload_bytes(self) -> int:
         """What a packet carries, without its header."""
         if self.mode == "static":
             return STATIC_BYTES[self.keypoints]
-        return FIRST_BYTES + NEXT_BYTES * (self.bundle - 1) + REPEATED_BYTES * self.repeat
+        again = (NEXT_BYTES if self.back == 1 else FAR_BYTES) * self.repeat
+        return FIRST_BYTES + NEXT_BYTES * (self.bundle - 1) + again
 
     def wire_bps(self, camera_fps: float) -> float:
         """Return what it costs at the IP layer in the direction of motion, in bit/s."""
-        packets_per_s = camera_fps / self.every / self.bundle
+        packets_per_s = self.copies * camera_fps / self.every / self.bundle
         return packets_per_s * 8 * (PACKET_BYTES + HEADER_BYTES + self.payload_bytes) + OVERHEAD_BPS
 
-    def worth_s(self, camera_fps: float, loss: float) -> float:
-        """Return how good a call it makes at a share of packets lost: higher is better, 0 is perfect (seconds)."""
+    def worth_s(self, camera_fps: float, loss: float, burst: float = 1.0) -> float:
+        """Return how good a call it makes: higher is better, 0 is perfect (seconds).
+
+        loss: share of packets lost; burst: the mean length of a run of lost ones, as in Gilbert's model, of which a run
+        goes on with the same chance after each packet.
+        """
         frame_s = self.every / camera_fps
-        # A motion is gone when its packet and all that repeat it are; until the next packet that is not bridged.
-        copies = 1 + self.repeat // self.bundle
-        hole = loss**copies * (1 + self.bundle * frame_s)
+        apart_s = frame_s * self.bundle / self.copies
         late_s = frame_s * (self.bundle - 1) + frame_s / 2 * (self.every - 1)
+        goes_on = max(1 - 1 / max(burst, 1.0), loss)
+        wait_s, frozen = _bridging(loss, goes_on, apart_s=apart_s, most_s=LONGEST_WAIT_S - late_s)
+        lost = loss * goes_on ** (self.copies - 1)
+        # A repetition that comes after its moment is of no use.
+        reach = min(self.repeat // self.bundle * self.back, int(wait_s / frame_s / self.bundle) + 1)
+        interpolated = lost * goes_on ** (self.copies * reach)
         coarse_s = COARSE_S * (self.keypoints is not None)
-        return -(late_s + HOLE_S * frame_s * hole + SLOW_S * (self.every - 1) + coarse_s)
+        return -(
+            late_s
+            + wait_s
+            + FROZEN_S * frozen
+            + INTERPOLATED_S * interpolated
+            + SLOW_S * (self.every - 1)
+            + coarse_s
+            + PRICE_S * self.wire_bps(camera_fps) / 100_000
+        )
+
+
+def _bridging(loss: float, goes_on: float, *, apart_s: float, most_s: float) -> tuple[float, float]:
+    """Return for how long a receiver waits so that gaps can be bridged, and the share of moments that are not.
+
+    Of all moments the share `loss` x `goes_on` ** n is still in a gap n packets after the gap began.
+    """
+    if loss <= UNBRIDGED or goes_on <= 0:
+        return 0.0, loss
+    wait_s = min(apart_s * math.log(UNBRIDGED / loss) / math.log(goes_on), most_s) if goes_on < 1 else most_s
+    return wait_s, loss * goes_on ** (wait_s / apart_s)
 
 
 # A packet of static motions holds one and repeats none: that is what predictive coding is for, and there it is four at
-# most, old and new. What stands alone is dear, so that on a narrow line it must be rare.
+# most, old and new. What stands alone is dear, so that on a narrow line it must be rare. Copies of a packet with more
+# than one new motion would cost what packets with one do, and come later.
 OPERATING_POINTS = (
     *(
         OperatingPoint("static", every, 1, 0, keypoints)
         for every, keypoints in product((1, 2, 4), STATIC_BYTES)
     ),
+    *(OperatingPoint("static", 1, 1, 0, None, 1, copies) for copies in (2, 3)),
     *(
         OperatingPoint("predictive", every, bundle, times * bundle, None)
         for every, bundle, times in product((1, 2, 4), (1, 2, 3, 4), (0, 1, 2))
         if bundle * (1 + times) <= MAX_FRAMES
+    ),
+    *(
+        OperatingPoint("predictive", 1, 1, repeat, None, back, copies)
+        for repeat, back, copies in product((0, 1, 2, 3), (1, 2), (1, 2, 3))
+        if (back, copies) != (1, 1) and (repeat or back == 1)
     ),
 )
 
@@ -106,6 +169,10 @@ class Report:
         At the IP layer, in the direction of motion; over the last second.
     loss
         Share of motion packets lost, 0 to 1; over the last seconds.
+    burst
+        How many packets are lost in a row, in the mean; at least 1.
+    counted
+        How many packets `loss` is a share of.
     queueing_s
         By how much the way is longer than on the empty line.
     limit_bps
@@ -116,6 +183,8 @@ class Report:
         The frames that there are to be sent a second.
     mode, bundle
         What the user wants whatever the line is like; None: what is best.
+    beside_bps
+        What is kept for what this side sends beside motion and pictures: sound.
     """
 
     at_s: float
@@ -128,11 +197,17 @@ class Report:
     camera_fps: float = 25.0
     mode: Mode | None = None
     bundle: int | None = None
+    burst: float = 1.0
+    counted: int = 1_000
+    beside_bps: float = 0.0
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What to send until the next report: how motions are coded, and bytes a second for pictures and repairs."""
+    """What to send until the next report: how motions are coded, and bytes a second for pictures and repairs.
+
+    `back` and `copies` as in OperatingPoint.
+    """
 
     mode: Mode
     frames_per_s: float
@@ -140,25 +215,45 @@ class Decision:
     bundle: int
     repeat: int
     repair_bytes_per_s: float
+    back: int = 1
+    copies: int = 1
+
+    @property
+    def copies_apart_s(self) -> float:
+        """How far apart the copies of a packet go: at even distances until the next one."""
+        return self.bundle / self.frames_per_s / self.copies
+
+
+def packet_bytes(decision: Decision) -> int:
+    """Return what a packet of this decision weighs at the IP layer, by the table."""
+    point = OperatingPoint(
+        decision.mode, 1, decision.bundle, decision.repeat, decision.keypoints, decision.back, decision.copies
+    )
+    return PACKET_BYTES + HEADER_BYTES + point.payload_bytes
 
 
 @dataclass(frozen=True)
 class RateState:
-    """What is remembered from report to report. `calm_s`: since when nothing has queued."""
+    """What is remembered from report to report. `calm_s`: since when nothing has queued; `growth`: of the capacity, a
+    second; `loss_at_s`, `loss`: when the capacity was lowered for a loss, and which."""
 
     capacity_bps: float = START_BPS
     point: OperatingPoint | None = None
     at_s: float | None = None
     calm_s: float = 0.0
     hold_s: float = HOLD_S
+    growth: float = FIRST_GROWTH
+    loss_at_s: float = -math.inf
+    loss: float = 0.0
 
 
 def decide(state: RateState, report: Report) -> tuple[RateState, Decision]:
     """Take a report into account; return the new state and what to send now."""
     state = _estimate(state, report)
-    budget_bps = HEADROOM * state.capacity_bps
+    budget_bps = spendable_bps(state.capacity_bps, beside=report.beside_bps > 0)
     if report.limit_bps is not None:
         budget_bps = min(budget_bps, report.limit_bps)
+    budget_bps = max(budget_bps - report.beside_bps, MOTION_SHARE * budget_bps)
     point = _choose(state, report, budget_bps)
     cost_bps = point.wire_bps(report.camera_fps)
     spare_bps = 0.0 if report.queueing_s > QUEUE_LIMIT_S else max(0.0, budget_bps - cost_bps)
@@ -169,33 +264,62 @@ def decide(state: RateState, report: Report) -> tuple[RateState, Decision]:
         bundle=point.bundle,
         repeat=point.repeat,
         repair_bytes_per_s=spare_bps / 8,
+        back=point.back,
+        copies=point.copies,
     )
     return replace(state, point=point), decision
+
+
+def spendable_bps(capacity_bps: float, *, beside: bool) -> float:
+    """Return how much is sent in all over a line that is believed to carry so much; `beside`: with sound."""
+    spendable = HEADROOM * capacity_bps
+    return min(spendable, ENOUGH_BPS) if beside and capacity_bps < AMPLE_BPS else spendable
 
 
 def _estimate(state: RateState, report: Report) -> RateState:
     """Lower the capacity where the line is overfull, else raise it a little."""
     if state.at_s is None:
-        return replace(state, at_s=report.at_s, calm_s=report.at_s)
+        # Nothing has been too much yet, so that a bad line need not be waited out.
+        return replace(state, at_s=report.at_s, calm_s=report.at_s - HOLD_S)
     elapsed_s = min(max(report.at_s - state.at_s, 0.0), 1.0)
-    if report.queueing_s > QUEUE_LIMIT_S or report.loss > LOSS_LIMIT:
+    queues = report.queueing_s > QUEUE_LIMIT_S
+    if queues or _loses_too_much(state, report):
         lowered_bps = max(min(state.capacity_bps, BACK_OFF * report.arrived_bps), MIN_BPS)
         # The first sign of trouble soon after a raise was the raise's doing.
         first = report.at_s - state.calm_s > HOLD_S / 2
         hold_s = min(2 * state.hold_s, HOLD_LIMIT_S) if first else state.hold_s
-        return replace(state, capacity_bps=lowered_bps, at_s=report.at_s, calm_s=report.at_s, hold_s=hold_s)
+        return replace(
+            state,
+            capacity_bps=lowered_bps,
+            at_s=report.at_s,
+            calm_s=report.at_s,
+            hold_s=hold_s,
+            growth=GROWTH if queues else state.growth,
+            loss_at_s=state.loss_at_s if queues else report.at_s,
+            loss=state.loss if queues else report.loss,
+        )
     ceiling_bps = max(state.capacity_bps, GROWTH_LIMIT * report.sent_bps)
-    grown_bps = min(state.capacity_bps * (1 + GROWTH * elapsed_s), ceiling_bps)
+    grown_bps = min(state.capacity_bps * (1 + state.growth * elapsed_s), ceiling_bps)
     hold_s = HOLD_S if report.at_s - state.calm_s > HOLD_LIMIT_S else state.hold_s
     return replace(state, capacity_bps=grown_bps, at_s=report.at_s, hold_s=hold_s)
+
+
+def _loses_too_much(state: RateState, report: Report) -> bool:
+    """Say whether what is lost is more than chance, so that the line must be too narrow for what was sent."""
+    limit = LOSS_LIMIT if report.burst < RUN_PACKETS else LOSS_IN_RUNS_LIMIT
+    if report.loss <= limit or report.counted < LOSS_PACKETS:
+        return False
+    since_s = report.at_s - state.loss_at_s
+    return since_s > (BLAMELESS_S if report.loss > BLAMELESS * state.loss else LOSS_HOLD_S)
 
 
 def _choose(state: RateState, report: Report, budget_bps: float) -> OperatingPoint:
     """Choose the best affordable point; keep the present one where a dearer one has not been waited for."""
     allowed = [point for point in OPERATING_POINTS if _allows(report, point)]
-    # Coarse steps of loss, so that its noise does not change the order of the points.
+    # Coarse steps, so that noise does not change the order of the points.
     loss = round(min(report.loss, 0.5) * 20) / 20
-    ranked = _ranked(report.camera_fps, loss)
+    burst = min(BURSTS, key=lambda burst: abs(math.log(max(report.burst, 1.0) / burst)))
+    ranked = _ranked(report.camera_fps, loss, burst)
     costs_bps = {point: point.wire_bps(report.camera_fps) for point in allowed}
     present = state.point
     if (
@@ -205,7 +329,14 @@ def _choose(state: RateState, report: Report, budget_bps: float) -> OperatingPoi
     ):
         budget_bps = costs_bps[present]
     affordable = (point for point in ranked if point in costs_bps and costs_bps[point] <= budget_bps)
-    return next(affordable, min(allowed, key=costs_bps.__getitem__))
+    best = next(affordable, min(allowed, key=costs_bps.__getitem__))
+    if present is None or costs_bps.get(present, math.inf) > budget_bps:
+        return best
+
+    def worth_s(point: OperatingPoint) -> float:
+        return point.worth_s(report.camera_fps, loss, burst)
+
+    return best if worth_s(best) > worth_s(present) + LEAST_GAIN_S else present
 
 
 def _allows(report: Report, point: OperatingPoint) -> bool:
@@ -216,11 +347,7 @@ def _allows(report: Report, point: OperatingPoint) -> bool:
     return able and report.bundle in (None, point.bundle)
 
 
-@lru_cache(maxsize=64)
-def _ranked(camera_fps: float, loss: float) -> tuple[OperatingPoint, ...]:
-    """Return all points, the best first; of equals the cheapest."""
-    return tuple(
-        sorted(
-            OPERATING_POINTS, key=lambda point: (-point.worth_s(camera_fps, loss), point.wire_bps(camera_fps))
-        )
-    )
+@lru_cache(maxsize=128)
+def _ranked(camera_fps: float, loss: float, burst: float) -> tuple[OperatingPoint, ...]:
+    """Return all points, the best first."""
+    return tuple(sorted(OPERATING_POINTS, key=lambda point: -point.worth_s(camera_fps, loss, burst)))

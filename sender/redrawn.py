@@ -30,9 +30,10 @@ class Redrawn:
         """Return how far another picture (uint8 SxSx3) is from the camera's in each cell, [16, 16]."""
         return cell_distances(self.camera, look_at(picture))
 
-    def is_worse_than(self, picture: np.ndarray) -> bool:
-        """Say whether another picture (uint8 SxSx3) is so much nearer to the camera's that it is worth a change."""
-        return bool(self.distances_of(picture).mean() < BETTER * self.cells.mean())
+    def is_worse_than(self, picture: np.ndarray, *, share: float = BETTER) -> bool:
+        """Say whether another picture (uint8 SxSx3) is so much nearer to the camera's, by default so much that it is
+        worth a change: at less than this share of the mean distance."""
+        return bool(self.distances_of(picture).mean() < share * self.cells.mean())
 
 
 def redraw(talker: Talker, seen: Seen) -> Redrawn:

@@ -24,9 +24,9 @@ LOCAL, LOCAL_CELLS = 0.65, 4
 SPREAD = 0.2
 FAULTY, CALM = 1.0, 0.7  # of these; in between things stay as they are
 CONFIRMED = 2  # faulty looks until something is done
-SETTLE_S = 1.0  # for a repair to show
 MOST_RESIDUALS = 2  # in a row: nothing is predicted from pixels for long
-MOST_PICTURES = 2  # in a row, before the user is told and the call gets used to it
+MOST_PICTURES = 2  # in a row that did not help, before the user is told and the call gets used to it
+SAME = 0.5  # of the cells at fault, that were so before: less is another fault
 LEARNING = 0.15  # of the way to what a calm look saw
 USED_TO = 0.5  # the same after the user was told
 RESIDUAL_SHARE = 0.25  # of the cells; a fault over more is a new picture's business
@@ -34,13 +34,16 @@ RESIDUAL_SHARE = 0.25  # of the cells; a fault over more is a new picture's busi
 
 @dataclass(frozen=True)
 class RepairState:
-    """What is remembered from look to look. usual: the cells' distances in calm times."""
+    """What is remembered from look to look. usual: the cells' distances in calm times; calm: the same before the user
+    was told and the call got used to others, until it is as calm again. repaired: the cells, bool [16, 16], that
+    something was last done about."""
 
     usual: Floats | None = None
+    calm: Floats | None = None
     faulty: int = 0  # looks in a row
-    repaired_s: float | None = None
     residuals: int = 0  # in a row, since the last picture or calm
-    pictures: int = 0
+    pictures: int = 0  # in a row that did not help
+    repaired: np.ndarray | None = None
     told: bool = False
 
 
@@ -65,7 +68,8 @@ def judge(
     state: RepairState,
     cells: Floats,
     *,
-    at_s: float,
+    waiting: bool = False,
+    confirmed: int = CONFIRMED,
     picture_bytes: int,
     residual_bytes: Callable[[np.ndarray], int | None] = lambda where: None,
 ) -> tuple[RepairState, Finding]:
@@ -75,6 +79,10 @@ def judge(
     ----------
     cells
         Distances of the redrawn picture's cells, [16, 16].
+    waiting
+        Whether a repair is on its way: a fault says nothing of it yet.
+    confirmed
+        How many faulty looks in a row it takes for something to be done.
     picture_bytes
         What a new source picture costs, about.
     residual_bytes
@@ -82,20 +90,27 @@ def judge(
     """
     if state.usual is None:
         return replace(state, usual=cells), Finding("none", 0.0, np.zeros(cells.shape, bool))
+    if state.calm is not None and fault_of(cells, state.calm) < CALM:
+        state = RepairState(usual=state.calm)  # what the call got used to is over
     usual = state.usual
+    assert usual is not None, "it was not None, nor was what took its place"
     fault = fault_of(cells, usual)
     where = cells - usual > LOCAL / 2
     if fault < FAULTY and (fault < CALM or not state.faulty):
         usual = _towards(usual, cells, LEARNING)
-        if fault < CALM:
-            state = RepairState(repaired_s=state.repaired_s)
+        state = RepairState(calm=state.calm) if fault < CALM else replace(state, pictures=0)
         return replace(state, usual=usual), Finding("none", fault, where)
-    state = replace(state, faulty=state.faulty + (fault >= FAULTY))
+    if waiting:
+        return replace(state, faulty=0), Finding("none", fault, where)
+    if fault >= FAULTY and _is_another(where, state.repaired):
+        state = replace(state, faulty=0, residuals=0, pictures=0, repaired=None, told=False)
     if state.told:  # nothing helped: it is how things are now
         usual = _towards(usual, cells, USED_TO)
         return replace(state, usual=usual), Finding("none", fault, where)
-    settling = state.repaired_s is not None and at_s - state.repaired_s < SETTLE_S
-    if fault < FAULTY or state.faulty < CONFIRMED or settling:
+    if fault < FAULTY:  # what was brought did help
+        return replace(state, pictures=0), Finding("none", fault, where)
+    state = replace(state, faulty=state.faulty + 1)
+    if state.faulty < confirmed:
         return state, Finding("none", fault, where)
     action: Action = "picture"
     if state.pictures >= MOST_PICTURES:
@@ -104,19 +119,33 @@ def judge(
         cost = residual_bytes(where)
         if cost is not None and cost < picture_bytes:
             action = "residual"
-    return _done(state, action, at_s), Finding(action, fault, where)
+    return _done(state, action, where), Finding(action, fault, where)
+
+
+def doubt(state: RepairState) -> RepairState:
+    """Believe less in what was calm before the user was told, since nothing helps to have it back."""
+    if state.calm is None or state.usual is None:
+        return state
+    return replace(state, calm=_towards(state.calm, state.usual, LEARNING))
+
+
+def _is_another(where: np.ndarray, repaired: np.ndarray | None) -> bool:
+    """Say whether the cells at fault, bool [16, 16], are mostly others than those that something was done about."""
+    return repaired is not None and int((where & repaired).sum()) < SAME * int(where.sum())
 
 
 def _towards(usual: Floats, cells: Floats, share: float) -> Floats:
     return np.asarray(usual + np.float32(share) * (cells - usual), np.float32)
 
 
-def _done(state: RepairState, action: Action, at_s: float) -> RepairState:
-    residual, picture = action == "residual", action == "picture"
+def _done(state: RepairState, action: Action, where: np.ndarray) -> RepairState:
+    residual, picture, told = (action == name for name in ("residual", "picture", "tell"))
     return replace(
         state,
-        repaired_s=at_s,
+        calm=state.usual if told and state.calm is None else state.calm,
+        faulty=state.faulty if told else 0,  # what is drawn from another picture has to be confirmed anew
         residuals=state.residuals + 1 if residual else 0,
         pictures=state.pictures + picture,
-        told=action == "tell",
+        repaired=where,
+        told=told,
     )

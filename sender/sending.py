@@ -53,6 +53,7 @@ class Sending:
         self._motion_thread = motion_thread
         self._mirror = mirror
         self._on_notice = on_notice
+        self._beside_bps = 0.0
         self._presentation = Presentation()
         self._coder: Coder | None = None  # this and what follows: once motions may go
         self._delivery: Delivery | None = None
@@ -103,6 +104,12 @@ class Sending:
         if self._steering is not None:
             self._steering.limit(limit_bps)
 
+    def beside(self, beside_bps: float) -> None:
+        """Leave so much of the line to what else this side sends."""
+        self._beside_bps = beside_bps
+        if self._steering is not None:
+            self._steering.beside(beside_bps)
+
     async def run(
         self, source: SourcePicture, peer: Wire, *, decodes_predictive: bool, remembers: bool
     ) -> None:
@@ -130,6 +137,7 @@ class Sending:
             predictive=use,
         )
         first = await self._present(source, peer, adapting, remembers=remembers)
+        adapting.beside(self._beside_bps, at_s=loop.time())
         adapting.begin(carried_bps=self._presentation.carried_bps, at_s=loop.time())
         coder.follow(adapting.decision)
         self._coder = coder

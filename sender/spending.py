@@ -10,7 +10,7 @@ from sender.source import SourcePicture
 BUDGET_BYTES_PER_S = 400.0
 SAVED = 1.5  # of a picture; what is not spent beyond this is lost
 FINE_OVER = 3.1  # a finely coded picture's bytes over an ordinary one's
-DEBT_BYTES = 12_000.0  # a repair need not wait for the budget, but four pictures in a row do
+DEBT_BYTES = 16_000.0  # a repair need not wait for the budget, but five in a row do, or two fine ones
 
 
 class Spending:
@@ -21,6 +21,7 @@ class Spending:
         self.fine_bytes = round(FINE_OVER * self.picture_bytes)
         self._allowance = 0.0
         self._earned_s: float | None = None
+        self._bytes_per_s = 0.0  # that were earned last
 
     @property
     def can_add(self) -> bool:
@@ -32,10 +33,17 @@ class Spending:
         """Whether a repair is still to be had, on credit."""
         return self._allowance >= -DEBT_BYTES
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a repair may be finely coded: on a tight line it has to be there soon. It keeps within the credit,
+        which it may exceed where there is no debt yet."""
+        credit = max(0.0, DEBT_BYTES - self.fine_bytes)
+        return self._bytes_per_s >= BUDGET_BYTES_PER_S and self._allowance >= -credit
+
     def earn(self, at_s: float, *, bytes_per_s: float) -> None:
         """Let the time since the last call earn so many bytes a second."""
         elapsed_s = 0.0 if self._earned_s is None else max(at_s - self._earned_s, 0.0)
-        self._earned_s = at_s
+        self._earned_s, self._bytes_per_s = at_s, bytes_per_s
         self._allowance = min(SAVED * self.fine_bytes, self._allowance + elapsed_s * bytes_per_s)
 
     def pay(self, source: SourcePicture, coded: Coded) -> None:

@@ -65,6 +65,11 @@ class Steering:
         self.adapting.limit(limit_bps, at_s=asyncio.get_running_loop().time())
         self._follow()
 
+    def beside(self, beside_bps: float) -> None:
+        """Leave so much of the line to what else is sent."""
+        self.adapting.beside(beside_bps, at_s=asyncio.get_running_loop().time())
+        self._follow()
+
     def _follow(self) -> None:
         self._coder.follow(self.adapting.decision)
         self._pace()

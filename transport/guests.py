@@ -83,7 +83,10 @@ class Guests:
             known.pin.check(offer)
             return known
         if not (self._is_open and _equal(code, self.code)) and not self._was_started_anew(code, address):
-            raise Refusal(403, "The code has been used; ask for a new one.")
+            raise Refusal(
+                403,
+                "The code has been used: it lets one caller in. The other side shows a new one for another call.",
+            )
         guest = Guest(code, address, secret, Pin())
         guest.pin.check(offer)
         return guest

@@ -142,6 +142,11 @@ class Peer:
         return self._end_reason is None and all(map(_is_open, self._channels))
 
     @property
+    def has_moved(self) -> bool:
+        """Whether this machine has lost the address from which it sends, so that nothing will come back to it."""
+        return self._wire.has_moved
+
+    @property
     def fingerprints(self) -> tuple[bytes, bytes]:
         """The SHA-256 of both sides' certificates, mine and theirs, 32 bytes each.
 
@@ -151,21 +156,24 @@ class Peer:
             raise TransportError("The other side's certificate is not known before the connection stands.")
         return self._wire.fingerprints()
 
-    def send_motion(self, data: bytes) -> bool:
+    def send_motion(self, data: bytes, *, spare: bool = False) -> bool:
         """Send one motion packet of 1 to `MAX_MESSAGE_BYTES` bytes (else `ValueError`).
 
         When the line is full the newest packet waits alone and an older one that waited is dropped: then,
-        and when the connection is not open, the result is False, once for each packet dropped.
+        and when the connection is not open, the result is False, once for each packet dropped. A `spare` one, which
+        has gone before, does not wait.
         """
         _check_size(data)
         if not self.is_open:
-            self._motion_dropped += 1
+            self._motion_dropped += not spare
             return False
         buffered = self._motion.bufferedAmount
         if buffered == 0 or buffered + len(data) <= MOTION_BUFFER_BYTES:
             self._motion.send(data)
             self._motion_sent += 1
             return True
+        if spare:
+            return False
         displaces = self._newest_motion is not None
         self._newest_motion = data
         self._motion_dropped += displaces
@@ -241,6 +249,8 @@ class Peer:
             control_waiting_bytes=self._pacer.waiting_bytes,
             round_trip_s=self._acknowledging.round_trip_s,
             silent_s=time.monotonic() - self._wire.heard_s,
+            peak_sent_bps=self._wire.sent_peak.rate_bps,
+            peak_received_bps=self._wire.received_peak.rate_bps,
         )
 
     def _listen(self, on_motion: Callable[[bytes], None], on_control: Callable[[bytes], None]) -> None:

@@ -28,6 +28,17 @@ def reachable_host(host: str) -> str:
     )
 
 
+def is_own_address(host: str) -> bool:
+    """Say whether this machine has an address, as it has until a network is left; where it cannot be told, it has."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError as error:
+        return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
 def join_address(host: str, port: int) -> str:
     """Write host:port, with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -36,6 +47,12 @@ def join_address(host: str, port: int) -> str:
 def listen_sentence(host: str, port: int, error: Exception) -> str:
     """Say why a server could not be started there."""
     code = getattr(error, "errno", None)
+    if isinstance(error, socket.gaierror):
+        return f"This machine cannot listen on {host}, which it does not know: {error.strerror}."
+    if code == errno.EADDRNOTAVAIL:
+        return (
+            f"This machine cannot listen on {host}, which is no address of its own; 0.0.0.0 is all of them."
+        )
     if code == errno.EADDRINUSE:
         return f"Port {port} of {host} is in use by another program; choose another port."
     if code == errno.EACCES:

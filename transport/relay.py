@@ -30,10 +30,10 @@ class Relay:
 
     def __init__(self, forward: Impairment, back: Impairment, *, seed: int = 0) -> None:
         self._loop = asyncio.get_running_loop()
-        self._began_s = self._loop.time()
+        self.began_s = self._loop.time()  # from which outages are counted
         # Each side's end is a socket that the other peer holds for that side's own.
-        self._offerer = _End(self._loop, ImpairedLine(back, seed=f"{seed} back"), self._began_s)
-        self._answerer = _End(self._loop, ImpairedLine(forward, seed=f"{seed} forward"), self._began_s)
+        self._offerer = _End(self._loop, ImpairedLine(back, seed=f"{seed} back"), self.began_s)
+        self._answerer = _End(self._loop, ImpairedLine(forward, seed=f"{seed} forward"), self.began_s)
 
     @property
     def forward(self) -> LineCounts:

@@ -14,30 +14,11 @@ from transport.codes import ROOM_CODE_LENGTH, make_code, make_secret
 from transport.description import Description
 from transport.errors import LeftError, TransportError
 from transport.peer import Peer
-from transport.reach import connect_reason
-from transport.room_messages import (
-    MAX_MESSAGE_BYTES,
-    Enter,
-    Entered,
-    Left,
-    Meet,
-    Message,
-    Refused,
-    Tell,
-    Turn,
-    Wanted,
-    check_room,
-    check_room_code,
-    read,
-    write,
-)
+from transport.room_line import REACH_LIMIT_S, OutOfReach, RoomLine, reach
+from transport.room_messages import Enter, Entered, Left, Meet, Tell, Turn, check_room, check_room_code
 
-REACH_LIMIT_S = 4.0  # a try; the line may be about to return
 EXCHANGE_LIMIT_S = 10.0  # both sides are there: offer and answer are a matter of seconds
-HEARTBEAT_S = 10.0
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 15.0
-CLOSE_LIMIT_S = 0.2  # the connection that is left behind may be dead
-MAX_WAITING = 32  # messages of a server that nobody has looked at
 
 _LEFT = "The other side has left the room."
 _SCHEMES = {"https": "wss", "http": "ws", "wss": "wss", "ws": "ws", "": "wss"}
@@ -58,7 +39,7 @@ class RoomMeeting:
         self._has_entered = self._has_met = self._is_fresh = False
         self._invites, self._opens = code is None, False
         self._session: aiohttp.ClientSession | None = None
-        self._line: _Line | None = None
+        self._line: RoomLine | None = None
         self._entering = asyncio.Lock()
 
     @property
@@ -98,7 +79,7 @@ class RoomMeeting:
         self._is_fresh = False
         while (turn := await self._wait_for_turn()) is None:
             if self._has_met:
-                raise _OutOfReach(f"The connection to the server {self._server} was lost.")
+                raise OutOfReach(f"The connection to the server {self._server} was lost.")
             await self._come_in()
         try:
             async with asyncio.timeout(EXCHANGE_LIMIT_S):
@@ -174,7 +155,7 @@ class RoomMeeting:
         while True:
             try:
                 return await self._enter(anew=False)
-            except _OutOfReach:
+            except OutOfReach:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
@@ -185,116 +166,24 @@ class RoomMeeting:
                 if not anew and not self._line.is_closed:
                     return
                 await self._line.close()
-            self._line = line = await self._reach()
+            if self._session is None:
+                raise TransportError("The meeting has not been opened.")
+            self._line = line = await reach(self._session, self._url, server=self._server)
             try:
                 async with asyncio.timeout(REACH_LIMIT_S):
                     again = self._has_entered
                     await line.say(Enter(self._room, self._secret, self._code, again, self._opens))
                     entered = await line.hear()
             except (ConnectionError, TimeoutError):
-                raise _OutOfReach(f"The server {self._server} does not answer.") from None
+                raise OutOfReach(f"The server {self._server} does not answer.") from None
             if not isinstance(entered, Entered):
                 raise TransportError(f"What answers at {self._server} is no Visavis server.")
             self._code = entered.code
             self._has_entered = True
 
-    async def _reach(self) -> "_Line":
-        if self._session is None:
-            raise TransportError("The meeting has not been opened.")
-        try:
-            async with asyncio.timeout(REACH_LIMIT_S):
-                socket = await self._session.ws_connect(
-                    self._url, heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES, compress=0
-                )
-        except TimeoutError:
-            raise _OutOfReach(
-                f"The server {self._server} did not answer within {REACH_LIMIT_S:g} seconds."
-            ) from None
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
-            raise TransportError(f"The connection to {self._server} is not secure ({error}).") from error
-        except aiohttp.WSServerHandshakeError as error:
-            raise _refused_at_the_door(self._server, error.status) from error
-        except aiohttp.ClientConnectorError as error:
-            raise _OutOfReach(f"Nobody answers at {self._server} ({connect_reason(error)}).") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _OutOfReach(f"The server {self._server} cannot be used ({error}).") from error
-        return _Line(socket)
-
-
-class _OutOfReach(TransportError):
-    """The server could not be reached now; later it may be."""
-
-
-class _Line:
-    """One connection to the server: a task reads it, so that it lives while nobody waits for a message."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-        self._inbox: asyncio.Queue[Message | None] = asyncio.Queue()
-        self._stirred = asyncio.Event()  # the other side wants to meet, or this connection has ended
-        self._is_wanted = False
-        self._reader = asyncio.create_task(self._read())
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether nothing more will come."""
-        return self._reader.done()
-
-    async def say(self, message: Message) -> None:
-        """Send a message; raises `ConnectionError` where the connection has ended."""
-        await self._socket.send_str(write(message))
-
-    async def hear(self) -> Message:
-        """Return the next message; raises `ConnectionError` at the end, `TransportError` where the server refuses."""
-        message = await self._inbox.get()
-        if message is None:
-            self._inbox.put_nowait(None)
-            raise ConnectionError
-        if isinstance(message, Turn):
-            self._is_wanted = False  # what was wanted is what now begins
-            if not self.is_closed:
-                self._stirred.clear()
-        if isinstance(message, Refused):
-            raise TransportError(message.why)
-        return message
-
-    async def wanted(self) -> bool:
-        """Wait until the other side wants to meet; False where the connection has ended before."""
-        await self._stirred.wait()
-        return self._is_wanted
-
-    async def close(self) -> None:
-        """End the connection and its task."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._socket.close(), CLOSE_LIMIT_S)
-        self._reader.cancel()
-        await asyncio.gather(self._reader, return_exceptions=True)
-
-    async def _read(self) -> None:
-        try:
-            async for received in self._socket:
-                if received.type is not aiohttp.WSMsgType.TEXT or self._inbox.qsize() >= MAX_WAITING:
-                    break
-                message = read(received.data)
-                self._inbox.put_nowait(message)
-                if isinstance(message, Wanted):
-                    self._is_wanted = True
-                    self._stirred.set()
-        except TransportError:
-            pass  # what speaks like this is no server of ours
-        finally:
-            self._inbox.put_nowait(None)
-            self._stirred.set()
-
 
 def _tell(description: Description) -> Tell:
     return Tell(description.type, description.sdp)
-
-
-def _refused_at_the_door(server: str, status: int) -> TransportError:
-    if status == 429:
-        return _OutOfReach(f"The server {server} has had too many calls from here; try again in a minute.")
-    return TransportError(f"What answers at {server} is no Visavis server (HTTP status {status}).")
 
 
 def _room_url(server_url: str) -> str:

@@ -91,6 +91,7 @@ class SoundLine:
         self._noise_told_s = 0.0
         self._sequence = 0
         self._sent_packets = self._sent_bytes = 0
+        self._may_repeat = True
         self._lost_there = 0
         self._loss_seen_s = time.monotonic()
         self._received = _Received()
@@ -114,6 +115,15 @@ class SoundLine:
         if frame_ms not in FRAMES_MS:
             raise ValueError(f"a packet holds {FRAMES_MS[0]} or {FRAMES_MS[1]} ms, not {frame_ms}")
         self._frame_ms = frame_ms
+
+    def set_repetition(self, on: bool) -> None:
+        """Repeat what was sent while packets get lost, or never: where a line has no room for it."""
+        self._may_repeat = on
+
+    @property
+    def loses(self) -> bool:
+        """Whether packets of this side got lost lately; at first nothing is known, and they may."""
+        return time.monotonic() - self._loss_seen_s < CLEAN_S
 
     @property
     def hold_s(self) -> float:
@@ -174,7 +184,7 @@ class SoundLine:
 
     @property
     def _repeats(self) -> bool:
-        return time.monotonic() - self._loss_seen_s < CLEAN_S
+        return self._may_repeat and self.loses
 
     def _put(self, block: Block) -> None:
         """Send a block of speech, or where nobody speaks the noise's loudness if that is due."""

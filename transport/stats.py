@@ -9,7 +9,7 @@ class WireStats:
 
     Bytes and packets are counted at the IP layer (IP and UDP headers, ICE, DTLS, SCTP, acknowledgements);
     the motion and control counters are messages. `control_waiting_bytes` is what the pacer still holds,
-    `silent_s` how long ago the newest datagram arrived.
+    `silent_s` how long ago the newest datagram arrived. The peaks are the highest rates over any five seconds.
     """
 
     sent_bytes: int
@@ -24,3 +24,5 @@ class WireStats:
     control_waiting_bytes: int
     round_trip_s: float | None
     silent_s: float
+    peak_sent_bps: float
+    peak_received_bps: float

@@ -15,6 +15,9 @@ from aioice.ice import StunProtocol
 from aiortc import RTCCertificate, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcdtlstransport import certificate_digest
 
+from transport.peak import Peak
+from transport.reach import is_own_address
+
 IPV4_HEADERS = 20 + 8  # IP and UDP
 IPV6_HEADERS = 40 + 8
 
@@ -40,6 +43,7 @@ class Wire:
         self.sent_packets = 0
         self.received_bytes = 0
         self.received_packets = 0
+        self.sent_peak, self.received_peak = Peak(), Peak()
         self.heard_s = time.monotonic()  # when the newest datagram arrived
         self._sctp = sctp
         self._connection = sctp.transport.transport._connection
@@ -50,6 +54,15 @@ class Wire:
     def unfinished_bytes(self) -> int:
         """Bytes of incoming messages that are held because they are not complete."""
         return 1024 * 1024 - self._sctp._advertised_rwnd
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether this machine no longer has the address from which it sends."""
+        pair = self._connection._nominated.get(1)
+        if pair is None or pair.protocol.local_candidate is None:
+            return False
+        mine = pair.protocol.local_candidate
+        return mine.type == "host" and not is_own_address(mine.host)
 
     def pending_chunks(self, stream_id: int) -> int:
         """Count a stream's chunks that have not been sent or not been acknowledged."""
@@ -101,16 +114,20 @@ class Wire:
         deliver = protocol.datagram_received
 
         def received(data: bytes | str, address: tuple[Any, ...]) -> None:
-            self.received_bytes += len(data) + ip_headers(address)
+            size = len(data) + ip_headers(address)
+            self.received_bytes += size
             self.received_packets += 1
             self.heard_s = time.monotonic()
+            self.received_peak.add(size, self.heard_s)
             # An empty datagram, which anyone can send, would end aiortc's receive loop.
             if data:
                 deliver(data, address)
 
         def sent(size: int, address: tuple[Any, ...]) -> None:
-            self.sent_bytes += size + ip_headers(address)
+            size += ip_headers(address)
+            self.sent_bytes += size
             self.sent_packets += 1
+            self.sent_peak.add(size, time.monotonic())
 
         protocol.datagram_received = received  # type: ignore
         counted = _CountedTransport(protocol.transport, sent)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import BenchError
+from runtime.installed import how_to_add
 
 LANDMARKS_FILE = "openseeface_lm_model0_opt.onnx"
 DETECTOR_FILE = "face_detection_yunet_2026may.onnx"
@@ -175,7 +176,9 @@ def _session(path: Path, threads: int) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise BenchError("Landmarks need ONNX Runtime: pip install onnxruntime (the `dev` extra).") from error
+        raise BenchError(
+            f"Landmarks need ONNX Runtime, which is not installed: {how_to_add('dev')}"
+        ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

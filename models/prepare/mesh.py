@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.prepare.settings import PrepareError
+from runtime.installed import how_to_add
 
 Points = NDArray[np.float64]
 MESH = 478  # vertices
@@ -117,7 +118,7 @@ def _mediapipe_vision() -> Any:
         from mediapipe.tasks.python import vision
     except (ImportError, OSError) as error:
         raise PrepareError(
-            f"The face mesh needs MediaPipe, which cannot be loaded ({error}): pip install 'visavis[prior]'"
+            f"The face mesh needs MediaPipe, which cannot be loaded ({error}): {how_to_add('prior')}"
         ) from None
     return vision
 

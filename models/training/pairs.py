@@ -20,6 +20,10 @@ from models.training.portraits import PortraitPairs, Shot
 from models.training.selfsupervised import fewest_kept
 from runtime.geometry import KEYPOINT_VERTICES
 
+# What is turned or enlarged is softer than what was filmed, and who learns from soft pictures draws soft ones: this
+# share of the pairs is mirrored at most.
+AS_FILMED = 0.7
+
 
 @dataclass(frozen=True)
 class Heads:
@@ -48,6 +52,17 @@ class Filmed:
             heads.shift[index],
             heads.canonical[index],
         )
+
+
+def _random_turn(rng: np.random.Generator) -> tuple[Floats, float]:
+    """Draw a mirroring, turn and enlargement [2, 2] for both pictures of a pair, and how much it enlarges."""
+    if rng.random() < AS_FILMED:
+        return np.diag([rng.choice([-1.0, 1.0]), 1.0]).astype(np.float32), 1.0
+    placement = random_placement(rng, strength=0.35)
+    # A clip's picture ends at its border: only enlarging shows nothing that was never filmed.
+    grow = float(np.exp(abs(rng.normal(0, 0.06))))
+    linear = placement[:, :2] / np.sqrt(abs(np.linalg.det(placement[:, :2]))) * grow
+    return linear.astype(np.float32), grow
 
 
 def teacher_heads(footage: Footage, level: LevelFace) -> Heads:
@@ -110,10 +125,7 @@ class PairBatches:
 
     def _pair(self, rng: np.random.Generator) -> dict[str, Any]:
         source, driving = self._shots(rng)
-        placement = random_placement(rng, strength=0.35)
-        # A clip's picture ends at its border: only enlarging shows nothing that was never filmed.
-        grow = np.exp(abs(rng.normal(0, 0.06)))
-        linear = placement[:, :2] / np.sqrt(abs(np.linalg.det(placement[:, :2]))) * grow
+        linear, grow = _random_turn(rng)
         colours = np.clip(
             np.linspace(0, 1, 256)[:, None] ** np.exp(rng.normal(0, 0.12))
             * np.exp(rng.normal(0, 0.06, 3))
@@ -147,7 +159,6 @@ class PairBatches:
         half_in, half_out = picture.shape[0] / 2, self.size / 2
         matrix = linear * (half_out / half_in)
         shift = np.full(2, half_out - 0.5) - matrix @ np.full(2, half_in - 0.5)
-        flags = cv2.INTER_LINEAR
         if self.size < picture.shape[0]:
             picture = cv2.resize(picture, (self.size, self.size), interpolation=cv2.INTER_AREA)
             matrix, shift = linear, np.full(2, half_out - 0.5) - linear @ np.full(2, half_out - 0.5)
@@ -155,7 +166,7 @@ class PairBatches:
             picture,
             np.concatenate([matrix, shift[:, None]], 1),
             (self.size, self.size),
-            flags=flags,
+            flags=cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REFLECT_101,
         )
 

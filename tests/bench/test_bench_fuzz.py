@@ -134,3 +134,18 @@ def test_the_command_ends_with_the_verdict(profile_folder, monkeypatch, decode, 
     assert done.exit_code == code
     assert json.loads(done.stdout)["count"] == 10
     assert ("IndexError" in done.stderr) == bool(code)
+
+
+def test_the_kinds_that_are_named_get_all_packets_each(profile_folder, monkeypatch):
+    monkeypatch.setattr(
+        bench.fuzz_kinds, "make_kinds", lambda motion_format: [kind_of(refuse, name) for name in "abc"]
+    )
+    options = ["fuzz", "--count", "10", "--profile", str(profile_folder), "--json"]
+    done = CliRunner().invoke(app, [*options, "--kind", "a", "--kind", "c"])
+    assert {name: kind["cases"] for name, kind in json.loads(done.stdout)["kinds"].items()} == {
+        "a": 10,
+        "c": 10,
+    }
+    wrong = CliRunner().invoke(app, [*options, "--kind", "d"])
+    assert wrong.exit_code == 2
+    assert "'d' is none of a, b, c" in wrong.stderr

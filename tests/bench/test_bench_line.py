@@ -31,9 +31,24 @@ def test_a_line_that_narrows_is_followed_and_used_again_when_it_widens(impairmen
 
 
 def test_a_limit_is_kept_over_any_five_seconds() -> None:
-    rows = run_line([Step(0, 300_000)], seconds=60, impairment=Impairment(), limit_bps=20_000)["rows"]
-    for start in range(len(rows) - 5):
-        assert sum(row["sent_kbps"] for row in rows[start : start + 5]) / 5 <= 20 * 1.1
+    for limit_bps, loss in ((20_000, 0.0), (50_000, 0.2)):
+        impairment = Impairment(loss=loss, burst=5.0 if loss else 1.0)
+        result = run_line([Step(0, 300_000)], seconds=40, impairment=impairment, limit_bps=limit_bps)
+        assert 0.5 * limit_bps < 1000 * result["summary"]["peak_kbps_forward"] <= 1.1 * limit_bps
+
+
+@pytest.mark.parametrize(
+    ("loss", "burst", "share", "gap_ms"), [(0.0, 1.0, 1.0, 60), (0.2, 1.0, 0.98, 250), (0.2, 5.0, 0.98, 250)]
+)
+def test_a_wide_line_that_loses_much_still_shows_a_face_that_moves(
+    loss: float, burst: float, share: float, gap_ms: float
+) -> None:
+    impairment = Impairment(loss=loss, burst=burst, delay_s=0.02)
+    result = run_line([Step(0, 1_000_000)], seconds=40, impairment=impairment)
+    assert result["summary"]["shown_share"] >= share
+    assert result["summary"]["longest_gap_ms"] < gap_ms
+    assert all(row["frames_per_s"] == 25 for row in result["rows"])
+    assert (max(row["copies"] for row in result["rows"]) > 1) == (loss > 0)
 
 
 def test_a_run_can_be_repeated() -> None:

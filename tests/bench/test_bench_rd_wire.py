@@ -11,6 +11,7 @@ from bench.rd_wire import (
     rtp_bytes,
 )
 from sender.rate import PACKET_BYTES
+from transport.acknowledging import PACKETS
 
 
 def test_a_frame_over_rtp_takes_as_many_headers_as_packets() -> None:
@@ -39,7 +40,7 @@ def test_our_wire_pays_for_headers_and_acknowledgements_of_every_packet() -> Non
         rates(our_cost(sizes, once_bytes=3000, frames=50, seconds=2.0), size=100)
         for sizes in ([20] * 50, [40] * 25)
     )
-    saved = 25 * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES / 2) / 2
+    saved = 25 * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES / PACKETS) / 2
     assert alone["wire_kbps"] - bundled["wire_kbps"] == pytest.approx(8 * saved / 1000)
     assert alone["payload_kbps"] == bundled["payload_kbps"]
 

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
+import call.encounter
+import call.link
 from call import options
 from call.ends import Ends, load_ends
 from tests.call.program import PROGRAM, Start, Visavis
+from tests.patience import PATIENCE_S
+
+# A call that takes this long has hung; a little less than what ends the whole run.
+LIMIT_S = 240
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +41,7 @@ def visavis(environment: dict[str, str]) -> Visavis:
             env={**environment, **(env or {})},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=LIMIT_S,
             check=False,
         )
 
@@ -62,3 +68,12 @@ def start(environment: dict[str, str]) -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no silence of a slow and busy machine look like a lost line, and no try to come back be given up early."""
+    for name in ("SILENCE_S", "UNHEARD_S"):
+        monkeypatch.setattr(call.encounter, name, PATIENCE_S)
+    for name in ("CONNECT_LIMIT_S", "RETURN_CONNECT_LIMIT_S", "HELLO_LIMIT_S"):
+        monkeypatch.setattr(call.link, name, PATIENCE_S)

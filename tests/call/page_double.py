@@ -11,11 +11,12 @@ from playwright.async_api import Page as Tab
 
 from call.state import CallState, Figures, Invitation, Line
 from call.web.server import Page
+from tests.patience import PATIENCE_S
 
 Picture = npt.NDArray[np.uint8]
 Open = Callable[..., Awaitable[Tab]]  # opens the page in a browser
 
-PATIENCE_MS = 20_000  # for a browser on a busy machine
+PATIENCE_MS = round(1000 * PATIENCE_S)
 
 FIGURES = Figures(
     sent_kbps=21.4, received_kbps=24.2, h264_kbps=171.0, frames_per_s=27.6, latency_ms=84.0, loss=0.021

@@ -19,6 +19,7 @@ from receiver.output import Nothing
 from receiver.receiver import Receiver
 from sender.capture import Input, open_input
 from sender.sender import Sender
+from tests.patience import PATIENCE_S
 from transport.errors import TransportError
 from transport.impairment import Impairment
 from transport.meeting import Meeting
@@ -173,7 +174,7 @@ class Side:
             if before is None or before.phase != state.phase
         ]
 
-    async def until(self, condition: Callable[[CallState], Any], limit_s: float = 30.0) -> None:
+    async def until(self, condition: Callable[[CallState], Any], limit_s: float = PATIENCE_S) -> None:
         """Wait for a state; the limit only keeps a broken run from hanging."""
         async with asyncio.timeout(limit_s):
             while not condition(self.session.state):
@@ -195,6 +196,6 @@ class Side:
     async def shows(self, *kinds: str, frames: int = 5) -> None:
         """Wait for so many more pictures of these kinds."""
         begins = len(self.kinds)
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(PATIENCE_S):
             while sum(kind in kinds for kind in self.kinds[begins:]) < frames:  # noqa: ASYNC110 -- a thread appends
                 await asyncio.sleep(0.01)

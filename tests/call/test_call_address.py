@@ -22,7 +22,8 @@ def test_an_address_is_read_as_it_is_meant(typed: str, read: Address) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["host:port", "host:70000", "http://host", "a b", "host:-1", "host:²", "8765"]
+    "typed",
+    ["host:port", "host:70000", "http://host", "a b", "host:-1", "host:²", "8765", "1.2.3", "1.2.3.256:80"],
 )
 def test_what_is_no_address_is_said_to_be_none(typed: str) -> None:
     with pytest.raises(CallError, match="is no address"):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from call.film import read_film
+from tests.call.conftest import LIMIT_S
 from tests.call.program import PROGRAM, Start, Visavis, invitation, sentence_of
 
 
@@ -70,7 +71,7 @@ def test_a_wrong_code_is_refused_and_the_right_one_still_works(
     assert "code is wrong" in sentence_of(wrong)
     right = visavis("send", str(face_clip), "--connect", address, "--code", code, "--fast")
     assert right.returncode == 0, right.stderr
-    assert receiver.wait(timeout=30) == 0
+    assert receiver.wait(timeout=LIMIT_S) == 0
     assert len(list(read_film(output))) == 30
 
 
@@ -105,7 +106,7 @@ def test_a_peer_with_another_profile_is_refused_on_both_sides(
     receiver = start("receive", "--listen", "127.0.0.1:0", "--output", str(output), "--profile", str(other))
     sender = visavis("send", str(face_clip), *invitation(receiver))
     assert "other-256" in sentence_of(sender)
-    _, complaint = receiver.communicate(timeout=30)
+    _, complaint = receiver.communicate(timeout=LIMIT_S)
     assert receiver.returncode == 1
     assert "other-256" in complaint
     assert not output.exists()

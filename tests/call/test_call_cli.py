@@ -10,7 +10,7 @@ import typer
 from call import settings
 from call.cli import app
 from call.errors import CallError, explain
-from tests.call.program import Visavis
+from tests.call.program import PROGRAM, Visavis, sentence_of
 
 COMMANDS = [
     ("loopback",), ("send",), ("receive",), ("serve",), ("demo",), ("doctor",),
@@ -25,22 +25,43 @@ def test_every_command_explains_itself_with_an_example(visavis: Visavis, command
     assert "Example: visavis " + " ".join(command) in result.stdout
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("bench", "quality"),
-        ("train",),
-        ("data", "pack"),
-        ("tables", "fit"),
-        ("models", "build"),
-        ("models", "export"),
-    ],
-    ids=" ".join,
+# What a call's own installation is without.
+TRAINING = (
+    "torch lightning nncf onnx safetensors tensorboard dask distributed scipy matplotlib torchmetrics skimage"
 )
-def test_a_command_that_is_passed_on_explains_itself_too(visavis: Visavis, command: tuple[str, ...]) -> None:
-    result = visavis(*command, "--help")
+PASSED_ON = [
+    ("bench", "quality"), ("train",), ("data", "prepare"), ("data", "pack"), ("tables", "fit"), ("models", "build"),
+    ("models", "export"), ("models", "residual"), ("models", "quantise"), ("models", "half"),
+]  # fmt: skip
+
+
+def without_training(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as where only what a call needs is installed."""
+    script = (
+        f"import sys\nsys.modules.update(dict.fromkeys({TRAINING.split()}))\n"
+        f"sys.argv = {['visavis', *arguments]}\nfrom call.cli import main\nmain()\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("command", PASSED_ON, ids=" ".join)
+def test_a_command_that_is_passed_on_explains_itself_without_what_it_needs(
+    environment: dict[str, str], command: tuple[str, ...]
+) -> None:
+    result = without_training(environment, *command, "--help")
     assert result.returncode == 0, result.stderr
-    assert "usage" in result.stdout.lower()
+    assert f"Usage: visavis {' '.join(command)} [OPTIONS]" in " ".join(result.stdout.split())
+
+
+def test_training_without_its_packages_says_what_to_install(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    for command in (("train", "--data", str(tmp_path)), ("models", "export")):
+        said = sentence_of(without_training(environment, *command))
+        assert "is not installed" in said
+        assert "train" in said.partition("is not installed")[2]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +112,69 @@ def test_a_traceback_is_shown_only_to_those_who_ask(visavis: Visavis) -> None:
     assert "Traceback" not in visavis(*wrong).stderr
     assert "Traceback" in visavis(*wrong, "--debug").stderr
     assert "Traceback" in visavis(*wrong, env={"VISAVIS_DEBUG": "1"}).stderr
+
+
+def test_ctrl_c_while_the_program_is_loaded_ends_it_without_a_traceback(environment: dict[str, str]) -> None:
+    script = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'typer':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from call.__main__ import main\n"
+        "main()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
+
+
+def test_the_engine_tells_nobody_that_it_is_used(environment: dict[str, str], profile_folder: Path) -> None:
+    script = (
+        "import sys\n"
+        "from call.ends import load_talker\n"
+        f"load_talker({str(profile_folder)!r}, 'openvino')\n"
+        "assert 'openvino' in sys.modules\n"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_what_cannot_be_printed_is_said_so(environment: dict[str, str], more: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [*PROGRAM, "models", "list", *more],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 1
+    assert result.stderr.startswith("visavis: What is to be printed cannot be written (No space left")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_bench_replaces_no_report_unasked(environment: dict[str, str], tmp_path: Path) -> None:
+    report = tmp_path / "speed.json"
+    report.write_text("older")
+    result = subprocess.run(
+        [*PROGRAM, "bench", "speed", "--output", str(report)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert f"{report} exists already: name another, or replace it with --overwrite." in result.stderr
+    assert report.read_text() == "older"
 
 
 def test_errors_of_the_house_are_told_in_their_own_words() -> None:

@@ -7,20 +7,34 @@ import json
 import re
 import signal
 import subprocess
+import time
 import wave
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import av
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from call import commands
+from call import call as program
+from call import options
 from call.cli import app
+from call.ends import Ends
 from call.errors import CallError
 from call.film import read_film
+from call.parts import Parts
+from call.screen import Screen
+from call.state import CallState
+from call.usage import choose_way
+from tests.call.conftest import LIMIT_S
 from tests.call.program import Start, Visavis, sentence_of
+from tests.patience import PATIENCE_S
+from tests.virtual_time import in_virtual_time
 
 ALONE = ["--headless", "--yes", "--crop", "full", "--source", "first"]
 KEYS = {
@@ -48,15 +62,20 @@ def test_two_processes_hold_a_call_that_nobody_else_gets_into_and_each_counts_bo
     with wave.open(str(sound), "wb") as beep:
         beep.setparams((1, 2, 48_000, 0, "NONE", ""))
         beep.writeframes(bytes(96_000))
-    common = [*ALONE, "--video", str(face_clip), "--json"]
-    host = start("call", "--listen", "127.0.0.1:0", *common, "--repeat", "100", "--output", str(film))
+    common = [*ALONE, "--video", str(face_clip), "--repeat", "100", "--json"]
+    host = start("call", "--listen", "127.0.0.1:0", *common, "--output", str(film))
     address, code = told(host)
     assert "wrong" in sentence_of(visavis("call", address, "WRONG2", *common))
-    guest = visavis("call", address, code, *common, "--audio", str(sound), "--seconds", "3")
-    assert guest.returncode == 0, guest.stderr
-    out, errors = host.communicate(timeout=30)
+    seen = tmp_path / "seen"
+    guest = start("call", address, code, *common, "--audio", str(sound), "--output", f"{seen}/")
+    wait_until(lambda: len(list(tmp_path.glob("seen.part/*.png"))) > 5)
+    wait_until(lambda: frames_of(tmp_path / "seen.part.mp4") > 5)
+    guest.send_signal(signal.SIGINT)
+    said, their_errors = guest.communicate(timeout=LIMIT_S)
+    assert guest.returncode == 130, their_errors
+    out, errors = host.communicate(timeout=LIMIT_S)
     assert host.returncode == 0, errors
-    ours, theirs = json.loads(guest.stdout), json.loads(out)
+    ours, theirs = json.loads(said), json.loads(out)
     for figures in (ours, theirs):
         assert figures.keys() >= KEYS
         assert figures["frames_fresh"] > 3
@@ -86,7 +105,7 @@ async def test_without_a_camera_the_page_comes_all_the_same_and_says_so(
     assert "There is no camera /dev/video77" in read
     state: dict[str, Any] = {}
     told_before: list[str] = []
-    async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE_S):
         page = await session.ws_connect(f"{address}/socket?token={token}", headers={"Origin": address})
         async for message in page:
             if message.type is not aiohttp.WSMsgType.TEXT:
@@ -115,10 +134,11 @@ def test_a_guest_that_is_killed_gets_back_in_by_the_same_command_and_ctrl_c_ends
     guest = start("call", address, code, *common)
     wait_for_call(guest)
     guest.send_signal(signal.SIGINT)
-    theirs, their_errors = guest.communicate(timeout=20)
+    theirs, their_errors = guest.communicate(timeout=LIMIT_S)
     assert guest.returncode == 130
     assert json.loads(theirs)["seconds"] > 0
-    ours, our_errors = host.communicate(timeout=20)
+    assert json.loads(theirs)["ended"] == "You have ended the call."
+    ours, our_errors = host.communicate(timeout=LIMIT_S)
     assert host.returncode == 0, our_errors
     assert our_errors.count("The call is on.") == 2
     assert our_errors.count("The line is lost.") == 1
@@ -127,6 +147,52 @@ def test_a_guest_that_is_killed_gets_back_in_by_the_same_command_and_ctrl_c_ends
     assert figures["ended"] == "The other side has ended the call."
     assert figures["outages"] == 0  # of the newest call
     assert figures["safety_words"] == json.loads(theirs)["safety_words"]
+
+
+async def test_the_figures_of_a_later_call_on_a_page_name_its_own_output(
+    ends: Ends, face_clip: Path, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen.mp4"
+    way = options.Invited("127.0.0.1:9", "x")
+    wanted = options.Call(
+        options.Input(str(face_clip)), options.Engine(), options.Ice(), way, output=str(seen)
+    )
+    async with AsyncExitStack() as stack:
+        parts = Parts(wanted, ends, Screen(), stack)
+        first, second = parts.receiver(print), parts.receiver(print)
+        assert parts.output_of(first) == str(seen)
+        assert parts.output_of(second) == str(tmp_path / "seen-2.mp4")
+        first.discard()
+        second.discard()
+
+
+@in_virtual_time
+async def test_a_call_ends_after_the_seconds_that_were_asked_for() -> None:
+    ends: list[float] = []
+    loop = asyncio.get_running_loop()
+    wanted = SimpleNamespace(output="none", seconds=3.0)
+    session: Any = SimpleNamespace(hang_up=lambda: ends.append(loop.time()))
+    began_s, screen = loop.time(), Screen()
+    for phase in ("waiting", "connected", "reconnecting", "connected"):
+        program._follow(CallState(phase, phase), wanted, session, screen)  # type: ignore[arg-type]
+        await asyncio.sleep(0.5)
+    await asyncio.sleep(10.0)
+    assert ends == [pytest.approx(began_s + 0.5 + 3.0)]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.1)
+
+
+def frames_of(growing: Path) -> int:
+    """Count the pictures of a film that is still being written; none before its first fragment."""
+    try:
+        return len(list(read_film(growing)))
+    except (OSError, av.FFmpegError):
+        return 0
 
 
 def wait_for_call(side: subprocess.Popen[str]) -> None:
@@ -156,7 +222,12 @@ def test_options_that_do_not_tell_one_way_to_meet_are_wrong_usage(
     where: str | None, code: str | None, listen: str | None, room: str | None, server: str | None
 ) -> None:
     with pytest.raises(typer.BadParameter):
-        commands._way(where, code, listen, room, server)
+        choose_way(where, code, listen, room, server)
+
+
+def test_two_ways_to_meet_are_named() -> None:
+    with pytest.raises(typer.BadParameter, match="--listen and --room are different ways"):
+        choose_way(None, None, "0.0.0.0:8765", "kitchen", None)
 
 
 def test_a_call_without_a_way_to_meet_is_wrong_usage() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from call import console
-from call.called import IN_SHORT
+from call import called, console, loopback_figures, receive, send
 
 FIGURES = {"seconds": 12.5, "fps_sent": 25.0, "latency_ms": None, "frames_late": 3, "longest_outage_s": None}
 WHY = {"latency_ms": "no picture was shown", "longest_outage_s": "the line was never lost"}
@@ -22,7 +21,7 @@ def test_a_short_table_has_the_figures_that_are_wanted_and_says_where_the_others
     text = printed(capsys, ("fps_sent", "latency_ms"))
     assert text.index("fps_sent") < text.index("latency_ms")
     assert "no picture was shown" in text
-    assert "--json" in text
+    assert "--verbose, or --json" in text
     for left_out in ("frames_late", "longest_outage_s", "never lost", "seconds"):
         assert left_out not in text
 
@@ -34,5 +33,6 @@ def test_the_whole_table_has_everything_with_its_reasons(capsys: pytest.CaptureF
     assert "--json" not in text
 
 
-def test_what_is_printed_of_a_call_fits_on_a_screen() -> None:
-    assert len(IN_SHORT) <= 12
+@pytest.mark.parametrize("names", [each.IN_SHORT for each in (called, loopback_figures, receive, send)])
+def test_what_is_printed_of_a_call_fits_on_a_screen(names: tuple[str, ...]) -> None:
+    assert len(set(names)) == len(names) <= 14

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from call import doctor, installed
+from call import doctor
 from call.ends import load_format
 from call.errors import CallError
+from runtime import installed
 from runtime.profile import load_profile
 
 
@@ -60,5 +61,5 @@ def test_damaged_tables_are_named_with_what_brings_them_back(profile_folder: Pat
     with pytest.raises(CallError, match=r"tables\.npz is damaged: .*\. Take tables\.npz again from where"):
         load_format(load_profile(str(own)))
     (finding,) = doctor.engines(str(own))
-    assert finding.state == "broken"
+    assert finding.state == "damaged"
     assert "tables.npz is damaged" in finding.found

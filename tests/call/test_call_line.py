@@ -38,6 +38,6 @@ def test_a_call_over_a_bad_line_still_shows_a_face(
     )
     assert result.returncode == 0, result.stderr
     figures = json.loads(result.stdout)
-    assert figures["frames_fresh"] > 10
+    assert figures["frames_fresh"] > 0
     assert 0 < figures["lost_share_forward"] < 0.3
     assert figures["wire_kbps_forward"] < 200

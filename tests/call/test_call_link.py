@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-import call.link
 from call.errors import CallError
-from call.link import RETURN_LIMITS_S, Link, first_link, next_link
+from call.link import OLD_KEPT_S, RETURN_LIMITS_S, Link, first_link, next_link
 from codec.control import Message, decode_control, encode_control
 from codec.conversation import Chat
 from codec.hello import Goodbye, Hello, HelloMismatch
 from tests.receiver.receiver_fakes import hello
+from tests.virtual_time import in_virtual_time
 from transport.errors import LeftError, TransportError, TurnedAwayError
 from transport.wire import GATHER_TIMEOUT_S
 
@@ -74,20 +74,12 @@ class Meeting:
     reopen = close = open = admit
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call.link, "RETURN_LIMITS_S", (0.05,))
-    monkeypatch.setattr(call.link, "OLD_KEPT_S", 0.2)
-    monkeypatch.setattr(call.link, "HELLO_LIMIT_S", 0.2)
-    monkeypatch.setattr(call.link, "RETRY_S", 0.01)
-
-
 def make_link() -> Link:
     return Link(Peer, mine=MINE, sound=None)  # type: ignore[arg-type]
 
 
 async def find(meeting: Meeting, old: Link, **more: Any) -> Link:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(600):
         link, _ = await next_link(
             meeting,  # type: ignore[arg-type]
             make_link,
@@ -103,6 +95,7 @@ def silent(link: Link, silent_s: float) -> Link:
     return link
 
 
+@in_virtual_time
 async def test_what_is_said_behind_the_hello_waits_until_the_link_is_trusted() -> None:
     taken: list[Message] = []
     meeting = Meeting(THEIRS)
@@ -127,6 +120,7 @@ async def test_what_is_said_behind_the_hello_waits_until_the_link_is_trusted() -
         (None, CallError, "is it Visavis"),
     ],
 )
+@in_virtual_time
 async def test_a_first_link_that_cannot_be_ends_with_a_sentence_and_closed(
     greeting: Message | None, error: type[Exception], sentence: str
 ) -> None:
@@ -138,6 +132,7 @@ async def test_a_first_link_that_cannot_be_ends_with_a_sentence_and_closed(
         assert isinstance(meeting.peers[0].said[-1], Goodbye)
 
 
+@in_virtual_time
 async def test_a_line_that_ends_while_hellos_are_awaited_says_why() -> None:
     link = make_link()
     link.peer.on_closed("The line is lost.")  # type: ignore[attr-defined]
@@ -145,19 +140,21 @@ async def test_a_line_that_ends_while_hellos_are_awaited_says_why() -> None:
         await link.greet()
 
 
+@in_virtual_time
 async def test_the_old_connection_goes_on_where_it_comes_back_first() -> None:
     old = silent(make_link(), 5.0)
-    asyncio.get_running_loop().call_later(0.1, silent, old, 0.0)
+    asyncio.get_running_loop().call_later(0.5 * OLD_KEPT_S, silent, old, 0.0)
     meeting = Meeting()
     assert await find(meeting, old) is old
     assert old.peer.is_open
     assert not any(peer.is_open for peer in meeting.peers)
 
 
+@in_virtual_time
 async def test_a_new_connection_is_tried_again_and_again_and_the_old_one_let_go_in_time() -> None:
     old = silent(make_link(), 5.0)
     meeting = Meeting()
-    asyncio.get_running_loop().call_later(0.5, meeting.greetings.append, THEIRS)
+    asyncio.get_running_loop().call_later(2 * OLD_KEPT_S, meeting.greetings.append, THEIRS)
     link = await find(meeting, old)
     assert link is not old
     assert len(meeting.peers) > 2
@@ -169,9 +166,10 @@ def test_one_try_outlasts_a_stun_server_that_answers_neither_side() -> None:
     assert max(RETURN_LIMITS_S) > 2 * GATHER_TIMEOUT_S + 1.0  # one side gathers after the other
 
 
+@in_virtual_time
 async def test_who_has_another_secret_is_told_from_the_other_side_by_its_hello() -> None:
     anew = replace(THEIRS, resumption_secret=b"s" * 16)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(600):
         link, theirs = await next_link(
             Meeting(None, anew),  # type: ignore[arg-type]
             make_link,
@@ -184,6 +182,7 @@ async def test_who_has_another_secret_is_told_from_the_other_side_by_its_hello()
 
 
 @pytest.mark.parametrize("final", [TurnedAwayError, LeftError])
+@in_virtual_time
 async def test_a_side_that_does_not_want_us_back_is_not_asked_again(final: type[Exception]) -> None:
     class Refusing(Meeting):
         async def meet(self, peer: Any) -> None:
@@ -196,6 +195,7 @@ async def test_a_side_that_does_not_want_us_back_is_not_asked_again(final: type[
     assert len(meeting.peers) == 1
 
 
+@in_virtual_time
 async def test_why_a_try_has_failed_is_told() -> None:
     class Failing(Meeting):
         async def meet(self, peer: Any) -> None:
@@ -209,6 +209,7 @@ async def test_why_a_try_has_failed_is_told() -> None:
     assert [str(error) for error in told] == ["once"]
 
 
+@in_virtual_time
 async def test_a_side_that_asks_for_a_new_connection_gets_one_though_the_old_one_still_brings_something() -> (
     None
 ):

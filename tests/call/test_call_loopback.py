@@ -18,7 +18,9 @@ from call.film import read_film
 from call.loopback import hold
 from codec.ordered import ORDERED_WINDOW
 from runtime.talker import Talker
+from tests.call.conftest import LIMIT_S
 from tests.call.program import Start, Visavis, invitation
+from tests.patience import PATIENCE_S
 from transport.peer import Peer
 from transport.signalling import offer
 
@@ -80,7 +82,7 @@ def test_a_strangers_clip_is_redrawn_closer_than_its_frozen_picture(
 def test_a_clip_can_be_repeated_with_fewer_keypoints_or_without_rounding(
     visavis: Visavis, profile_folder: Path, face_clip: Path
 ) -> None:
-    common = ["--crop", "full", "--source", "first", "--no-quality", "--json"]
+    common = ["--crop", "full", "--source", "first", "--no-quality", "--fast", "--json"]
     fewer = json.loads(
         visavis("loopback", str(face_clip), *common, "--keypoints", "4", "--repeat", "1").stdout
     )
@@ -148,7 +150,7 @@ def test_a_call_between_two_processes_as_fast_as_it_goes_is_whole(
     receiver = start("receive", "--listen", "127.0.0.1:0", "--output", f"{output}/", "--json")
     sender = visavis("send", str(face_clip), *invitation(receiver), "--fast", "--json")
     assert sender.returncode == 0, sender.stderr
-    shown, _ = receiver.communicate(timeout=60)
+    shown, _ = receiver.communicate(timeout=LIMIT_S)
     assert receiver.returncode == 0
     assert json.loads(sender.stdout)["frames_sent"] == json.loads(shown)["frames_fresh"] == 30
     assert len(list(output.iterdir())) == 30
@@ -160,8 +162,8 @@ def test_a_call_between_two_processes_brings_a_whole_film(
     output = tmp_path / "received.mp4"
     receiver = start("receive", "--listen", "127.0.0.1:0", "--output", str(output), "--json")
     sender = start("send", str(face_clip), *invitation(receiver), "--json")
-    sent = json.loads(sender.communicate(timeout=60)[0])
-    received = json.loads(receiver.communicate(timeout=60)[0])
+    sent = json.loads(sender.communicate(timeout=LIMIT_S)[0])
+    received = json.loads(receiver.communicate(timeout=LIMIT_S)[0])
     assert (sender.returncode, receiver.returncode) == (0, 0)
     assert_bookkeeping(received, sent=sent["frames_sent"])
     assert len(list(read_film(output))) >= received["frames_fresh"] - received["frames_unwritten"]
@@ -176,8 +178,8 @@ def test_interrupting_a_receiver_ends_both_sides_and_keeps_the_pictures(
     sender = start("send", str(face_clip), *invitation(receiver), "--repeat", "60")
     wait_for_pictures(tmp_path)
     receiver.send_signal(signal.SIGINT)
-    assert receiver.wait(timeout=10) == 130
-    assert sender.wait(timeout=10) == 0
+    assert receiver.wait(timeout=PATIENCE_S) == 130
+    assert sender.wait(timeout=PATIENCE_S) == 0
     assert len(list(output.iterdir())) >= 5
     assert [file.name for file in tmp_path.iterdir()] == [output.name]
 
@@ -190,8 +192,8 @@ def test_interrupting_a_sender_ends_both_sides_and_keeps_the_pictures(
     sender = start("send", str(face_clip), *invitation(receiver), "--repeat", "60")
     wait_for_pictures(tmp_path)
     sender.send_signal(signal.SIGINT)
-    assert sender.wait(timeout=10) == 130
-    assert receiver.wait(timeout=10) == 0
+    assert sender.wait(timeout=PATIENCE_S) == 130
+    assert receiver.wait(timeout=PATIENCE_S) == 0
     assert len(list(output.iterdir())) >= 5
 
 
@@ -208,10 +210,10 @@ def test_who_is_stopped_in_a_scripts_background_says_goodbye_too(
         signal.signal(signal.SIGINT, before)
     wait_for_pictures(tmp_path)
     sender.terminate()
-    told, _ = sender.communicate(timeout=10)
+    told, _ = sender.communicate(timeout=PATIENCE_S)
     assert sender.returncode == 130
     assert json.loads(told)["frames_sent"] > 0
-    assert receiver.wait(timeout=10) == 0  # it was told, and did not wait for a line that is lost
+    assert receiver.wait(timeout=PATIENCE_S) == 0  # it was told, and did not wait for a line that is lost
 
 
 def test_a_sender_whose_receiver_is_killed_prints_what_it_sent(
@@ -221,7 +223,7 @@ def test_a_sender_whose_receiver_is_killed_prints_what_it_sent(
     sender = start("send", str(face_clip), *invitation(receiver), "--repeat", "60", "--json")
     wait_for_pictures(tmp_path)
     receiver.kill()
-    told, complaint = sender.communicate(timeout=40)
+    told, complaint = sender.communicate(timeout=LIMIT_S)
     assert sender.returncode == 1
     assert "line is lost" in complaint
     assert json.loads(told)["frames_sent"] > 0
@@ -233,7 +235,7 @@ def test_a_receiver_that_is_told_to_terminate_leaves_nothing_half_written(
     receiver = start("receive", "--listen", "127.0.0.1:0", "--output", str(tmp_path / "received.mp4"))
     invitation(receiver)
     receiver.terminate()
-    assert receiver.wait(timeout=10) == 130
+    assert receiver.wait(timeout=PATIENCE_S) == 130
     assert list(tmp_path.iterdir()) == []
 
 
@@ -243,7 +245,7 @@ def test_a_sender_that_is_killed_before_a_picture_was_shown_fails_the_receiver_w
     receiver = start("receive", "--listen", "127.0.0.1:0", "--output", str(tmp_path / "received.mp4"))
     offered = peer_that_leaves(*invitation(receiver)[1::2])
     asyncio.run(offered)
-    _, complaint = receiver.communicate(timeout=30)
+    _, complaint = receiver.communicate(timeout=LIMIT_S)
     assert receiver.returncode == 1
     assert "before a picture was shown" in complaint
     assert list(tmp_path.iterdir()) == []
@@ -253,7 +255,7 @@ async def peer_that_leaves(address: str, code: str) -> None:
     """Connect as a sender would, and be gone without a word."""
     peer = Peer(on_motion=lambda data: None, on_control=lambda data: None, on_closed=lambda reason: None)
     await offer(address, code, peer)
-    await peer.connected(20)
+    await peer.connected(PATIENCE_S)
     await peer.close()
 
 
@@ -265,8 +267,7 @@ def assert_bookkeeping(figures: dict[str, int], *, sent: int) -> None:
 
 def wait_for_pictures(folder: Path) -> None:
     """Wait until some pictures have been written below `folder`, under whatever name."""
-    for _ in range(300):
-        if len(list(folder.glob("*.part/*.png"))) >= 5:
-            return
+    end_s = time.monotonic() + PATIENCE_S
+    while len(list(folder.glob("*.part/*.png"))) < 5:
+        assert time.monotonic() < end_s, "no pictures were written"
         time.sleep(0.1)
-    raise AssertionError("no pictures were written within half a minute")

@@ -17,6 +17,7 @@ from call.web import server
 from call.web.messages import grant, tell
 from call.web.outbox import FILMED, PREVIEW, REDRAWN, Outbox
 from tests.call.page_double import FakeCall
+from tests.patience import PATIENCE_S
 
 
 @pytest_asyncio.fixture
@@ -45,7 +46,7 @@ async def connect(browser: ClientSession, call: FakeCall, **headers: str) -> Cli
 
 
 async def next_state(socket: ClientWebSocketResponse) -> dict[str, object]:
-    while (message := await socket.receive(timeout=10)).type is not WSMsgType.TEXT:
+    while (message := await socket.receive(timeout=PATIENCE_S)).type is not WSMsgType.TEXT:
         assert message.type is WSMsgType.BINARY
     state: dict[str, object] = json.loads(message.data)
     return state
@@ -53,7 +54,7 @@ async def next_state(socket: ClientWebSocketResponse) -> dict[str, object]:
 
 async def closing(socket: ClientWebSocketResponse) -> int | None:
     """Read on until the server ends it, and return with what code."""
-    while (await socket.receive(timeout=10)).type not in (WSMsgType.CLOSE, WSMsgType.CLOSED):
+    while (await socket.receive(timeout=PATIENCE_S)).type not in (WSMsgType.CLOSE, WSMsgType.CLOSED):
         pass
     return socket.close_code
 

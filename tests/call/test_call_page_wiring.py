@@ -12,7 +12,9 @@ import aiohttp
 import cv2
 import numpy as np
 
+from tests.call.conftest import LIMIT_S
 from tests.call.program import Start
+from tests.patience import PATIENCE_S
 
 COMMON = ["--crop", "full", "--source", "first", "--repeat", "600"]
 FACE, PREVIEW = 1, 2
@@ -30,7 +32,7 @@ async def test_the_page_leads_through_a_call_from_consent_to_its_end(
     pictures: dict[int, bytes] = {}
     state: dict[str, Any] = {}
     async with (
-        asyncio.timeout(90),
+        asyncio.timeout(LIMIT_S),
         aiohttp.ClientSession() as browser,
         browser.ws_connect(f"{base}/socket?{token}", headers={"Origin": base}) as socket,
     ):
@@ -45,8 +47,10 @@ async def test_the_page_leads_through_a_call_from_consent_to_its_end(
                 state |= json.loads(message.data)  # what has changed
             if "phase" not in state:
                 continue
-            if not phases or phases[-1] != state["phase"]:
-                phases.append(state["phase"])
+            # Where the machine is too busy a line may be lost, and comes back.
+            now = "connected" if state["phase"] == "reconnecting" else state["phase"]
+            if not phases or phases[-1] != now:
+                phases.append(now)
                 if phases[-1] == "consent":
                     await wish(wish="agree", yes=True)
                 elif phases[-1] == "waiting":
@@ -68,5 +72,5 @@ async def test_the_page_leads_through_a_call_from_consent_to_its_end(
         phase for phase in expected if phase != "connecting"
     ]
     assert state["sentence"] == "You have ended the call."
-    host.communicate(timeout=20)
+    host.communicate(timeout=PATIENCE_S)
     assert host.returncode == 0

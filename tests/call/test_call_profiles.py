@@ -1,9 +1,12 @@
 """`visavis models`: what is built runs, what is only described says so, and each tells its work."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
+import runtime.profile
 from call import doctor, profiles
 from call.errors import CallError
 
@@ -31,8 +34,13 @@ def test_only_profiles_that_are_built_are_verified_unless_one_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
+
+    def find_nothing_wrong(name: str, engine: str) -> list[str]:
+        ran.append(name)
+        return []
+
     with monkeypatch.context() as patched:
-        patched.setattr(profiles, "_run_once", lambda wanted: ran.append(wanted.profile))
+        patched.setattr(profiles, "_why_not", find_nothing_wrong)
         profiles.verify(None, "openvino", as_json=True)
     assert "laptop-256" in ran
     assert "paper-256" not in ran
@@ -62,3 +70,66 @@ def test_the_doctor_advises_the_largest_picture_that_leaves_time_to_spare(
     (finding,) = doctor.profile_to_use()
     assert finding.found.startswith(chosen)
     assert f"--profile {chosen} " in finding.advice
+
+
+@pytest.fixture
+def installed(profile_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with copies of both profiles in place of the one that is installed."""
+    folder = tmp_path / "profiles"
+    for name in ("laptop-256", "laptop-512"):
+        shutil.copytree(profile_folder.parent / name, folder / name)
+    monkeypatch.setattr(runtime.profile, "profiles_folder", lambda: folder)
+    return folder
+
+
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def test_every_file_that_a_profile_names_is_verified(installed: Path) -> None:
+    toml = (installed / "laptop-256" / "profile.toml").read_text()
+    files = [file for file in (installed / "laptop-256").iterdir() if file.suffix not in (".toml", ".md")]
+    assert len(files) == 14
+    for file in files:
+        assert f"\n{file.name.partition('.')[0]}" in toml.replace('"', "")
+        cut_short(file)
+    faults = [str(fault) for fault in runtime.profile.find_faults("laptop-256")]
+    for file in files:
+        assert any(str(file.with_suffix("")) in fault for fault in faults), file
+    for file in files:
+        file.unlink()
+    assert all("is missing" in str(fault) for fault in runtime.profile.find_faults("laptop-256"))
+
+
+def test_weights_that_are_damaged_keep_a_profile_from_being_verified_and_not_from_a_call(
+    installed: Path,
+) -> None:
+    cut_short(installed / "laptop-512" / "weights.safetensors")
+    with pytest.raises(CallError, match=r"laptop-512/weights\.safetensors is damaged"):
+        profiles.verify("laptop-512", "openvino", as_json=True)
+    assert runtime.profile.load_profile("laptop-512").picture_size == 512
+
+
+def test_a_profile_that_shares_is_mended_where_what_it_shares_lies(installed: Path) -> None:
+    cut_short(installed / "laptop-256" / "source.onnx")
+    (finding,) = doctor.engines("laptop-512")
+    assert finding.state == "damaged"
+    assert str(installed / "laptop-256" / "source.onnx") in finding.found
+    assert str(installed / "laptop-256") in finding.advice
+    assert "laptop-512" not in finding.found + finding.advice
+
+
+def test_a_copy_of_a_profile_is_mended_in_its_own_folder(profile_folder: Path, tmp_path: Path) -> None:
+    own = tmp_path / "mine"
+    shutil.copytree(profile_folder, own)
+    cut_short(own / "frame.int8.bin")
+    (finding,) = doctor.engines(str(own))
+    assert finding.state == "damaged"
+    assert finding.advice == f"Take frame.int8.xml again from where you have {own} from."
+    (own / "frame.int8.bin").unlink()
+    (finding,) = doctor.engines(str(own))
+    assert finding.state == "missing"
+    (own / "profile.toml").write_text("name = [")
+    (finding,) = doctor.engines(str(own))
+    assert finding.state == "damaged"
+    assert str(profile_folder) not in finding.found + finding.advice

@@ -18,6 +18,7 @@ from receiver.repairing import Repairing
 from runtime.repairer import Repairer
 from sender.bring import Correction
 from sender.residual import ResidualCorrector
+from tests.patience import PATIENCE_S
 
 KEYPOINTS, SIZE, SIDE, SLOT = 2, 128, 16, 3
 CHANCES = ResidualFormat(
@@ -110,7 +111,7 @@ def receive(messages: list[bytes], source: np.ndarray | None) -> tuple[list[Any]
         await answered.wait()
         await repairing.close()
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
     return ready, answers
 
 

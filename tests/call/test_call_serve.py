@@ -9,6 +9,7 @@ import pytest
 
 from call import options, serve
 from tests.call.program import Start, Visavis, sentence_of
+from tests.patience import PATIENCE_S
 from transport.rooms import RoomMeeting
 from transport.serve import Counts, RoomServer
 
@@ -31,7 +32,7 @@ async def test_a_server_lets_a_side_in_and_ends_cleanly_when_asked(
     assert b"400" in await reader.readline()
     writer.close()
     process.send_signal(number)
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_S) == 0
     warning, end = process.stderr.read().splitlines()
     assert "TLS" in warning
     assert end == "Stopped."

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 
 from call import settings
+from call.cli import app
 from call.errors import CallError
 from tests.call.program import Visavis, sentence_of
 
@@ -58,13 +60,44 @@ def test_a_command_within_a_group_has_a_table_of_its_own_and_its_groups(tmp_path
         ("profil = 'a'", "'profil'"),
         ("[loopback]\nturn-user = 'a'", "'turn-user'"),
         ("[lopback]\ncrop = 'full'", r"\[lopback\]"),
-        ("crop = ", "cannot be read"),
+        ("crop = ", "are no TOML: Invalid value"),
+        ("crpo = 'full'", "'crop' is one"),
+        ("loopback = 3", r"below \[loopback\]"),
+        ("[[loopback]]\ncrop = 'full'", r"below \[loopback\]"),
         ("[loopback.quickly]\ncrop = 'full'", r"\[loopback\.quickly\]"),
     ],
 )
 def test_a_mistyped_setting_is_named_and_not_passed_over(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(CallError, match=said):
         settings.load(write(tmp_path, text), OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("crop = 'round'", "sets crop = 'round'"),
+        ("repeat = 'x'", "sets repeat = 'x'"),
+        ("limit = 20", "sets limit = 20"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_with_its_file_and_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    path = write(tmp_path, f"[loopback]\n{text}\n")
+    monkeypatch.setenv("VISAVIS_CONFIG", str(path))
+    program = typer.main.get_command(app)
+    with pytest.raises(CallError) as error:
+        program(["loopback", "clip.mp4"], default_map=settings.read(program))
+    assert str(error.value).startswith(f"{path} {said}, which cannot be: ")
+
+
+def test_a_value_of_the_environment_that_cannot_be_is_told_with_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VISAVIS_TURN_USER", "ada")
+    monkeypatch.setenv("VISAVIS_CROP", "round")
+    with pytest.raises(CallError, match="VISAVIS_CROP in the environment cannot be: 'round'"):
+        typer.main.get_command(app)(["loopback", "clip.mp4"])
 
 
 def test_the_command_line_stands_over_the_environment_and_that_over_the_file(

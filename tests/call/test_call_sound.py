@@ -8,13 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from call.sound import BLOCK_S, CHOICES, LEAD_S, SoundLink
+from call import sound_clock
+from call.sound import BLOCK_S, CHOICES, LEAD_S, SHARE, SoundLink, cost_bps
 from call.sound_clock import CaptureClock
 from call.sound_files import Pacer, Silence
 from codec.motion import Motion
 from receiver.playout import Shown
+from tests.patience import PATIENCE_S
+from tests.virtual_time import in_virtual_time
 from transport.meet import connect_in_process
 from transport.peer import Peer
+from transport.sound import SoundLine
 
 BLOCK = 960
 RATE = 48_000
@@ -28,12 +32,14 @@ class Spoken:
         self._samples = samples
         self._pacer = Pacer()
         self._next = 0
-        self.captured_s: float | None = None
+        self.rounds_s: list[float] = []  # when the first sample was sounded, each time
+        self.late_s = float("inf")  # of all reads the quickest one was so late
 
     async def read(self) -> Samples:
         began_s = await self._pacer.wait()
-        if self.captured_s is None:
-            self.captured_s = began_s
+        self.late_s = min(self.late_s, time.monotonic() - began_s - BLOCK_S)
+        if self._next == 0:
+            self.rounds_s.append(began_s)
         block = self._samples[self._next : self._next + BLOCK]
         self._next = (self._next + BLOCK) % len(self._samples)
         return block
@@ -63,15 +69,15 @@ class Heard:
         return np.array([np.sqrt(np.mean(block.astype(float) ** 2)) for block in self.blocks])
 
     async def tone(self) -> None:
-        """Wait until the tone is heard as it was spoken, for a fifth of a second."""
-        await self._wait(lambda last: np.allclose(last, 8000 / 2**0.5, rtol=0.15))
+        """Wait until the tone is heard as it was spoken, for as long as a busy machine leaves no gap in it."""
+        await self._wait(lambda heard: np.allclose(heard[-3:], 8000 / 2**0.5, rtol=0.15))
 
     async def silence(self) -> None:
         await self._wait(lambda last: last.max() < 1)
 
     async def _wait(self, reached: Callable[[npt.NDArray[np.float64]], bool]) -> None:
         self.blocks.clear()
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.blocks) < 10 or not reached(self.loudness()[-10:]):  # noqa: ASYNC110 -- a plain list
                 await asyncio.sleep(0.02)
 
@@ -141,7 +147,7 @@ async def test_what_one_says_the_other_hears_until_it_is_muted_and_again(make_ca
     await heard.silence()
     assert mine.muted
     sent, pulled = mine.stats().sent_packets, len(heard.blocks)
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(PATIENCE_S):
         while len(heard.blocks) < pulled + 25:  # noqa: ASYNC110 -- a plain list
             await asyncio.sleep(0.02)
     assert mine.level < 0.1
@@ -164,6 +170,7 @@ async def test_nothing_passes_before_the_line_is_used_and_the_next_line_goes_on(
     await heard.tone()
 
 
+@in_virtual_time
 async def test_the_speaker_gets_blocks_ahead_of_their_time_and_20_ms_apart() -> None:
     heard = Heard()
     link = SoundLink(Silence(), heard)
@@ -172,8 +179,9 @@ async def test_the_speaker_gets_blocks_ahead_of_their_time_and_20_ms_apart() -> 
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     steps = np.diff(heard.times_s)
+    assert len(steps) > 20
     assert np.allclose(steps, BLOCK_S)
-    assert max(heard.leads_s) <= LEAD_S + 1e-6
+    assert np.allclose(heard.leads_s, LEAD_S)
 
 
 async def test_a_clap_is_heard_with_the_capture_time_that_the_other_side_s_clock_gives_it(
@@ -192,18 +200,16 @@ async def test_a_clap_is_heard_with_the_capture_time_that_the_other_side_s_clock
     mine = SoundLink(spoken, Silence())
     theirs = SoundLink(Silence(), Silence(), on_heard=on_heard)
     await make_call(mine, theirs).connect()
-    await asyncio.sleep(0.1)
-    clock = mine.clock()
-    assert clock is not None
-    theirs.take(clock)
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(PATIENCE_S):
+        while (clock := mine.clock()) is None:  # noqa: ASYNC110 -- a microphone tells nobody
+            await asyncio.sleep(0.02)
+        theirs.take(clock)
+        late_s = spoken.late_s  # what is known of the captures' time when the clock is told
         while not claps:  # noqa: ASYNC110 -- the list is plain
             await asyncio.sleep(0.05)
-    assert spoken.captured_s is not None
-    clapped_s = spoken.captured_s + 1.0
     # Capture times count modulo 4096 ticks; both clocks are this machine's.
-    apart_s = (claps[0] - clapped_s + 34) % (4096 / 60) - 34
-    assert apart_s == pytest.approx(0.0, abs=0.015)
+    apart_s = [(claps[0] - (round_s + 1.0 + late_s) + 34) % (4096 / 60) - 34 for round_s in spoken.rounds_s]
+    assert min(apart_s, key=abs) == pytest.approx(0.0, abs=0.015)
 
 
 async def test_pictures_that_are_quicker_than_the_sound_are_held_and_the_error_is_told(
@@ -213,18 +219,16 @@ async def test_pictures_that_are_quicker_than_the_sound_are_held_and_the_error_i
     mine = SoundLink(Spoken(tone()), Silence())
     theirs = SoundLink(Silence(), Silence(), hold_picture=holds_s.append, speaker_latency_s=0.3)
     await make_call(mine, theirs).connect()
-    ticks = 0
-    for _ in range(100):
-        await asyncio.sleep(0.02)
-        clock = mine.clock()
-        if clock is not None:
-            theirs.take(clock)
-        now_s = time.monotonic()
-        ticks = int((now_s - 0.05) * 60)
-        # Shown 50 ms after its capture, and as much later as was asked for.
-        theirs.see(Shown("fresh", ticks, 0, _still()), ticks / 60 + 0.05 + (holds_s[-1] if holds_s else 0.0))
-    assert holds_s[-1] > 0.15
-    assert theirs.lip_error_s is not None
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds_s or holds_s[-1] < 0.15 or theirs.lip_error_s is None:
+            await asyncio.sleep(0.02)
+            clock = mine.clock()
+            if clock is not None:
+                theirs.take(clock)
+            ticks = int((time.monotonic() - 0.05) * 60)
+            # Shown 50 ms after its capture, and as much later as was asked for.
+            hold_s = holds_s[-1] if holds_s else 0.0
+            theirs.see(Shown("fresh", ticks, 0, _still()), ticks / 60 + 0.05 + hold_s)
 
 
 def _still() -> Motion:
@@ -251,13 +255,13 @@ def test_samples_are_numbered_on_and_leap_where_the_microphone_left_some_out() -
     assert clock.rtp_at(0.0) is None
     now_s = 100.0
     times = []
-    for index in range(100):
+    for index in range(150):
         now_s += 0.02 if index != 30 else 0.02 + 1.0
         times.append(clock.take(now_s + (0.01 if index % 3 else 0.0)))
     steps = np.diff(times)
     leaps = np.flatnonzero(steps != BLOCK)
     assert len(leaps) == 1
-    assert 30 <= leaps[0] < 50
+    assert 30 <= leaps[0] <= 30 + sound_clock.PATIENCE_S / BLOCK_S + 3
     assert steps[leaps[0]] == pytest.approx(BLOCK + RATE, abs=600)
     ended = clock.rtp_at(now_s)
     assert ended is not None
@@ -286,23 +290,31 @@ def test_a_clock_s_pair_holds_at_the_beginning_of_its_tick() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total_bps", "rate_bps", "frame_ms"),
+    ("total_bps", "loses", "chosen"),
     [
-        (None, 24_000, 20),
-        (200_000, 24_000, 20),
-        (50_000, 12_000, 60),
-        (30_000, 8_000, 60),
-        (1_000, 6_000, 60),
+        (None, True, (24_000, 20, True)),
+        (200_000, True, (24_000, 20, True)),
+        (100_000, False, (24_000, 20, True)),
+        (60_000, True, (12_000, 60, True)),
+        (45_000, True, (8_000, 60, True)),
+        (45_000, False, (16_000, 60, True)),
+        (30_000, True, (8_000, 60, False)),
+        (1_000, True, (6_000, 60, False)),
     ],
 )
-def test_the_call_s_rate_chooses_sound_s(total_bps: float | None, rate_bps: int, frame_ms: int) -> None:
+def test_the_call_s_rate_and_its_losses_choose_sound_s(
+    total_bps: float | None, loses: bool, chosen: tuple[int, int, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
     link = SoundLink(Silence(), Silence())
+    link.use(link.new_line())
+    monkeypatch.setattr(SoundLine, "loses", loses)
     link.fit(total_bps)
-    line = link.new_line()
-    assert (line._rate_bps, line._frame_ms) == (rate_bps, frame_ms)
+    assert link._line is not None
+    assert (link._line._rate_bps, link._line._frame_ms, link._line._may_repeat) == chosen
+    if total_bps is not None and chosen != CHOICES[-1]:
+        assert link.cost_bps <= SHARE * total_bps
 
 
-def test_sound_fits_into_what_a_call_may_send_even_where_packets_get_lost() -> None:
-    for least_bps, rate_bps, frame_ms in CHOICES:
-        headers_bps = (12 + 16 + 28 + 5) * 8 * 1000 / frame_ms
-        assert 2 * rate_bps + headers_bps < 0.85 * max(least_bps, 25_000)
+def test_what_sound_costs_is_what_its_packets_weigh() -> None:
+    assert cost_bps(8_000, 60, repeats=False) == pytest.approx(8_000 + 56 * 8 / 0.06)
+    assert cost_bps(8_000, 60, repeats=True) == pytest.approx(16_000 + 61 * 8 / 0.06)

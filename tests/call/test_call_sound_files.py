@@ -3,8 +3,11 @@
 import asyncio
 import time
 import wave
+from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -12,9 +15,11 @@ import numpy.typing as npt
 import pytest
 
 from call.errors import CallError
-from call.parts import begin_with
+from call.parts import Parts, begin_with
+from call.screen import Screen
 from call.sound_files import BLOCK_SAMPLES, FileMicrophone, Silence
 from receiver.video_file import VideoFile
+from tests.virtual_time import in_virtual_time
 
 Samples = npt.NDArray[np.int16]
 
@@ -49,6 +54,7 @@ async def read(microphone: FileMicrophone, blocks: int) -> Samples:
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(48_000, 1), (44_100, 2), (16_000, 1)])
+@in_virtual_time
 async def test_a_file_is_heard_mono_at_48_khz_and_in_real_time(
     tmp_path: Path, rate: int, channels: int
 ) -> None:
@@ -63,12 +69,14 @@ async def test_a_file_is_heard_mono_at_48_khz_and_in_real_time(
     assert not (await microphone.read()).any()  # silence after its end
 
 
+@in_virtual_time
 async def test_a_repeated_file_begins_again_without_a_gap(tmp_path: Path) -> None:
     once = ramp(0.1, 48_000)
     heard = await read(FileMicrophone(write_wav(tmp_path / "a.wav", once, 48_000), repeat=True), 15)
     assert np.array_equal(heard, np.tile(once, 3))
 
 
+@in_virtual_time
 async def test_a_video_s_sound_begins_with_its_pictures_and_lasts_as_long(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clap.mp4", clap_s=0.2, seconds=0.4)
     heard = await read(FileMicrophone(path, repeat=True), 40)
@@ -77,6 +85,7 @@ async def test_a_video_s_sound_begins_with_its_pictures_and_lasts_as_long(tmp_pa
     assert np.allclose(np.array(starts) / 48_000, [0.2, 0.6], atol=0.005)
 
 
+@in_virtual_time
 async def test_a_file_that_waits_begins_where_it_is_told(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "speech.wav", np.full(9_600, 1_000, np.int16), 48_000)
     microphone = FileMicrophone(path, waits=True)
@@ -91,6 +100,7 @@ async def test_a_file_that_waits_begins_where_it_is_told(tmp_path: Path) -> None
     assert np.count_nonzero(await read(microphone, 10)) == pytest.approx(4_800, abs=960)
 
 
+@in_virtual_time
 async def test_a_clip_s_sound_is_in_step_with_its_pictures_from_whichever_frame_is_seen_first(
     tmp_path: Path,
 ) -> None:
@@ -98,8 +108,45 @@ async def test_a_clip_s_sound_is_in_step_with_its_pictures_from_whichever_frame_
     microphone = FileMicrophone(path, waits=True)
     on_frame = begin_with(microphone, frame_rate=25.0)
     on_frame(5, time.monotonic() + 0.1)  # the sixth: the clip has been played for 0.1 s
-    on_frame(6, time.monotonic() + 9.0)  # later ones change nothing
+    on_frame(6, time.monotonic() + 0.2)  # a frame that is a little late changes nothing
     assert np.count_nonzero(await read(microphone, 10)) == pytest.approx(4_800, abs=960)
+
+
+@in_virtual_time
+async def test_a_clip_that_was_held_up_takes_its_sound_with_it(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "speech.wav", np.full(48_000, 1_000, np.int16), 48_000)
+    microphone = FileMicrophone(path, waits=True)
+    on_frame = begin_with(microphone, frame_rate=25.0)
+    on_frame(0, time.monotonic())
+    assert np.count_nonzero(await read(microphone, 25)) == pytest.approx(24_000, abs=960)
+    on_frame(10, time.monotonic() + 0.9)  # after 0.5 s it is at 0.4 s, and goes on in 0.9 s
+    later = await read(microphone, 75)
+    assert np.count_nonzero(later[:48_000]) == pytest.approx(0, abs=960)
+    assert np.count_nonzero(later) == pytest.approx(24_000, abs=960)
+
+
+async def test_a_video_is_heard_with_its_own_sound_where_no_other_is_named(tmp_path: Path) -> None:
+    loud = write_video(tmp_path / "clap.mp4", clap_s=0.2)
+    mute = VideoFile(tmp_path / "mute.mp4")
+    mute.write(np.zeros((64, 64, 3), np.uint8), 0.0)
+    mute.finish()
+    speech = write_wav(tmp_path / "speech.wav", ramp(0.1, 48_000), 48_000)
+    for video, audio, heard in (
+        (loud, None, loud),
+        (loud, speech, speech),
+        (tmp_path / "mute.mp4", None, None),
+        ("camera", None, None),
+    ):
+        microphone, _ = devices_of(str(video), None if audio is None else str(audio))
+        assert getattr(microphone, "_path", None) == heard
+    with pytest.raises(CallError, match=r"mute\.mp4"):
+        devices_of(str(loud), str(tmp_path / "mute.mp4"))
+
+
+def devices_of(video: str, audio: str | None) -> tuple[Any, Any]:
+    wanted: Any = SimpleNamespace(input=SimpleNamespace(spec=video), audio=audio)
+    ends: Any = None
+    return Parts(wanted, ends, Screen(), AsyncExitStack())._devices()
 
 
 def test_what_has_no_sound_is_refused_with_a_sentence(tmp_path: Path) -> None:
@@ -113,6 +160,7 @@ def test_what_has_no_sound_is_refused_with_a_sentence(tmp_path: Path) -> None:
             FileMicrophone(path)
 
 
+@in_virtual_time
 async def test_a_file_that_breaks_off_is_heard_as_far_as_it_goes(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "speech.wav", ramp(0.4, 48_000), 48_000)
     path.write_bytes(path.read_bytes()[: 44 + 9_600])
@@ -156,6 +204,7 @@ def test_a_recording_s_sound_stands_at_its_times_whatever_comes(tmp_path: Path) 
     assert loud.max() == pytest.approx(0.56, abs=0.01)
 
 
+@in_virtual_time
 async def test_silence_keeps_time() -> None:
     silence = Silence()
     began_s = time.monotonic()

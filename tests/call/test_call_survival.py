@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
@@ -17,10 +17,11 @@ import pytest
 import call.encounter
 import call.link
 from call.consent import CAMERA_COMES
-from call.encounter import UNKNOWN
+from call.encounter import SILENCE_S, UNHEARD_S, UNKNOWN
 from call.ends import Ends
 from call.errors import CallError
 from call.film import read_film
+from call.link import RETURN_LIMITS_S
 from call.ringing import KNOCK, Manners
 from call.session import CONSENT_ANEW, NEW_CODE
 from call.state import Invitation
@@ -28,12 +29,15 @@ from codec.hello import HelloMismatch
 from sender.capture import LiveInput
 from sender.errors import InputError
 from tests.call.session_sides import Side
+from tests.patience import PATIENCE_S
 from transport import listening
 from transport.guests import MAX_WRONG_CODES
 from transport.meeting import DirectGuest, DirectHost, Meeting
 from transport.rooms import RoomMeeting
 from transport.serve import RoomServer
 from transport.wire import Wire
+
+pytestmark = pytest.mark.usefixtures("patient")
 
 LETS_IN_WHO_IS_SEEN = Manners(asks=True, sends_picture=True)
 
@@ -42,6 +46,7 @@ class Cable:
     """All UDP of this process: pull it, and nothing arrives any more."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
         self.is_pulled = False
         count = Wire._count
 
@@ -51,6 +56,31 @@ class Cable:
             protocol.datagram_received = lambda data, address: self.is_pulled or deliver(data, address)
 
         monkeypatch.setattr(Wire, "_count", through)
+
+    @property
+    def is_pulled(self) -> bool:
+        return self._is_pulled
+
+    @is_pulled.setter
+    def is_pulled(self, on: bool) -> None:
+        self._is_pulled = on
+        # While nothing is pulled, a silence is this machine's, which may be slow and busy.
+        for name, silence_s in (("SILENCE_S", SILENCE_S), ("UNHEARD_S", UNHEARD_S)):
+            self._monkeypatch.setattr(call.encounter, name, silence_s if on else PATIENCE_S)
+
+
+class Limits:
+    """How long each try to come back may take: as long as it takes, once the cable is plugged in again."""
+
+    def __init__(self, cable: Cable) -> None:
+        self._cable = cable
+
+    def __getitem__(self, place: int) -> float:
+        return RETURN_LIMITS_S[place]
+
+    def __iter__(self) -> Iterator[float]:
+        for limit_s in cycle(RETURN_LIMITS_S):
+            yield limit_s if self._cable.is_pulled else PATIENCE_S
 
 
 class Pipe:
@@ -129,7 +159,7 @@ async def connected(*sides: Side) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 -- plain values
             await asyncio.sleep(0.01)
 
@@ -282,6 +312,7 @@ async def test_a_line_that_returns_is_found_by_one_of_the_next_two_tries_with_th
 
     monkeypatch.setattr(call.link, "_return", counted)
     cable = Cable(monkeypatch)
+    monkeypatch.setattr(call.link, "RETURN_LIMITS_S", Limits(cable))
     meeting = DirectHost("127.0.0.1", 0)
     host = house.side(meeting)
     await host.until(lambda state: state.phase == "waiting")
@@ -294,7 +325,7 @@ async def test_a_line_that_returns_is_found_by_one_of_the_next_two_tries_with_th
     pipe.pull(True)
     for side in (host, guest):
         await side.until(lambda state: state.phase == "reconnecting")
-    await until(lambda: tries >= 6)  # of both sides
+    await until(lambda: tries >= 4)  # of both sides
     cable.is_pulled = False
     pipe.pull(False)
     before = tries

@@ -7,22 +7,21 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 from call.keeper import Keeper
 from call.state import CallState
 from call.talk import (
+    CONTROL_BPS,
     FIRST_SHARE,
     PICTURE_COMES,
     PICTURE_STAYS,
     REPAIR_ASKED,
-    SOUND_SHARE,
     START_BPS,
     THEY_RECORD,
     THEY_STOPPED,
     Talk,
 )
 from codec.conversation import Condition, Kind, Wish
+from sender.rate import ENOUGH_BPS, HEADROOM
 
 
 class Sound:
@@ -31,6 +30,8 @@ class Sound:
     def __init__(self) -> None:
         self.fitted: list[float | None] = []
         self.muted = False
+        self.loses = True
+        self.cost_bps = 20_000.0
 
     def mute(self, on: bool) -> None:
         self.muted = on
@@ -60,23 +61,27 @@ class Recorder:
 def make_talk(rate: Any = None) -> tuple[Talk, Keeper, SimpleNamespace]:
     keeper = Keeper(CallState("connected", ""), on_state=None, on_notice=None, asks=False)
     limits: list[float | None] = []
-    sender = SimpleNamespace(stats=SimpleNamespace(rate=rate), limit=limits.append, limits=limits)
+    kept: list[float] = []
+    sender = SimpleNamespace(
+        stats=SimpleNamespace(rate=rate), limit=limits.append, limits=limits, beside=kept.append, kept=kept
+    )
     duplex = SimpleNamespace(sender=sender, line=SimpleNamespace(limit_bps=None))
     return Talk(keeper, duplex, foreign=False, on_fault=lambda error: None), keeper, duplex  # type: ignore[arg-type]
 
 
-async def test_a_limit_is_shared_between_sound_and_motion_and_holds_for_the_line_as_a_whole() -> None:
+async def test_a_limit_holds_for_all_that_is_sent_and_motion_leaves_sound_its_share() -> None:
     talk, keeper, duplex = make_talk(SimpleNamespace(believed_bps=200_000.0))
     talk.sound = sound = Sound()  # type: ignore[assignment]
     talk.limit(40.0)
     assert keeper.state.limit_kbps == 40.0
     assert duplex.line.limit_bps == 40_000
-    assert duplex.sender.limits == [pytest.approx(40_000 * (1 - SOUND_SHARE))]
+    assert duplex.sender.limits == [40_000]
     assert sound.fitted == [40_000]
+    assert duplex.sender.kept == [sound.cost_bps + CONTROL_BPS]
     talk.limit(44.0)
     assert sound.fitted == [40_000], "a change that is hardly worth it would be heard"
     talk.limit(None)
-    assert sound.fitted == [40_000, 200_000]
+    assert sound.fitted == [40_000, HEADROOM * 200_000]
     assert duplex.line.limit_bps is duplex.sender.limits[-1] is None
 
 
@@ -87,7 +92,19 @@ async def test_sound_begins_small_so_that_the_first_picture_gets_through() -> No
     assert sound.fitted == [FIRST_SHARE * START_BPS]
     duplex.sender.stats.rate = SimpleNamespace(believed_bps=90_000.0)
     talk._fit_sound()
-    assert sound.fitted == [FIRST_SHARE * START_BPS, 90_000]
+    assert sound.fitted == [FIRST_SHARE * START_BPS, ENOUGH_BPS]
+
+
+async def test_sound_is_chosen_anew_where_losses_begin_or_end() -> None:
+    talk, _, duplex = make_talk(SimpleNamespace(believed_bps=60_000.0))
+    talk.sound = sound = Sound()  # type: ignore[assignment]
+    talk._fit_sound()
+    talk._fit_sound()
+    assert sound.fitted == [ENOUGH_BPS]
+    sound.loses, sound.cost_bps = False, 12_000.0
+    talk._fit_sound()
+    assert sound.fitted == [ENOUGH_BPS, ENOUGH_BPS]
+    assert duplex.sender.kept[-1] == 12_000 + CONTROL_BPS
 
 
 async def test_mute_and_record_reach_their_parts_and_the_state() -> None:

@@ -26,3 +26,14 @@ def test_frames_of_a_long_call_are_not_taken_for_those_of_its_beginning() -> Non
     np.testing.assert_array_equal(originals, [shade(0), shade(1)])
     np.testing.assert_array_equal(redrawn, [shade(100), shade(101)])
     assert watch.latency_ms("median") == pytest.approx(50)
+
+
+def test_a_line_has_recovered_when_what_was_captured_since_it_failed_is_shown() -> None:
+    watch = Watch(None)
+    assert watch.first_shown_s is None
+    for ticks, captured_s, shown_s in ((0, 1.0, 1.1), (60, 2.0, 7.05), (400, 6.9, 7.2), (406, 7.0, 7.3)):
+        watch.on_frame(0, ticks, captured_s, shade(0))
+        watch.on_shown(Shown("fresh", ticks, 0, REST), shade(0), shown_s)
+    assert watch.first_shown_s == 1.1
+    assert watch.recovery_s(5.0, 7.0) == pytest.approx(0.2)
+    assert watch.recovery_s(8.0, 9.0) is None

@@ -7,7 +7,8 @@ from pathlib import Path
 import av
 import pytest
 
-from call import loopback, options, receive, send
+from call import call, demo, loopback, options, receive, send
+from call.parts import numbered
 from receiver.errors import OutputError
 from sender.errors import InputError
 
@@ -21,7 +22,7 @@ def load_nothing(engine: options.Engine) -> None:
 
 @pytest.fixture(autouse=True)
 def _without_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for command in (loopback, receive, send):
+    for command in (call, demo, loopback, receive, send):
         monkeypatch.setattr(command, "load_ends", load_nothing)
 
 
@@ -72,6 +73,40 @@ def test_an_output_that_cannot_be_written_is_told_before_the_networks_are_loaded
         receive.run(
             options.Receive(options.Engine(), NO_ICE, "127.0.0.1:0", None, absent, None), as_json=True
         )
+
+
+def test_an_output_that_is_there_is_told_before_the_networks_are_loaded_and_left_as_it_is(
+    clip: str, tmp_path: Path
+) -> None:
+    older = tmp_path / "call.mp4"
+    older.write_bytes(b"older")
+    (tmp_path / "demo.html").write_bytes(b"older")
+    with pytest.raises(OutputError, match="--overwrite"):
+        run_loopback(clip, "chosen", str(older))
+    with pytest.raises(OutputError, match="--overwrite"):
+        receive.run(
+            options.Receive(options.Engine(), NO_ICE, "127.0.0.1:0", None, str(older), None), as_json=True
+        )
+    way = options.Invited("127.0.0.1:9", "x")
+    wanted = options.Call(options.Input(clip), options.Engine(), NO_ICE, way, output=str(older))
+    with pytest.raises(OutputError, match="--overwrite"):
+        call.run(wanted, as_json=True)
+    with pytest.raises(OutputError, match=r"demo\.html exists already.*--overwrite"):
+        demo.run(options.Demo(options.Engine(), clip, tmp_path, 1.0), as_json=True)
+    assert older.read_bytes() == b"older"
+    with pytest.raises(AssertionError, match="the networks were loaded"):
+        demo.run(options.Demo(options.Engine(), clip, tmp_path, 1.0, overwrite=True), as_json=True)
+
+
+def test_later_calls_on_a_page_are_written_to_names_of_their_own(tmp_path: Path) -> None:
+    seen = str(tmp_path / "seen.mp4")
+    assert numbered(seen, 1, overwrite=False) == seen
+    assert numbered(seen, 2, overwrite=False) == str(tmp_path / "seen-2.mp4")
+    (tmp_path / "seen-2.mp4").touch()
+    assert numbered(seen, 2, overwrite=False) == str(tmp_path / "seen-3.mp4")
+    assert numbered(seen, 2, overwrite=True) == str(tmp_path / "seen-2.mp4")
+    assert numbered("pictures/", 2, overwrite=False) == "pictures-2/"
+    assert numbered("camera:/dev/video7", 2, overwrite=False) == "camera:/dev/video7"
 
 
 def test_networks_that_cannot_be_loaded_leave_no_output(clip: str, tmp_path: Path) -> None:

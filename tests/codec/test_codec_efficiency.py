@@ -3,12 +3,15 @@
 The second decoder tells the chances while it reads, so the sum knows nothing of the encoder.
 """
 
+import json
 import math
+import runpy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import second_decoder
+import second_residual
 from codec_fakes import random_motions
 from second_decoder import Format, SecondDecoder, read_header
 
@@ -17,7 +20,8 @@ from codec.format import MotionFormat
 from codec.motion import Motion
 from codec.predictive_encoder import Capture, PredictiveEncoder
 
-GOLDEN_FORMAT = Path(__file__).parent.parent / "golden" / "codec_format.npz"
+GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN_FORMAT = GOLDEN / "codec_format.npz"
 # In 64-bit arithmetic a symbol's share is up to 2^-8 smaller than its chance, mostly far less; over a packet's symbols
 # it comes to this part of a byte.
 ARITHMETIC = 0.01
@@ -38,7 +42,8 @@ def ideal_bits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             lengths[-1] -= math.log2(shares[symbol] / 2**second_decoder.PRECISION)
             return symbol
 
-    monkeypatch.setattr(second_decoder, "RangeDecoder", Counting)
+    for reader in (second_decoder, second_residual):
+        monkeypatch.setattr(reader, "RangeDecoder", Counting)
     return lengths
 
 
@@ -79,6 +84,30 @@ def assert_near_the_ideal(
 def test_packets_of_any_size_are_within_a_byte_of_the_ideal(ideal_bits):
     motion_format = MotionFormat.load(GOLDEN_FORMAT)
     assert_near_the_ideal(GOLDEN_FORMAT, motion_format, random_motions(84, seed=11), ideal_bits)
+
+
+@pytest.mark.parametrize("name", ["static", "predictive"])
+def test_packets_of_every_sort_up_to_the_longest_are_within_a_byte_of_the_ideal(name, ideal_bits):
+    decoder, lengths = SecondDecoder(Format(GOLDEN_FORMAT)), []
+    for vector in json.loads((GOLDEN / "codec_streams.json").read_text())[name]:
+        packet = bytes.fromhex(vector["packet"])
+        decoder.decode(packet)
+        code = read_header(packet).code
+        assert len(code) - ideal_bits[-1] / 8 <= 1 + ARITHMETIC
+        lengths.append(len(code))
+    assert min(lengths) < 50
+    assert max(lengths) > 200 if name == "static" else max(lengths) > 900
+
+
+def test_residual_codes_are_within_a_byte_of_the_ideal(ideal_bits):
+    product = runpy.run_path(str(GOLDEN / "make_residual.py"))["golden_residual_format"]()
+    tables = second_residual.ResidualTables(
+        product.map_chances.tolist(), product.sign_weights.tolist(), product.sign_chances.tolist()
+    )
+    for vector in json.loads((GOLDEN / "codec_residual.json").read_text())["codes"].values():
+        code = bytes.fromhex(vector["code"])
+        second_residual.decode_residual(code, tables, vector["side"])
+        assert len(code) - ideal_bits[-1] / 8 <= 1 + ARITHMETIC
 
 
 def test_packets_of_a_fitted_format_are_within_a_byte_of_the_ideal(motion_format, tmp_path, ideal_bits):

@@ -133,6 +133,49 @@ def test_a_file_whose_directory_points_before_its_beginning_is_a_bitstream_error
         MotionFormat.load(path)
 
 
+def npy(kind: str, shape: str) -> bytes:
+    """Return a head of numpy's, padded as numpy pads it, and no numbers behind it."""
+    head = f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\0" + len(head).to_bytes(2, "little") + head.encode()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        b"no array at all",
+        npy("()", "(60, 60)"),
+        npy("[()]", "(60, 60)"),
+        npy("None", "(60, 60)"),
+        npy("'|O'", "(60, 60)"),
+        npy("'<u2'", "(-1, 60)"),
+        npy("'|V0'", "(1000000000000000000, 3)"),
+        npy("'|u1'", "(1000000000000000,)"),
+        npy("'|u1'", f"({10**30},)"),
+        npy("(" * 40 + ")" * 40, "()"),
+    ],
+    ids=range(10),
+)
+def test_an_array_that_is_none_in_a_file_that_is_whole_is_a_bitstream_error(motion_format, tmp_path, array):
+    path = tmp_path / "tables.npz"
+    motion_format.save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for damaged in members:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, whole in members.items():
+                archive.writestr(name, array if name == damaged else whole)
+        with pytest.raises(BitstreamError, match="damaged"):
+            MotionFormat.load(path)
+
+
+def test_a_file_of_very_many_arrays_is_a_bitstream_error(tmp_path):
+    with zipfile.ZipFile(tmp_path / "tables.npz", "w") as archive:
+        for number in range(65):
+            archive.writestr(f"{number}.npy", b"")
+    with pytest.raises(BitstreamError, match="65 arrays"):
+        MotionFormat.load(tmp_path / "tables.npz")
+
+
 @pytest.mark.parametrize("where", ["file", "arrays"])
 def test_a_file_of_too_many_bytes_is_a_bitstream_error(tmp_path, where):
     path = tmp_path / "tables.npz"

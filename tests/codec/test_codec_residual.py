@@ -96,6 +96,12 @@ def test_a_code_that_is_too_long_is_refused_before_it_is_read():
         decode_residual(bytes(MAX_CODE_BYTES + 1), FORMAT, side=32)
 
 
+@pytest.mark.parametrize("side", [0, 65])
+def test_a_map_that_no_picture_has_is_refused_before_anything_is_made_for_it(side):
+    with pytest.raises(ValueError, match=r"1\.\.64"):
+        decode_residual(b"", FORMAT, side=side)
+
+
 def test_codes_that_are_none_are_refused():
     half_sent = blob(1)
     half_sent[5][half_sent[5] != 0] = 0

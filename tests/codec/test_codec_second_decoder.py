@@ -1,10 +1,13 @@
 """The product's decoders and the one that was written from the README alone say the same of any bytes."""
 
+import hashlib
 import json
+import struct
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import second_control
 import second_decoder
@@ -17,15 +20,19 @@ from codec.control import decode_control
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.errors import BitstreamError
-from codec.format import MotionFormat
+from codec.format import MotionFormat, positions
+from codec.motion import Motion
 from codec.packet import Kind
+from codec.prediction import ALPHABET, CONTEXTS, DISTANCES, TABLES, PredictionFormat
 from codec.predictive_encoder import Capture, PredictiveEncoder
+from codec.ranges import Frequencies
+from codec.tables import frequencies_of
 from codec.transfer import ResidualPiece
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-STATIC, BUNDLES, CONTROL, RESIDUAL = (
+STATIC, BUNDLES, STREAMS, CONTROL, RESIDUAL = (
     json.loads((GOLDEN / f"codec_{name}.json").read_text())
-    for name in ("motion", "bundles", "control", "residual")
+    for name in ("motion", "bundles", "streams", "control", "residual")
 )
 PACKETS = [bytes.fromhex(vector["packet"]) for vector in [*STATIC["packets"], *BUNDLES["packets"]]]
 MESSAGES = [bytes.fromhex(code) for code in [*CONTROL.values(), RESIDUAL["piece"]]]
@@ -101,6 +108,17 @@ def test_the_second_decoder_reads_the_golden_bundles(formats):
         assert second_decoder.read_header(packet).acknowledged == vector["acknowledged"]
 
 
+@pytest.mark.parametrize("name", ["static", "predictive"])
+def test_the_second_decoder_reads_the_golden_streams(formats, name):
+    decoder = SecondDecoder(formats[1])
+    for vector in STREAMS[name]:
+        decoded = decoder.decode(bytes.fromhex(vector["packet"]))
+        assert [motion.ticks for motion in decoded] == vector["ticks"]
+        numbers = [number for motion in decoded for number in motion.numbers]
+        hashed = hashlib.sha256(struct.pack(f">{len(numbers)}f", *numbers)).hexdigest()
+        assert hashed[:16] == vector["decoded"]
+
+
 @pytest.mark.parametrize("lost", range(len(BUNDLES["packets"])))
 def test_both_say_the_same_of_golden_bundles_where_one_is_lost(formats, lost):
     pair = Pair(formats)
@@ -129,6 +147,20 @@ def test_every_kind_of_packet_has_a_golden_vector():
     }
     assert any(header.detail > 31 for header in headers if header.kind == 2)
     assert {vector["repeated"] for vector in BUNDLES["packets"]} == {0, 1, 2, 3}
+
+
+def test_every_size_of_packet_has_a_golden_vector(formats):
+    static = [second_decoder.read_header(bytes.fromhex(vector["packet"])) for vector in STREAMS["static"]]
+    assert {(one.kind, one.detail) for one in static} == {(kind, n) for kind in (0, 1) for n in range(21)}
+    packets = [bytes.fromhex(vector["packet"]) for vector in STREAMS["predictive"]]
+    bundles = [second_decoder.read_header(packet) for packet in packets]
+    repeated = [second_decoder.RangeDecoder(one.code).of([64576, 320, 320, 320]) for one in bundles]
+    sizes = {(one.frames, again) for one, again in zip(bundles, repeated, strict=True)}
+    assert sizes == {(frames, again) for frames in range(1, 5) for again in range(frames)}
+    bounds = [1, 3, 4, 6, 10, 16, 26, 40]
+    classes = {second_decoder.at_or_below(bounds, one.detail) for one in bundles}
+    assert classes == set(range(9))
+    assert {30, 31, 60} <= {one.detail for one in bundles}
 
 
 def test_both_forget_the_same_motions(formats):
@@ -215,6 +247,69 @@ def test_both_say_the_same_of_damaged_golden_packets(formats, data):
     pair.decode(bytes.fromhex(BUNDLES["packets"][0]["packet"]))
     one, other = pair.decode(damage(data, data.draw(st.sampled_from(PACKETS))))
     assert one == other
+
+
+def wild_format(keypoints: int) -> MotionFormat:
+    """Make up a format of the smallest and the largest numbers that there may be."""
+    random = np.random.default_rng(keypoints)
+    offsets, count = 3 * keypoints, 6 + 3 * keypoints
+
+    def tables(rows: int, symbols: int) -> Frequencies:
+        return frequencies_of(random.choice(np.array([0, 1, 1 << 20]), (rows, symbols)))
+
+    keypoint = np.arange(offsets) // 3
+    completion = random.choice(np.array([-32768, 0, 1, 32767], np.int16), (offsets, offsets))
+    prediction = PredictionFormat(
+        basis=random.choice([-(1 << 14), 0, 1 << 14], (offsets, offsets)),
+        steps=random.choice([1, 256, 65535], count),
+        origin=random.choice([-(1 << 20), 0, 1 << 20], count),
+        rates=random.choice([1, 500, 65535], (DISTANCES, count)),
+        contexts=random.integers(0, TABLES, (count, *CONTEXTS)),
+        tables=tables(TABLES, ALPHABET),
+    )
+    return MotionFormat(
+        keypoints,
+        rotation_step=16.0,
+        translation_step=2.0**-14,
+        expression_steps=2.0 ** random.choice([-14, -7, 4], (keypoints, 3)),
+        tables=tables(positions(keypoints), 256),
+        exact_tables=tables(positions(keypoints), 256),
+        prediction=prediction,
+        completion=np.where(keypoint[:, None] < keypoint, completion, 0).astype(np.int16),
+    )
+
+
+@pytest.mark.parametrize("keypoints", [0, 1, 2, 5, 11, 31])
+def test_both_say_the_same_with_the_wildest_formats_of_any_size(tmp_path, keypoints):
+    product = wild_format(keypoints)
+    product.save(tmp_path / "tables.npz")
+    pair, encoder = Pair((product, Format(tmp_path / "tables.npz"))), PredictiveEncoder(product)
+    random = np.random.default_rng(5)
+    ticks, decoded = 4000, 0
+    for number in range(16):
+        captures = []
+        for _ in range(random.integers(1, 5)):
+            ticks += int(random.choice([1, 3, 32]))
+            numbers = random.normal(0, 1, 6 + 3 * keypoints) * random.choice([0.01, 1, 300])
+            captures.append(
+                Capture(Motion(numbers[:3], numbers[3:6], numbers[6:].reshape(-1, 3)), ticks / 60)
+            )
+        newest = pair.product.newest_ticks
+        if newest is not None and number % 3:
+            encoder.acknowledge(newest)
+        static = MotionEncoder(product, rounding=bool(number % 2)).encode(
+            captures[-1].motion,
+            captured_s=ticks / 60,
+            source=0,
+            keypoints=int(random.integers(0, keypoints + 1)),
+        )
+        bundle = encoder.encode(captures, source=0, repeated=number % 4)
+        anything = Kind.PREDICTIVE << 21 | int(random.integers(0, 4)) << 17 | ticks % 4096
+        for packet in (static, bundle, anything.to_bytes(3, "big") + random.bytes(300)):
+            one, other = pair.decode(packet)
+            assert one == other
+            decoded += one != REFUSED
+    assert decoded >= 32
 
 
 TEXTS = st.text(max_size=220).map(str.encode)

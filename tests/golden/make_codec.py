@@ -1,10 +1,14 @@
-"""Make the codec's golden vectors: `python tests/golden/make_codec.py` from the repository's root.
+"""Make the codec's golden vectors: `python -m tests.golden.make_codec [FOLDER]` from the repository's root.
 
-They fix the bitstream. Run it only when the format changes on purpose, together with the protocol's version.
-Every number in them comes from integer arithmetic, so that they can be made again anywhere.
+They fix the bitstream. Run it without a folder only when the format changes on purpose, together with the protocol's
+version. Every number in them comes from integer arithmetic, so that they can be made again anywhere
+(`tests.golden.elsewhere` does so).
 """
 
+import hashlib
 import json
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +28,11 @@ from codec.tables import fit_tables, frequencies_of
 
 FOLDER = Path(__file__).parent
 KEYPOINTS = 20
+# Of the streams: a distance of every class and the last that has no byte of its own, and every size of a packet, as
+# (new motions, repeated ones).
+DISTANCES_SENT = (0, 1, 3, 4, 6, 10, 16, 26, 30, 31, 40, 60)
+SIZES = tuple((new, repeated) for new in range(1, 5) for repeated in range(5 - new))
+SPACINGS = (1, 2, 3, 4, 5, 6, 32)
 
 
 def golden_motions(count: int, seed: int) -> list[Motion]:
@@ -171,22 +180,87 @@ def golden_bundles(motion_format: MotionFormat) -> list[dict[str, object]]:
     return vectors
 
 
+def golden_streams(motion_format: MotionFormat) -> dict[str, list[dict[str, object]]]:
+    """Code every K' in both static modes, and bundles of every size at distances of every class; of what is decoded
+    there is a hash."""
+    statics, decoder = [], MotionDecoder(motion_format)
+    for packet in _static_stream(motion_format):
+        (decoded,) = decoder.decode(packet)
+        statics.append(
+            {"packet": packet.hex(), "ticks": [decoded.ticks], "decoded": hash_of([decoded.motion])}
+        )
+    bundles, decoder = [], MotionDecoder(motion_format)
+    for packet in _predictive_stream(motion_format):
+        motions = decoder.decode(packet)
+        ticks = [one.ticks for one in motions]
+        hashed = hash_of([one.motion for one in motions])
+        bundles.append({"packet": packet.hex(), "ticks": ticks, "decoded": hashed})
+    return {"static": statics, "predictive": bundles}
+
+
+def _static_stream(motion_format: MotionFormat) -> Iterator[bytes]:
+    motions = golden_motions(KEYPOINTS + 1, seed=13)
+    for rounding in (True, False):
+        encoder = MotionEncoder(motion_format, rounding=rounding)
+        for keypoints, motion in enumerate(motions):
+            for factor in (1, 256):  # the larger one is cut to its range, and so is what is guessed from it
+                sent = replace(motion, expression=motion.expression * factor)
+                yield encoder.encode(
+                    sent, captured_s=keypoints / 4, source=keypoints % 4, keypoints=keypoints
+                )
+
+
+def _predictive_stream(motion_format: MotionFormat) -> Iterator[bytes]:
+    motions = golden_motions(200, seed=17)
+    ticks = 3500  # they wrap on the way
+    for number, distance in enumerate(DISTANCES_SENT * 3):
+        new, repeated = SIZES[(number + 3 * (number // len(DISTANCES_SENT))) % len(SIZES)]
+        encoder, anchor = PredictiveEncoder(motion_format), ticks  # the first motion refers to nothing
+        yield encoder.encode(
+            [Capture(motions.pop(), ticks / 60)], source=0, keypoints=(None, 0, 7)[number % 3]
+        )
+        if distance:
+            encoder.acknowledge(anchor % 4096)
+        ticks += distance or 2
+        for _ in range(repeated):
+            yield encoder.encode([Capture(motions.pop(), ticks / 60)], source=1)
+            ticks += SPACINGS[number % len(SPACINGS)]
+        captures = []
+        for index in range(new):
+            motion = motions.pop()
+            if number % 4 == 3:  # takes escapes
+                motion = replace(motion, rotation=motion.rotation * 40, expression=motion.expression * 200)
+            captures.append(Capture(motion, ticks / 60))
+            ticks += SPACINGS[(number + index) % len(SPACINGS)]
+        acknowledged = (None, number)[number % 2]
+        yield encoder.encode(captures, source=number % 4, repeated=repeated, acknowledged=acknowledged)
+
+
+def hash_of(motions: list[Motion]) -> str:
+    """Return 16 digits of the SHA-256 of motions' numbers as float32, big-endian."""
+    numbers = np.array([numbers_of(motion) for motion in motions], dtype=">f4")
+    return hashlib.sha256(numbers.tobytes()).hexdigest()[:16]
+
+
 def numbers_of(motion: Motion) -> list[float]:
     """Return a motion's numbers, pose first."""
     return [float(x) for x in (*motion.rotation, *motion.translation, *motion.expression.reshape(-1))]
 
 
-def main() -> None:
+def main(folder: Path) -> None:
     motion_format = golden_format()
-    motion_format.save(FOLDER / "codec_format.npz")
-    motion = {"format_hash": motion_format.hash.hex(), "packets": golden_packets(motion_format)}
-    bundles = {"format_hash": motion_format.hash.hex(), "packets": golden_bundles(motion_format)}
+    motion_format.save(folder / "codec_format.npz")
+    name = motion_format.hash.hex()
+    motion = {"format_hash": name, "packets": golden_packets(motion_format)}
+    bundles = {"format_hash": name, "packets": golden_bundles(motion_format)}
+    streams = {"format_hash": name, **golden_streams(motion_format)}
     control = {name: encode_control(message).hex() for name, message in MESSAGES.items()}
-    (FOLDER / "codec_motion.json").write_text(json.dumps(motion, indent=1) + "\n")
-    (FOLDER / "codec_bundles.json").write_text(json.dumps(bundles) + "\n")
-    (FOLDER / "codec_control.json").write_text(json.dumps(control, indent=1) + "\n")
-    (FOLDER / "codec_picture.avif").write_bytes(encode_picture(golden_picture(), quality=80))
+    (folder / "codec_motion.json").write_text(json.dumps(motion, indent=1) + "\n")
+    (folder / "codec_bundles.json").write_text(json.dumps(bundles) + "\n")
+    (folder / "codec_streams.json").write_text(json.dumps(streams, indent=0) + "\n")
+    (folder / "codec_control.json").write_text(json.dumps(control, indent=1) + "\n")
+    (folder / "codec_picture.avif").write_bytes(encode_picture(golden_picture(), quality=80))
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if sys.argv[1:] else FOLDER)

@@ -1,9 +1,11 @@
-"""Make the golden vectors of residual codes: `python tests/golden/make_residual.py` from the repository's root.
+"""Make the golden vectors of residual codes: `python -m tests.golden.make_residual [FOLDER]` from the
+repository's root.
 
 They fix the bitstream as those of make_codec.py do. Every number in them comes from integer arithmetic.
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,16 @@ import numpy as np
 
 from codec.control import encode_control
 from codec.repair import Repair, encode_repair
-from codec.residual import CHANNELS, CLASSES, FEATURES, MAP_CONTEXTS, Codes, ResidualFormat, encode_residual
+from codec.residual import (
+    CHANNELS,
+    CLASSES,
+    FEATURES,
+    MAP_CONTEXTS,
+    Codes,
+    ResidualFormat,
+    decode_residual,
+    encode_residual,
+)
 from codec.transfer import PicturePiece, ResidualPiece
 
 FOLDER = Path(__file__).parent
@@ -59,18 +70,18 @@ CASES = {
 }
 
 
-def main() -> None:
+def main(folder: Path) -> None:
     chances = golden_residual_format()
     vectors = {}
     for name, (side, seed, radius) in CASES.items():
         codes = golden_codes(side, seed=seed, radius=radius)
-        packed = np.packbits(codes.reshape(-1) > 0).tobytes()
         code = encode_residual(codes, chances)
+        packed = np.packbits(decode_residual(code, chances, side=side).reshape(-1) > 0).tobytes()
         repair = encode_repair(Repair(PACKET, code))
         vectors[name] = {"side": side, "positive": packed.hex(), "code": code.hex(), "repair": repair.hex()}
     held = {"format_hash": chances.hash.hex(), "piece": encode_control(PIECE).hex(), "codes": vectors}
-    (FOLDER / "codec_residual.json").write_text(json.dumps(held, indent=1) + "\n")
+    (folder / "codec_residual.json").write_text(json.dumps(held, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if sys.argv[1:] else FOLDER)

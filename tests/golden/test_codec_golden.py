@@ -15,9 +15,11 @@ from codec.motion import Motion
 from codec.picture import decode_picture
 from codec.predictive_encoder import Capture, PredictiveEncoder
 
+# Other versions of Python and NumPy are held to the same files by `tests.golden.elsewhere`.
 FOLDER = Path(__file__).parent
 MOTION = json.loads((FOLDER / "codec_motion.json").read_text())
 BUNDLES = json.loads((FOLDER / "codec_bundles.json").read_text())
+STREAMS = json.loads((FOLDER / "codec_streams.json").read_text())
 CONTROL = json.loads((FOLDER / "codec_control.json").read_text())
 
 
@@ -72,6 +74,21 @@ def test_golden_bundles_are_decoded_to_the_same_numbers(motion_format):
         assert {one.source for one in decoded} == {vector["source"]}
         if vector["acknowledged"] is not None:
             assert decoder.acknowledged == vector["acknowledged"]
+
+
+def test_streams_of_every_sort_of_packet_have_their_golden_bytes(motion_format):
+    assert make_codec.golden_streams(motion_format) == {
+        name: STREAMS[name] for name in ("static", "predictive")
+    }
+
+
+@pytest.mark.parametrize("name", ["static", "predictive"])
+def test_golden_streams_are_decoded_to_the_same_numbers(motion_format, name):
+    decoder = MotionDecoder(motion_format)
+    for vector in STREAMS[name]:
+        decoded = decoder.decode(bytes.fromhex(vector["packet"]))
+        assert [one.ticks for one in decoded] == vector["ticks"]
+        assert make_codec.hash_of([one.motion for one in decoded]) == vector["decoded"]
 
 
 @pytest.mark.parametrize("name", CONTROL)

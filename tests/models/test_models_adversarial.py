@@ -36,15 +36,6 @@ from tests.models.models_fakes import (  # noqa: E402
 WIDTHS = (8, 16, 16)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks this small wait for their threads longer than they compute."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def pictures(seed: int, spread: float) -> "torch.Tensor":
     return (0.5 + spread * torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(seed))).clamp(
         0, 1

@@ -13,7 +13,8 @@ pytest.importorskip("torch")
 from onnx import TensorProto, helper  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
-from models.half import app, to_half  # noqa: E402
+from models.commands import app  # noqa: E402
+from models.half import to_half  # noqa: E402
 from runtime.profile import ProfileError, load_profile  # noqa: E402
 
 
@@ -22,7 +23,7 @@ def halved(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """The profile with its half-precision form, in a folder of its own."""
     folder = tmp_path_factory.mktemp("profiles") / profile_folder.name
     shutil.copytree(profile_folder, folder)
-    result = CliRunner().invoke(app, [str(folder)])
+    result = CliRunner().invoke(app, ["half", str(folder)])
     assert result.exit_code == 0, result.output
     return folder
 
@@ -67,7 +68,7 @@ def test_a_profile_tells_of_its_half_precision_form_and_of_a_damaged_one(halved:
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
     try:
-        with pytest.raises(ProfileError, match=r"frame\.fp16\.onnx is missing, damaged"):
+        with pytest.raises(ProfileError, match=r"frame\.fp16\.onnx is damaged"):
             load_profile(str(halved))
     finally:
         path.write_bytes(whole)

@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from models.engine import load_torch  # noqa: E402
+from models.generator import Generator  # noqa: E402
 from models.geometry import head_linear, keypoints, pose_of_points  # noqa: E402
 from models.motion_field import Head, compose, flow_parts, image_grid  # noqa: E402
 from models.networks import load_networks  # noqa: E402
@@ -17,6 +18,7 @@ from models.warp import warp_picture, warp_volume_native, warp_volume_planes  # 
 from runtime.engine import as_input, load  # noqa: E402
 from runtime.profile import load_profile, profiles_folder  # noqa: E402
 from runtime.talker import Talker  # noqa: E402
+from tests.models.models_fakes import tiny_profile  # noqa: E402
 
 FOLDER = profiles_folder() / "laptop-256"
 
@@ -104,6 +106,26 @@ def test_enlarging_is_bilinear_interpolation() -> None:
         )
         found = enlarge(places, factor) - image_grid(8 * factor, moves)
         assert (found.permute(0, 3, 1, 2) - expected).abs().max() < 1e-5
+
+
+def test_a_gain_makes_a_copied_picture_crisp_and_leaves_what_is_flat() -> None:
+    generator = Generator(tiny_profile()).eval()
+    picture = torch.full((1, 3, 64, 64), 0.4)
+    picture[..., 32:] = 0.6
+    features = torch.zeros(1, generator.leave.in_channels, 64, 64)
+    generator.leave.weight.data.zero_()
+
+    def finish(gain: float) -> torch.Tensor:
+        generator.leave.bias.data = torch.tensor([0.0, 0.0, 0.0, 30.0, gain])
+        with torch.no_grad():
+            return generator.finish(features, picture)[0]
+
+    torch.testing.assert_close(finish(0.0), picture)
+    crisp = finish(0.5)
+    assert crisp[..., 31].max() < 0.37
+    assert crisp[..., 32].min() > 0.63
+    torch.testing.assert_close(crisp[..., :30], picture[..., :30])
+    assert finish(50.0).min() >= 0
 
 
 def test_the_exported_graphs_draw_what_torch_draws() -> None:

@@ -1,7 +1,6 @@
 """The residual network: binary codes that train, corrections only where a code was sent; its stage and its graphs."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +41,6 @@ SETTINGS = {
     "name": "residual", "repairs": "laptop-256", "pairs": 24, "piece": SIDE // 2, "batch": 4, "seed": 1,
     "pixels": 4.0, "perceptual": 1.0, "bits": 0.5, "worth": 0.3, "whole": 100,
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors gain nothing from a second thread, and lose much where others want the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_a_code_is_binary_and_an_eighth_of_the_size() -> None:

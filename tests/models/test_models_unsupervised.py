@@ -1,6 +1,5 @@
 """The paper's own training: chance is in the batch, every network learns, keypoints' equivariance is measured."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,15 +39,6 @@ SETTINGS: dict[str, Any] = {
     "scales": 1,
     "pixels": 10.0,
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks as small as these are run by one thread: two would wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def small_stage(profile: PaperProfile, folder: Path, **settings: Any) -> Stage:

@@ -37,7 +37,7 @@ def test_jitter_lengthens_the_delay_to_what_covers_most_of_it_but_never_without_
     feed(clock, count=200, jitter_s=0.08)
     assert 0.06 < clock.delay_s < 0.1
     feed(clock, count=200, jitter_s=1.0)
-    assert clock.delay_s == pytest.approx(MAX_DELAY_S)
+    assert 0.9 * MAX_DELAY_S < clock.delay_s <= MAX_DELAY_S
 
 
 def test_clocks_that_drift_apart_are_followed() -> None:
@@ -84,9 +84,17 @@ def test_the_delay_covers_what_a_lost_motion_waits_to_be_bridged() -> None:
     rarely = delay_of([frame for index, frame in enumerate(frames) if index % 100 != 50])
     often = delay_of([frame for index, frame in enumerate(frames) if index % 10 != 5])
     in_pairs = delay_of([frame for index, frame in enumerate(frames) if index % 10 not in (5, 6)])
-    assert rarely == pytest.approx(whole, abs=0.005)
+    assert rarely == pytest.approx(whole + 0.02, abs=0.005)
     assert often == pytest.approx(whole + 0.04, abs=0.01)
     assert in_pairs == pytest.approx(whole + 0.08, abs=0.01)
+
+
+def test_long_runs_of_losses_are_remembered_for_longer_than_jitter() -> None:
+    frames = [(round(index * 2.4), index / 25) for index in range(600)]
+    lossy = [frame for index, frame in enumerate(frames) if index >= 150 or index % 30 >= 5]
+    whole = delay_of(frames)
+    assert delay_of(lossy[:-200]) > whole + 0.1
+    assert delay_of(lossy) < delay_of(lossy[:-200])
 
 
 def test_the_delay_covers_bundles_and_what_is_repeated_in_them_but_no_stall() -> None:

@@ -19,6 +19,7 @@ from receiver.gallery import Gallery
 from receiver.playout import Shown
 from receiver.remembered import Remembered
 from runtime.view import View
+from tests.patience import PATIENCE_S
 
 
 class PaintingTalker(FakeTalker):
@@ -44,7 +45,7 @@ def draw_all(steps: Callable[[Drawing], None], *, pictures: int) -> list[tuple[S
     drawing.draw_in_order()
     steps(drawing)
     drawing.start()
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + PATIENCE_S
     while len(shown) < pictures and time.monotonic() < end_s:
         time.sleep(0.005)
     drawing.finish()
@@ -104,7 +105,7 @@ class Call:
         )
 
     async def answered(self, count: int = 1) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.said) < count:  # noqa: ASYNC110 (a thread decodes)
                 await asyncio.sleep(0.005)
 

@@ -12,6 +12,7 @@ from receiver.idle import BLINK_EVERY_S, BREATH_DEGREES, Idler, closure, idle
 from receiver.playout import Shown
 from runtime.geometry import EYELIDS, KEYPOINT_VERTICES, keypoints
 from runtime.view import View
+from tests.patience import PATIENCE_S
 from tests.receiver.receiver_fakes import decoded
 
 K = len(KEYPOINT_VERTICES)
@@ -98,7 +99,7 @@ def test_a_face_idles_only_while_no_motion_comes_and_only_when_it_is_told_to() -
     def wait_for(kind: str) -> None:
         with changed:
             begins = len(kinds)
-            assert changed.wait_for(lambda: kind in kinds[begins:], timeout=20)
+            assert changed.wait_for(lambda: kind in kinds[begins:], timeout=PATIENCE_S)
 
     def fail(error: Exception) -> None:
         raise error

@@ -23,7 +23,7 @@ def settle(lips: LipSync, *, picture_s: float, sound_s: float, rounds: int = 60)
             ticks += 2
             captured_s = ticks / 60
             shown_s = captured_s + picture_s + lips.picture_hold_s
-            lips.see(ticks, shown_s, captured_s + sound_s)
+            lips.see(ticks, shown_s, captured_s + sound_s, captured_s + sound_s + lips.sound_hold_s)
             lag_s = shown_s - (captured_s + sound_s + lips.sound_hold_s)
         lips.adjust()
     return lag_s
@@ -58,11 +58,26 @@ def test_the_picture_s_wait_changes_by_small_steps() -> None:
     lips.take(Clock(0, 0))
     held_s = [0.0]
     for ticks in range(0, 200, 2):
-        lips.see(ticks, ticks / 60 + lips.picture_hold_s, ticks / 60 + 0.3)
+        lips.see(ticks, ticks / 60 + lips.picture_hold_s, ticks / 60 + 0.3, ticks / 60 + 0.3)
         if ticks % 10 == 0:
             lips.adjust()
             held_s.append(lips.picture_hold_s)
     assert max(abs(late - early) for early, late in pairwise(held_s)) <= STEP_S + 1e-9
+
+
+def test_the_picture_goes_with_sound_that_is_not_yet_where_it_ought_to_be() -> None:
+    lips = LipSync()
+    for index in range(100):
+        due_s = index / 30 + 0.1
+        lips.see(2 * index, due_s + lips.picture_hold_s, due_s, due_s + 0.15)  # it plays on behind its time
+        lips.adjust()
+    assert lips.picture_hold_s == pytest.approx(0.15, abs=DEADBAND_S)
+    assert lips.sound_hold_s == 0.0
+    for index in range(100):
+        due_s = index / 30 + 0.1
+        lips.see(2 * index, due_s + lips.picture_hold_s, due_s, due_s)  # and has caught up
+        lips.adjust()
+    assert lips.picture_hold_s == 0.0
 
 
 def test_single_late_pictures_move_nothing() -> None:
@@ -70,7 +85,7 @@ def test_single_late_pictures_move_nothing() -> None:
     lips.take(Clock(0, 0))
     for index in range(100):
         late_s = 0.4 if index % 5 == 0 else 0.0
-        lips.see(2 * index, index / 30 + 0.1 + late_s, index / 30 + 0.1)
+        lips.see(2 * index, index / 30 + 0.1 + late_s, index / 30 + 0.1, index / 30 + 0.1)
         lips.adjust()
     assert lips.picture_hold_s == lips.sound_hold_s == 0.0
 
@@ -83,7 +98,7 @@ def test_times_are_mapped_across_the_wraps_of_both_clocks() -> None:
     lips.take(Clock(4090, 2**32 - 800))
     newest = 3 * 4096 + 4100
     assert lips.rtp_of(newest) == 9 * 800
-    lips.see(newest, 0.0, 0.0)
+    lips.see(newest, 0.0, 0.0, 0.0)
     assert lips.ticks_of(9 * 800) == newest
     assert lips.ticks_of(2**32 - 800) == newest - 10
     assert lips.ticks_of(9 * 800 + 400) == newest + 0.5

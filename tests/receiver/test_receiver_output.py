@@ -105,8 +105,62 @@ def test_a_call_without_a_picture_leaves_no_file(tmp_path: Path, name: str) -> N
 def test_a_call_without_a_picture_leaves_an_older_file_alone(tmp_path: Path) -> None:
     older = tmp_path / "call.mp4"
     older.write_bytes(b"older")
-    open_output(str(older)).finish()
+    open_output(str(older), overwrite=True).finish()
     assert older.read_bytes() == b"older"
+
+
+@pytest.mark.parametrize("name", ["call.mp4", "call.mkv"])
+def test_a_file_that_is_there_is_replaced_only_where_that_is_asked_for(tmp_path: Path, name: str) -> None:
+    older = tmp_path / name
+    older.write_bytes(b"older")
+    with pytest.raises(OutputError, match=rf"{name} exists already.*--overwrite"):
+        open_output(str(older))
+    assert older.read_bytes() == b"older"
+    assert os.listdir(tmp_path) == [name]
+    output = open_output(str(older), overwrite=True)
+    output.write(picture(0), 0.0)
+    output.finish()
+    assert frames_in(older) == 1
+
+
+@pytest.mark.parametrize("name", ["call.mp4", "call.mkv"])
+def test_a_file_that_comes_into_being_meanwhile_is_not_replaced_and_the_recording_is_kept(
+    tmp_path: Path, name: str
+) -> None:
+    target = tmp_path / name
+    first, second = open_output(str(target)), open_output(str(target))
+    for output in (first, second):
+        output.write(picture(0), 0.0)
+    first.finish()
+    before = target.read_bytes()
+    with pytest.raises(OutputError, match=r"exists already.*What was recorded until then is in") as error:
+        second.finish()
+    second.discard()
+    assert target.read_bytes() == before
+    [part] = set(tmp_path.iterdir()) - {target}
+    assert str(part) in str(error.value)
+    assert frames_in(part) == 1
+
+
+def test_a_folders_pictures_are_replaced_where_that_is_asked_for_and_nothing_else_ever(
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "pictures"
+    target.mkdir()
+    older = target / "000000040.png"
+    older.write_bytes(b"older")
+    with pytest.raises(OutputError, match=r"pictures is not empty.*--overwrite"):
+        open_output(f"{target}/")
+    output = open_output(f"{target}/", overwrite=True)
+    output.write(picture(0), 0.5)
+    assert older.exists()  # not before there is something in its place
+    output.finish()
+    assert [path.name for path in target.iterdir()] == ["000000500.png"]
+    (target / "letter.txt").touch()
+    with pytest.raises(OutputError, match=r"letter\.txt is no picture"):
+        open_output(f"{target}/", overwrite=True)
+    assert len(list(target.iterdir())) == 2
+    assert os.listdir(tmp_path) == ["pictures"]
 
 
 @pytest.mark.parametrize(
@@ -156,6 +210,18 @@ def test_a_full_disk_is_one_sentence_and_says_where_the_pictures_until_then_are(
     for part in left:
         assert result.stderr.rstrip().endswith(f"{tmp_path / part}.")
         assert frames_in(tmp_path / part) > 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
+def test_a_full_disk_names_the_picture_that_could_not_be_written(tmp_path: Path) -> None:
+    script = FULL_DISK.replace("(128, 128, 3)", "((128 if index == 3 else 8), 128, 3)")
+    command = [sys.executable, "-c", script, f"{tmp_path}/pictures/", "9000"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    file, part = tmp_path / "pictures" / "000000120.png", tmp_path / "pictures.part"
+    assert result.stderr.startswith(f"{file} cannot be written (File too large)")
+    assert result.stderr.rstrip().endswith(f"The pictures until then are in {part}.")
+    assert sorted(path.name for path in part.iterdir()) == ["000000000.png", "000000040.png", "000000080.png"]
 
 
 def test_a_program_that_breaks_before_a_picture_leaves_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,14 @@
 import pytest
 
 from codec.feedback import ReadyTransfers, Transit
-from receiver.received import Received
+from receiver.received import (
+    DENSE_FEEDBACK_S,
+    FEEDBACK_S,
+    FEW_PACKETS,
+    MANY_PACKETS,
+    RARE_FEEDBACK_S,
+    Received,
+)
 
 
 def test_packets_are_counted_modulo_what_the_feedback_holds() -> None:
@@ -11,6 +18,22 @@ def test_packets_are_counted_modulo_what_the_feedback_holds() -> None:
     for _ in range(65_536 + 3):
         received.count()
     assert received.packets == 3
+
+
+def test_feedback_costs_a_packet_for_at_most_every_third_that_comes() -> None:
+    received = Received()
+    for _ in range(2):
+        received.count()
+    assert not received.is_due(FEEDBACK_S)
+    assert received.is_due(RARE_FEEDBACK_S)  # but it always comes in the end
+    for _ in range(FEW_PACKETS):
+        received.count()
+    assert not received.is_due(DENSE_FEEDBACK_S)
+    assert received.is_due(FEEDBACK_S)
+    assert not received.is_due(FEEDBACK_S)
+    for _ in range(MANY_PACKETS):
+        received.count()
+    assert received.is_due(DENSE_FEEDBACK_S)
 
 
 def test_the_quickest_motion_since_the_last_time_is_told_once() -> None:

@@ -25,6 +25,13 @@ from receiver.output import Nothing, Output, open_output
 from receiver.playout import Shown
 from receiver.receiver import Receiver
 from receiver.stats import ReceiverStats
+from tests.patience import PATIENCE_S
+
+
+@pytest.fixture(autouse=True)
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be drawn in the end is drawn, however long that takes."""
+    monkeypatch.setattr("receiver.drawing.FINISH_S", PATIENCE_S)
 
 
 @dataclass
@@ -48,7 +55,7 @@ class Call:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for what the other threads are about to do."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition():  # noqa: ASYNC110 (threads set no event of a loop's)
                 await asyncio.sleep(0.005)
 

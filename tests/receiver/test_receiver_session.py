@@ -20,6 +20,7 @@ from receiver.errors import ReceiverError
 from receiver.output import Nothing
 from receiver.receiver import Receiver
 from receiver.session import receive
+from tests.patience import PATIENCE_S
 from transport.errors import TransportError
 from transport.peer import Peer, WireStats
 from transport.signalling import offer
@@ -40,12 +41,12 @@ async def send(address: str, code: str, *, frames: int) -> None:
     peer = Peer(on_motion=lambda data: None, on_control=on_control, on_closed=lambda reason: ready.set())
     try:
         await offer(address, code, peer)
-        await peer.connected(10)
+        await peer.connected(PATIENCE_S)
         peer.send_control(encode_control(hello()))
         picture = np.full((SIZE, SIZE, 3), 90, np.uint8)
         for piece in cut_picture(encode_picture(picture), transfer=0, slot=0):
             peer.send_control(encode_control(piece))
-        await asyncio.wait_for(ready.wait(), 10)
+        await asyncio.wait_for(ready.wait(), PATIENCE_S)
         encoder = MotionEncoder(motion_format())
         for index in range(frames):
             peer.send_motion(encoder.encode(motion(float(index)), captured_s=time.monotonic(), source=0))
@@ -64,7 +65,7 @@ async def test_a_caller_with_the_code_is_received_to_the_end() -> None:
         receiver,
         host="127.0.0.1",
         port=0,
-        wait_s=10,
+        wait_s=PATIENCE_S,
         on_listening=lambda address, code: callers.append(
             asyncio.create_task(send(address, code, frames=20))
         ),

@@ -122,8 +122,8 @@ class _Hook:
     def __init__(self, line: Fed) -> None:
         self._line = line
 
-    def sent(self, packet, *, taken, at_s) -> None:
-        self._line.rate.sent(packet, taken=taken, at_s=at_s)
+    def sent(self, packet, *, taken, at_s, copies) -> None:
+        self._line.rate.sent(packet, taken=taken, at_s=at_s, copies=copies)
 
     def take(self, feedback, *, at_s, sent_bytes) -> None:
         self._line.rate.take(feedback, at_s=at_s, sent_bytes=sent_bytes, predictive=True)
@@ -135,9 +135,20 @@ def test_loss_brings_repetition_and_a_queue_brings_bundles_and_stops_pictures() 
     line.run(6)
     before = rate.decision
     line.run(6, lose=lambda index: index % 4 == 0)
-    assert rate.decision.repeat > before.repeat == 0
+    assert before.repeat == before.copies - 1 == 0
+    assert rate.decision.repeat > 0 or rate.decision.copies > 1
     line.run(12)
     line.run(1, way_s=0.4)
     assert rate.decision.bundle > 1
     assert rate.decision.repair_bytes_per_s == 0
     assert rate.pieces_bps == LEAST_PIECES_BPS
+
+
+def test_what_goes_beside_is_left_its_share_of_a_narrow_line_at_once() -> None:
+    rate = adapting()
+    narrow(rate, 100_000.0)
+    before = rate.decision
+    rate.beside(24_000.0, at_s=1.1)
+    assert rate.decision.bundle > before.bundle
+    rate.beside(0.0, at_s=1.2)
+    assert rate.decision.bundle == before.bundle

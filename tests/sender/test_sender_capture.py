@@ -15,6 +15,7 @@ from sender import capture
 from sender.capture import ClipInput, LiveInput, open_input
 from sender.clips import MediaTimes, VideoClip, read_picture
 from sender.errors import InputError
+from tests.patience import PATIENCE_S
 from tests.sender.sender_fakes import draw_frame, write_video
 
 RATE_TIMES = {
@@ -118,13 +119,11 @@ def test_a_single_picture_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_stopping_ends_the_wait_for_the_next_frame() -> None:
-    source = ClipInput(ListClip([0.0, 5.0, 5.5]), realtime=True)
+    source = ClipInput(ListClip([0.0, 1e6, 2e6]), realtime=True)
     frames = source.frames()
     next(frames)
     source.stop()
-    before = time.monotonic()
     assert next(frames, None) is None
-    assert time.monotonic() - before < 4
 
 
 def test_the_opening_can_be_read_before_the_call_and_costs_no_time(tmp_path: Path) -> None:
@@ -274,7 +273,7 @@ class Device:
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for what a thread does; the limit only keeps a broken run from hanging."""
-    end_s = time.monotonic() + 20
+    end_s = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end_s
         time.sleep(0.005)

@@ -1,7 +1,8 @@
 """How packets go out, with a peer that has no network: what waits, what is lost, and what a lie changes."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from sender.adapting import Adapting, Wanted
 from sender.coding import Packet
 from sender.delivery import InOrder, Live
 from sender.errors import SenderError
+from tests.patience import PATIENCE_S
 from tests.sender.sender_fakes import SIZE, FakePeer, shown
 
 HELLO = Hello(1, "fake-64", bytes(32), bytes(32), SIZE, 25.0, 0, bytes(16))
@@ -33,6 +35,13 @@ def live(peer: FakePeer) -> Live:
     return Live(peer, asyncio.get_running_loop(), Adapting(Wanted(camera_fps=25.0), at_s=0.0))
 
 
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for something that comes in the end."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not true():  # noqa: ASYNC110 -- the conditions are plain values, not events
+            await asyncio.sleep(0.005)
+
+
 async def settle() -> None:
     """Let what can go on go on."""
     await asyncio.sleep(0.05)
@@ -49,9 +58,11 @@ def put_all(out: InOrder | Live, count: int) -> asyncio.Task[None]:
 async def test_in_order_is_never_more_than_a_window_ahead(peer: FakePeer) -> None:
     out = InOrder(peer, asyncio.get_running_loop())
     putting = put_all(out, 100)
+    await until(lambda: out.sent == ORDERED_WINDOW)
     await settle()
     assert out.sent == len(peer.messages) == ORDERED_WINDOW
     out.take(shown(7))
+    await until(lambda: out.sent == ORDERED_WINDOW + 7)
     await settle()
     assert out.sent == len(peer.messages) == ORDERED_WINDOW + 7
     while out.sent < 100:
@@ -108,10 +119,24 @@ async def test_a_receiver_that_draws_no_more_ends_the_call_with_a_sentence(
 async def test_stopping_lets_the_motion_thread_go(peer: FakePeer) -> None:
     out = InOrder(peer, asyncio.get_running_loop())
     putting = put_all(out, 1000)
+    await until(lambda: out.sent == ORDERED_WINDOW)
     await settle()
     out.stop()
     await asyncio.wait_for(putting, 5)
     assert len(peer.messages) == ORDERED_WINDOW
+
+
+async def test_live_sends_as_many_copies_as_are_decided_and_none_once_it_is_stopped(peer: FakePeer) -> None:
+    out = live(peer)
+    out._adapting.decision = replace(out._adapting.decision, copies=3)
+    await put_all(out, 2)
+    await until(lambda: len(peer.motions) == 6)
+    assert sorted(peer.motions) == sorted([packet.data for packet in packets(2)] * 3)
+    assert (out.sent, out.frames, out.payload_bytes) == (6, 2, 18)
+    await put_all(out, 1)
+    out.stop()
+    await asyncio.sleep(0.1)
+    assert len(peer.motions) == 7
 
 
 async def test_live_counts_what_the_line_cannot_take(peer: FakePeer) -> None:

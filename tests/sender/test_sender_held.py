@@ -92,6 +92,22 @@ def test_an_acknowledgement_from_before_the_clock_began_anew_is_no_newer_one() -
     assert pictures.make_room() is None
 
 
+def test_pictures_that_are_parted_are_drawn_from_and_chosen_from_alone(full: HeldPictures) -> None:
+    full.part([1, 3], posture(5), scene=4)
+    assert (full.scene, full.current.slot) == (4, 1)
+    full.choose(posture(0), ticks=0)
+    assert full.current.slot == 1
+    full.choose(posture(60), ticks=STAY_TICKS)
+    assert full.current.slot == 3
+    assert {each.slot for each in full.others()} == {0, 2}
+
+
+def test_what_is_held_no_longer_parts_nothing() -> None:
+    pictures = HeldPictures(held(0))
+    pictures.part([2], posture(0), scene=4)
+    assert (pictures.scene, pictures.current.slot) == (0, 0)
+
+
 def test_what_is_given_away_is_not_drawn_from_and_not_given_twice() -> None:
     pictures = HeldPictures(held(0))
     given = [pictures.make_room() for _ in range(MAX_SOURCES)]

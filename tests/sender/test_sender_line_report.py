@@ -1,6 +1,8 @@
 """What feedback says of the line: loss counted to the packet, rates, and queues told from slow senders and other
 clocks."""
 
+from collections.abc import Callable
+
 import pytest
 
 from codec.feedback import Feedback, Transit
@@ -8,6 +10,7 @@ from codec.time import TICK_CYCLE
 from sender.coding import Packet
 from sender.line_report import LineMeter, QueueMeter
 from sender.rate import Report
+from transport.impairment import ImpairedLine, Impairment
 
 PACKET_BYTES = 100
 
@@ -21,24 +24,38 @@ class Line:
         self.arrived = self.newest = 0
         self.bytes = 2**32 - 500
         self.ways_ms: list[tuple[float, int]] = []
+        self.came: set[int] = set()
         self.offset_ms = offset_ms
         self.now_s = began_s
 
     def run(
-        self, seconds: float, *, lose=lambda index: False, way_s=0.02, own_s=lambda index: 0.0, feeds=True
+        self,
+        seconds: float,
+        *,
+        lose=lambda index: False,
+        way_s=0.02,
+        own_s=lambda index: 0.0,
+        feeds=True,
+        copies=1,
     ) -> list[Report]:
-        reports = []
+        reports, copy = [], 0
         for step in range(round(seconds * 25)):
             self.now_s += 0.04
             ticks = round(self.now_s * 60)
             packet = Packet(bytes(PACKET_BYTES), 1, ticks / 60)
             self.index += 1
             sent_s = ticks / 60 + own_s(self.index)
-            self.meter.sent(packet, taken=True, at_s=sent_s)
-            if not lose(self.index):
+            self.meter.sent(packet, taken=True, at_s=sent_s, copies=copies)
+            for number in range(copies):
+                if number:
+                    self.meter.sent_again()
+                copy += 1
+                if lose(self.index if copies == 1 else copy):
+                    continue
                 self.arrived += 1
                 self.bytes += PACKET_BYTES
                 self.newest = ticks
+                self.came.add(ticks)
                 self.ways_ms.append((1000 * (sent_s + way_s - ticks / 60), ticks))
             if feeds and step % 6 == 5 and (report := self.feed()) is not None:
                 reports.append(report)
@@ -50,8 +67,9 @@ class Line:
             way_ms, ticks = min(self.ways_ms)
             transit = Transit(self.newest - ticks, round(way_ms + self.offset_ms) % 65536)
         self.ways_ms.clear()
+        bitmap = sum(1 << i for i in range(32) if self.newest - i - 1 in self.came)
         feedback = Feedback(
-            self.newest % TICK_CYCLE, 0, 0, 0, 0, self.arrived % 65536, self.bytes % 2**32, transit
+            self.newest % TICK_CYCLE, bitmap, 0, 0, 0, self.arrived % 65536, self.bytes % 2**32, transit
         )
         return self.meter.take(feedback, at_s=self.now_s, sent_bytes=self.index * PACKET_BYTES)
 
@@ -72,7 +90,36 @@ def test_loss_is_counted_to_the_packet() -> None:
     report = line.run(10, lose=lambda index: index % 5 == 0)[-1]
     assert report.loss == pytest.approx(0.2, abs=0.02)
     assert report.arrived_bps == pytest.approx(0.8 * report.sent_bps, rel=0.1)
-    assert line.run(10)[-1].loss == 0
+    assert line.run(10)[-1].loss > 0.05  # it may come again
+    assert line.run(15)[-1].loss == 0
+
+
+@pytest.mark.parametrize("copies", [1, 2, 3])
+def test_runs_of_losses_are_told_from_scattered_ones_however_often_packets_go(copies: int) -> None:
+    def chances(mean: float) -> Callable[[int], bool]:
+        line = ImpairedLine(Impairment(loss=0.2, burst=mean), seed="losses")
+        return lambda index: not line.arrivals_s(100, index / 25)
+
+    for mean, least, most in ((1.0, 1.0, 1.6), (5.0, 3.0, 8.0)):
+        line = Line()
+        line.run(5)
+        report = line.run(40, lose=chances(mean), copies=copies)[-1]
+        assert least <= report.burst <= most
+        assert 0.1 < report.loss < 0.5
+
+
+def test_one_run_of_losses_proves_nothing() -> None:
+    line = Line()
+    line.run(5)
+    reports = line.run(5, lose=lambda index: 140 <= index < 142)
+    assert max(report.burst for report in reports) < 1.5
+
+
+def test_what_was_lost_before_a_silence_is_not_forgotten() -> None:
+    line = Line()
+    line.run(10, lose=lambda index: index % 4 == 0)
+    line.run(1.5, feeds=False)
+    assert line.run(2)[-1].loss > 0.15
 
 
 def test_counters_that_begin_anew_change_nothing() -> None:

@@ -112,6 +112,82 @@ def test_a_hand_before_a_head_that_was_turned_all_along_begins_a_new_scene(call:
     assert bring.scene > 0
 
 
+def covered_face(call: Call) -> np.ndarray:
+    """Return a picture of which the head alone is not as it was."""
+    covered = face()
+    covered[cells_around(64, call.pictures.current.source.prepared.keypoints, margin=0.0)] = 128
+    return covered
+
+
+def test_what_covers_a_face_and_seems_to_turn_it_parts_the_scene_as_soon_as_that_draws_the_wrong_picture(
+    call: Call,
+) -> None:
+    covered = covered_face(call)
+    (bring,) = call.looks(covered, 2, yaw=60)
+    assert bring.scene == 0  # it is taken for an unseen posture
+    assert call.pictures.current.slot == bring.slot
+    # The next frames' postures are nearer to that of the picture without it.
+    assert call.looks(covered, 6, yaw=0) == []
+    assert call.pictures.current.slot == bring.slot
+    assert [held.slot for held in call.pictures.of_scene()] == [bring.slot]
+    assert call.mirror.counts.returns == 1
+    assert call.looks(covered, 10, yaw=30) == []
+    assert call.pictures.current.slot == bring.slot
+    assert call.looks(face(), 6) == []
+    assert call.pictures.current.slot == 0
+
+
+def test_pictures_of_another_posture_stay_in_the_scene_while_they_are_drawn_from_in_time(call: Call) -> None:
+    head = covered_face(call)
+    call.looks(head, 2, yaw=60)
+    for _ in range(3):
+        call.looks(face(), 4)
+        call.looks(head, 4, yaw=60)
+    assert len(call.pictures.of_scene()) == 2
+    assert call.mirror.counts.returns == 0
+
+
+def test_pictures_that_help_are_not_held_against_a_call_in_which_much_changes(call: Call) -> None:
+    brought = [bring for seed in range(40, 44) for bring in call.looks(face(seed=seed), 3)]
+    assert len(brought) == 4
+    assert call.notices == []
+
+
+def test_while_a_picture_is_on_its_way_nobody_is_told_that_it_did_not_help(call: Call) -> None:
+    asked = [bring for _ in range(30) if (bring := call.look(spoilt(face()))) is not None]
+    assert len(asked) == 1
+    assert call.notices == []
+    call.mirror.brought(asked[0], arrived=True)
+    assert call.looks(spoilt(face()), 6) == []
+
+
+def test_once_what_nothing_helped_against_has_come_to_rest_a_picture_of_it_comes(call: Call) -> None:
+    for index in range(16):
+        call.looks(face(seed=20 + index), 1)
+    assert call.notices == [CANNOT_FOLLOW]
+    brought = call.looks(face(seed=50), 20)
+    assert [bring.slot for bring in brought] == [call.pictures.current.slot]
+
+
+def test_the_user_is_told_once_in_a_while_not_all_the_time(call: Call) -> None:
+    call.mirror.budget_bytes_per_s = BUDGET_BYTES_PER_S
+    for index in range(100):
+        call.looks(face(seed=20 + index), 1)
+    assert call.notices == [CANNOT_FOLLOW]
+
+
+def test_who_sits_down_after_an_absence_is_seen_at_the_first_look(call: Call) -> None:
+    call.at_s += 3.0
+    bring = call.look(face(seed=9))
+    assert bring is not None
+    assert bring.repairs
+
+
+def test_who_comes_back_as_he_left_costs_nothing(call: Call) -> None:
+    call.at_s += 3.0
+    assert call.looks(face(), 4) == []
+
+
 def test_a_picture_that_does_not_arrive_is_asked_for_again(call: Call) -> None:
     asked = [call.look(spoilt(face())) for _ in range(2)]
     assert asked[1] is not None

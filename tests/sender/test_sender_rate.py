@@ -7,11 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sender.rate import (
+    AMPLE_BPS,
+    ENOUGH_BPS,
+    GROWTH_LIMIT,
     HOLD_S,
     OPERATING_POINTS,
     OVERHEAD_BPS,
     START_BPS,
     Decision,
+    OperatingPoint,
     RateState,
     Report,
     decide,
@@ -28,12 +32,10 @@ def settled(capacity_bps: float, **changes: object) -> Decision:
 
 def cost_bps(decision: Decision, *, camera_fps: float = 25.0) -> float:
     every = round(camera_fps / decision.frames_per_s)
-    return next(
-        point.wire_bps(camera_fps)
-        for point in OPERATING_POINTS
-        if (point.mode, point.every, point.bundle, point.repeat, point.keypoints)
-        == (decision.mode, every, decision.bundle, decision.repeat, decision.keypoints)
-    )
+    kept = (decision.repeat, decision.keypoints, decision.back, decision.copies)
+    point = OperatingPoint(decision.mode, every, decision.bundle, *kept)
+    assert point in OPERATING_POINTS
+    return point.wire_bps(camera_fps)
 
 
 def test_a_wide_line_gets_every_frame_at_once_and_the_rest_is_for_repairs() -> None:
@@ -55,6 +57,21 @@ def test_a_narrow_line_gets_bundles_before_it_loses_frames() -> None:
 
 
 @pytest.mark.parametrize("camera_fps", [24.0, 25.0, 30.0])
+def test_motion_and_what_goes_beside_it_take_enough_of_a_narrow_line_and_no_more(camera_fps: float) -> None:
+    for capacity_bps in (55_000.0, 80_000.0, AMPLE_BPS - 1):
+        decision = settled(capacity_bps, camera_fps=camera_fps, beside_bps=25_000.0)
+        assert cost_bps(decision, camera_fps=camera_fps) <= ENOUGH_BPS - 25_000
+        assert decision.frames_per_s == camera_fps
+    ample = settled(AMPLE_BPS, camera_fps=camera_fps, beside_bps=25_000.0)
+    assert ample.bundle == 1
+
+
+def test_motion_has_a_share_whatever_goes_beside_it() -> None:
+    decision = settled(40_000, beside_bps=40_000.0)
+    assert decision.frames_per_s == 25
+
+
+@pytest.mark.parametrize("camera_fps", [24.0, 25.0, 30.0])
 def test_the_user_s_limit_holds_whatever_the_line_carries(camera_fps: float) -> None:
     for limit_bps in (10_000.0, 20_000.0, 50_000.0):
         decision = settled(1e6, limit_bps=limit_bps, camera_fps=camera_fps)
@@ -66,6 +83,39 @@ def test_loss_is_answered_with_repetition_where_there_is_room() -> None:
     assert settled(60_000).repeat == 0
     assert settled(60_000, loss=0.1).repeat > 0
     assert settled(60_000, loss=0.3).repeat >= settled(60_000, loss=0.1).repeat
+
+
+def test_runs_of_losses_are_answered_with_more_packets_where_the_line_carries_them() -> None:
+    assert settled(200_000, loss=0.2, burst=5.0).copies == 3
+    assert settled(70_000, loss=0.2, burst=5.0).copies == 2
+    assert settled(40_000, loss=0.2, burst=5.0).copies == 1
+    assert settled(200_000, loss=0.05).copies == 1
+    assert settled(200_000, loss=0.2).copies < 3
+    assert settled(200_000, loss=0.2, burst=5.0).back == 2  # further back than scattered losses need
+
+
+def test_what_is_lost_in_runs_does_not_look_like_a_line_that_is_too_narrow() -> None:
+    for burst, falls in ((1.0, True), (5.0, False)):
+        state = RateState(capacity_bps=100_000, at_s=0.0)
+        state, _ = decide(state, replace(CALM, at_s=0.25, loss=0.55, burst=burst))
+        assert (state.capacity_bps < 50_000) == falls
+
+
+def test_a_loss_that_a_lower_rate_does_not_lessen_is_not_answered_with_a_lower_one_yet() -> None:
+    state, believed_bps = RateState(capacity_bps=200_000, at_s=0.0), []
+    for second in range(1, 40):
+        bad = replace(CALM, at_s=float(second), loss=0.6, arrived_bps=12_000)
+        state, _ = decide(state, bad)
+        believed_bps.append(state.capacity_bps)
+    assert believed_bps[0] < 10_000
+    assert min(believed_bps) == believed_bps[0]
+    few = replace(CALM, at_s=1.0, loss=0.6, arrived_bps=12_000, counted=20)
+    assert decide(RateState(capacity_bps=200_000, at_s=0.0), few)[0].capacity_bps >= 200_000
+
+
+def test_copies_go_at_even_distances() -> None:
+    decision = settled(200_000, loss=0.2, burst=5.0)
+    assert decision.copies * decision.copies_apart_s == pytest.approx(1 / 25)
 
 
 def test_without_acknowledgements_every_packet_stands_alone() -> None:
@@ -86,7 +136,7 @@ def test_a_queue_lowers_the_rate_at_once_and_stops_repairs() -> None:
 
 def test_a_dearer_point_is_tried_only_after_calm_and_later_each_time_that_it_was_too_much() -> None:
     waits_s = []
-    state, at_s = RateState(capacity_bps=16_000), 0.0
+    state, at_s = RateState(capacity_bps=16_000, at_s=-1.0), 0.0
     for _ in range(3):
         report = replace(CALM, at_s=at_s, arrived_bps=16_000, queueing_s=0.3)
         state, low = decide(state, report)
@@ -106,14 +156,15 @@ def test_a_line_is_never_believed_to_carry_much_more_than_it_was_asked_for() -> 
     state = RateState()
     for quarter in range(4000):
         state, _ = decide(state, replace(CALM, at_s=quarter / 4))
-    assert state.capacity_bps <= max(START_BPS, 2 * CALM.sent_bps)
+    assert state.capacity_bps <= max(START_BPS, GROWTH_LIMIT * CALM.sent_bps)
 
 
 def test_an_answer_to_a_steady_line_does_not_change() -> None:
     state, decisions = RateState(), set()
     for quarter in range(400):
         state, decision = decide(state, replace(CALM, at_s=quarter / 4, loss=0.1 + 0.02 * (quarter % 2)))
-        decisions.add(replace(decision, repair_bytes_per_s=0.0))
+        if quarter >= 8:  # it has found out what the line carries
+            decisions.add(replace(decision, repair_bytes_per_s=0.0))
     assert len(decisions) == 1
 
 
@@ -134,6 +185,7 @@ reports = st.lists(
         limit_bps=st.none() | st.floats(0, 1e9),
         predictive=st.booleans(),
         camera_fps=st.sampled_from([5.0, 15.0, 25.0, 29.97, 60.0]),
+        burst=st.floats(1, 1e3),
     ),
     max_size=20,
 )

@@ -25,6 +25,7 @@ from sender.crop import FACE_IS_BACK, NO_FACE
 from sender.errors import InputError, OtherSideError, SenderError
 from sender.sender import Sender
 from sender.settings import SenderSettings
+from tests.patience import PATIENCE_S
 from tests.sender.sender_fakes import SIZE, FakePeer, FakeTalker, K, draw_frame, shown
 
 FACE = draw_frame(160, 120, x=80, y=60, face=50)
@@ -82,7 +83,7 @@ class Call:
         self.peer.on_control = self.sender.on_control
 
     async def run(self) -> None:
-        await asyncio.wait_for(self.sender.run(self.peer), 20)
+        await asyncio.wait_for(self.sender.run(self.peer), PATIENCE_S)
 
 
 async def test_a_clip_is_sent_whole_in_its_order_and_ends_with_goodbye(motion_format, hello) -> None:
@@ -269,7 +270,7 @@ class GatedTalker(FakeTalker):
 
     def estimate(self, picture: np.ndarray, source: object):
         if source is not None:
-            self._gate.acquire(timeout=10)
+            self._gate.acquire(timeout=PATIENCE_S)
         return super().estimate(picture, source)
 
 
@@ -304,7 +305,7 @@ class Camera:
 
 
 async def until(condition) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 (what is waited for happens on threads)
             await asyncio.sleep(0.002)
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from transport_sides import Pair, Side
 
+from tests.patience import PATIENCE_S
 from transport.meet import connect_in_process
 
 
@@ -20,5 +21,5 @@ async def apart() -> AsyncIterator[Pair]:
 @pytest.fixture
 async def pair(apart: Pair) -> Pair:
     """Two connected peers."""
-    await connect_in_process(apart[0].peer, apart[1].peer)
+    await connect_in_process(apart[0].peer, apart[1].peer, timeout_s=PATIENCE_S)
     return apart

@@ -7,9 +7,10 @@ import aiortc
 import pytest
 from aiortc import RTCSctpTransport
 from aiortc.rtcsctptransport import DataChunk, SackChunk, parse_packet, serialize_packet
-from transport_sides import Pair, Side, until
+from transport_sides import Pair, Side, quiet, until
 
-from transport.acknowledging import DELAY_S, UPSTREAM, Acknowledging, _Both
+from tests.patience import PATIENCE_S
+from transport.acknowledging import DELAY_S, PACKETS, UPSTREAM, Acknowledging, _Both
 from transport.impairment import Impairment
 from transport.meet import connect_in_process
 from transport.peer import CONTROL_STREAM, MOTION_STREAM
@@ -44,13 +45,19 @@ def unacknowledged(side: Side) -> int:
     return side.peer._wire.pending_chunks(MOTION_STREAM) + side.peer._wire.pending_chunks(CONTROL_STREAM)
 
 
-async def test_every_second_motion_is_acknowledged_and_the_last_one_too(pair: Pair) -> None:
+async def test_motions_are_acknowledged_together_and_the_last_one_too(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     left, right = pair
-    await asyncio.sleep(0.3)  # what the meeting left behind
+    await quiet(left, right)
+    monkeypatch.setattr("transport.acknowledging.DELAY_S", 100.0)
     before = left.peer.stats().received_packets
-    await send_motions(left, 21)
-    await until(lambda: len(right.motions) == 21 and unacknowledged(left) == 0)
-    assert left.peer.stats().received_packets - before <= 10 + 1 + 2  # and an ICE check or two
+    await send_motions(left, 3 * PACKETS)
+    await until(lambda: len(right.motions) == 3 * PACKETS and unacknowledged(left) == 0)
+    assert 3 <= left.peer.stats().received_packets - before <= 3 + 2  # and an ICE check or two
+    monkeypatch.setattr("transport.acknowledging.DELAY_S", 0.05)
+    await send_motions(left, 1)
+    await until(lambda: len(right.motions) == 3 * PACKETS + 1 and unacknowledged(left) == 0)
 
 
 async def test_reliable_data_is_acknowledged_without_waiting(
@@ -67,7 +74,7 @@ async def test_acknowledgements_ride_along_with_data_that_goes_back(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left, right = pair
-    await asyncio.sleep(0.3)
+    await quiet(left, right)
     monkeypatch.setattr("transport.acknowledging.DELAY_S", 100.0)
     before = left.peer.stats().received_packets
     for count in range(1, 21):
@@ -83,7 +90,7 @@ async def test_after_losses_everything_is_settled_and_the_window_is_free(apart: 
     left, right = apart
     relay = Relay(Impairment(loss=0.2), Impairment(loss=0.2), seed=5)
     try:
-        await connect_in_process(left.peer, right.peer, relay=relay, timeout_s=30)
+        await connect_in_process(left.peer, right.peer, relay=relay, timeout_s=PATIENCE_S)
         await send_motions(left, 100)
         left.peer.send_control(b"the last")
         await until(lambda: right.controls == [b"the last"] and unacknowledged(left) == 0)
@@ -92,18 +99,60 @@ async def test_after_losses_everything_is_settled_and_the_window_is_free(apart: 
     assert 60 < len(right.motions) < 100
 
 
-async def test_the_round_trip_is_the_line_s_and_not_the_acknowledgement_s(apart: Pair) -> None:
+async def test_after_a_loss_the_packets_that_follow_are_not_answered_one_by_one(apart: Pair) -> None:
+    left, right = apart
+    relay = Relay(Impairment(loss=0.03, delay_s=0.05), Impairment(loss=0.03, delay_s=0.05), seed=2)
+    try:
+        await connect_in_process(left.peer, right.peer, relay=relay, timeout_s=PATIENCE_S)
+        await quiet(left, right)
+        before = left.peer.stats().sent_packets
+        for index in range(200):
+            for side in (left, right):
+                side.peer.send_motion(bytes([index]) * 40)
+            await asyncio.sleep(0.01)
+        await until(lambda: unacknowledged(left) == unacknowledged(right) == 0)
+    finally:
+        relay.close()
+    assert relay.forward.lost >= 3
+    # Answered one by one, gaps would bring more packets than the motions themselves.
+    assert left.peer.stats().sent_packets - before < 1.4 * 200
+
+
+async def test_a_lost_message_is_made_good_soon_among_motions_that_go_on(apart: Pair) -> None:
+    left, right = apart
+    relay = Relay(Impairment(loss=0.2, delay_s=0.02), Impairment(loss=0.2, delay_s=0.02), seed=4)
+    try:
+        await connect_in_process(left.peer, right.peer, relay=relay, timeout_s=PATIENCE_S)
+        for index in range(60):
+            left.peer.send_motion(bytes(40))
+            right.peer.send_motion(bytes(40))
+            if index % 6 == 0:
+                left.peer.send_control(bytes([index]))
+            await asyncio.sleep(0.02)
+        await until(lambda: len(right.controls) == 10)
+    finally:
+        relay.close()
+    assert right.controls == [bytes([index]) for index in range(0, 60, 6)]
+
+
+async def test_the_round_trip_is_the_line_s_and_not_the_acknowledgement_s(
+    apart: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transport.acknowledging.DELAY_S", 100.0)
     left, right = apart
     relay = Relay(Impairment(delay_s=0.05), Impairment(delay_s=0.05))
     try:
-        await connect_in_process(left.peer, right.peer, relay=relay)
-        await send_motions(left, 8, spacing_s=0.15)
-        await until(lambda: len(right.motions) == 8 and unacknowledged(left) == 0)
+        await connect_in_process(left.peer, right.peer, relay=relay, timeout_s=PATIENCE_S)
+        await send_motions(left, PACKETS - 1)
+        await until(lambda: len(right.motions) == PACKETS - 1)
+        await asyncio.sleep(0.8)  # so much longer it would be, measured from any other motion
+        await send_motions(left, 1)
+        await until(lambda: len(right.motions) == PACKETS and unacknowledged(left) == 0)
     finally:
         relay.close()
     round_trip_s = left.peer.stats().round_trip_s
     assert round_trip_s is not None
-    assert 0.1 <= round_trip_s < 0.1 + 0.15  # a motion later it would be longer by its spacing
+    assert 0.1 <= round_trip_s < 0.1 + 0.8
 
 
 async def test_an_association_of_another_version_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

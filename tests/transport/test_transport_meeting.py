@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from transport_sides import Side, until
 
+from tests.patience import PATIENCE_S
 from transport import guests, listening, reach
 from transport import meeting as meeting_module
 from transport.codes import make_secret
@@ -42,9 +43,17 @@ async def host() -> AsyncIterator[DirectHost]:
     await host.close()
 
 
+@pytest.fixture(autouse=True)
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are waited for much longer than a person would; who tests a limit sets it."""
+    monkeypatch.setattr(listening, "RETURN_WAIT_S", PATIENCE_S)
+    monkeypatch.setattr(listening, "MISSED_WAIT_S", PATIENCE_S)
+    monkeypatch.setattr(meeting_module, "RETURN_TIMEOUT_S", PATIENCE_S)
+
+
 async def connect(one: Side, other: Side, *meetings: Awaitable[None]) -> None:
     await asyncio.gather(*meetings)
-    await asyncio.gather(one.peer.connected(10), other.peer.connected(10))
+    await asyncio.gather(one.peer.connected(PATIENCE_S), other.peer.connected(PATIENCE_S))
 
 
 async def post(host: DirectHost, body: dict[str, str]) -> tuple[int, str]:
@@ -100,7 +109,7 @@ async def test_a_guest_that_comes_back_wakes_the_host_and_is_answered_by_its_nex
     await connect(one, other, host.meet(one.peer), guest.meet(other.peer))
     again = side("guest")
     returning = asyncio.create_task(guest.meet(again.peer))
-    await asyncio.wait_for(host.knocked(), 5)
+    await asyncio.wait_for(host.knocked(), PATIENCE_S)
     await one.peer.close()
     anew = side("host")
     await connect(anew, again, host.meet(anew.peer), returning)

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from transport_sides import Side, until
 
+from tests.patience import PATIENCE_S
 from transport import limits
 from transport import rooms as rooms_module
 from transport import serve as serve_module
@@ -74,7 +75,7 @@ async def enter(server: RoomServer, room: Room) -> tuple[RoomMeeting, RoomMeetin
 
 async def meet(one: tuple[Meeting, Side], other: tuple[Meeting, Side]) -> None:
     await asyncio.gather(one[0].meet(one[1].peer), other[0].meet(other[1].peer))
-    await asyncio.gather(one[1].peer.connected(10), other[1].peer.connected(10))
+    await asyncio.gather(one[1].peer.connected(PATIENCE_S), other[1].peer.connected(PATIENCE_S))
 
 
 async def test_two_sides_meet_in_a_room(server: RoomServer, side: MakeSide, room: Room) -> None:
@@ -96,10 +97,10 @@ async def test_after_a_lost_line_either_side_wakes_the_other_and_they_meet_again
         meetings = {"host": host, "guest": guest}
         one, other = side(first), side(second)
         returning = asyncio.create_task(meetings[first].meet(one.peer))
-        await asyncio.wait_for(meetings[second].knocked(), 5)
+        await asyncio.wait_for(meetings[second].knocked(), PATIENCE_S)
         await meetings[second].meet(other.peer)
         await returning
-        await asyncio.gather(one.peer.connected(10), other.peer.connected(10))
+        await asyncio.gather(one.peer.connected(PATIENCE_S), other.peer.connected(PATIENCE_S))
     assert server.counts().meetings == 3
 
 
@@ -133,7 +134,7 @@ async def test_a_side_that_begins_again_interrupts_the_other_in_the_middle(
         await answering
     await host.meet(anew.peer)
     await returning
-    await asyncio.gather(again.peer.connected(10), anew.peer.connected(10))
+    await asyncio.gather(again.peer.connected(PATIENCE_S), anew.peer.connected(PATIENCE_S))
 
 
 async def test_a_server_that_was_started_anew_is_found_again_by_both(side: MakeSide, room: Room) -> None:
@@ -171,7 +172,7 @@ async def test_a_host_that_waits_outlives_a_server_that_was_started_anew(side: M
         guest = room(server, code=host.code)
         await guest.open()
         await asyncio.gather(waiting, guest.meet(other.peer))
-        await other.peer.connected(10)
+        await other.peer.connected(PATIENCE_S)
         await guest.close()
     finally:
         await server.close()
@@ -208,7 +209,7 @@ async def test_a_side_that_was_started_anew_takes_its_place_again_as_soon_as_the
     await again.open()
     other = side("again")
     await asyncio.gather(waiting, again.meet(other.peer))
-    await asyncio.gather(one.peer.connected(10), other.peer.connected(10))
+    await asyncio.gather(one.peer.connected(PATIENCE_S), other.peer.connected(PATIENCE_S))
 
 
 async def test_a_room_that_is_opened_again_lets_somebody_from_elsewhere_in_with_the_new_code_only(

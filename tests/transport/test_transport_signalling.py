@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from aiohttp import web
-from transport_sides import Pair, Side
+from transport_sides import Pair, Side, until
 
+from tests.patience import PATIENCE_S
 from transport import guests, listening
 from transport.errors import TransportError
 from transport.guests import MAX_WRONG_CODES, NewCodeError
@@ -37,11 +38,9 @@ async def post(server: OfferServer, body: bytes, *, code: str | None = None) -> 
 async def test_a_caller_with_the_code_meets_the_receiver(server: OfferServer, apart: Pair) -> None:
     left, right = apart
     await asyncio.gather(server.answer_one(right.peer), offer(server.address, server.code, left.peer))
-    await asyncio.gather(left.peer.connected(10), right.peer.connected(10))
+    await asyncio.gather(left.peer.connected(PATIENCE_S), right.peer.connected(PATIENCE_S))
     left.peer.send_control(b"hello")
-    await left.peer.drain(5.0)
-    await asyncio.sleep(0)
-    assert right.controls == [b"hello"]
+    await until(lambda: right.controls == [b"hello"])
 
 
 async def test_the_server_may_be_closed_as_soon_as_the_caller_is_answered(apart: Pair) -> None:
@@ -52,7 +51,7 @@ async def test_the_server_may_be_closed_as_soon_as_the_caller_is_answered(apart:
     await server.answer_one(right.peer)
     await server.close()
     await call
-    await left.peer.connected(10)
+    await left.peer.connected(PATIENCE_S)
 
 
 async def test_a_code_that_is_made_up_can_be_typed(server: OfferServer) -> None:
@@ -81,7 +80,7 @@ async def test_broken_requests_are_refused_and_the_right_caller_still_gets_throu
     assert (await post(server, b" " * (MAX_BODY_BYTES + 1)))[0] == 413
     await offer(server.address, server.code, left.peer)
     await answering
-    await left.peer.connected(10)
+    await left.peer.connected(PATIENCE_S)
 
 
 async def test_guessing_leads_to_a_new_code_that_works_and_in_the_end_to_a_pause(

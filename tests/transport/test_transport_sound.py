@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import time
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -11,8 +10,9 @@ import pytest
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from transport_sides import until
 
+from tests.patience import PATIENCE_S
 from transport.description import MAX_SDP_BYTES, Description
-from transport.impairment import Impairment
+from transport.impairment import ImpairedLine, Impairment
 from transport.meet import connect_in_process
 from transport.peer import Peer
 from transport.relay import Relay
@@ -22,6 +22,23 @@ from transport.sound_packet import SAMPLE_RATE, SOURCE
 
 HEADERS = 12 + 16 + 8 + 20  # RTP, SRTP's tag, UDP, IP
 Samples = npt.NDArray[np.int16]
+
+
+class SoundClock:
+    """What sound takes for the time: it goes on by 20 ms with every block, however long that takes."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> SoundClock:
+    clock = SoundClock()
+    monkeypatch.setattr("transport.sound.time", clock)
+    return clock
 
 
 class Speaking:
@@ -40,18 +57,24 @@ class Speaking:
         )
 
 
-async def speak(sides: tuple[Speaking, Speaking], spoken: Samples) -> Samples:
-    """Let the first side speak in real time; return what the second one hears."""
+async def speak(sides: tuple[Speaking, Speaking], spoken: Samples, clock: SoundClock) -> Samples:
+    """Let the first side speak; return what the second one hears."""
     first, second = sides
     assert first.line is not None
-    began_s = time.monotonic()
     heard = []
     for index in range(len(spoken) // BLOCK_SAMPLES):
-        await asyncio.sleep(max(began_s + 0.02 * index - time.monotonic(), 0.0))
+        clock.now_s += 0.02
         first.line.send(spoken[BLOCK_SAMPLES * index : BLOCK_SAMPLES * (index + 1)], BLOCK_SAMPLES * index)
+        await settle()
         if second.line is not None:
-            heard.append(second.line.pull(began_s + 0.02 * index).samples)
+            heard.append(second.line.pull(clock.now_s).samples)
     return np.concatenate(heard) if heard else np.empty(0, np.int16)
+
+
+async def settle() -> None:
+    """Let what was sent arrive: on this machine that takes some turns of the event loop, and no time."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def tone(seconds: float, hz: float = 440.0) -> Samples:
@@ -87,12 +110,12 @@ def test_upstream_sends_and_takes_rtp_where_sound_sits() -> None:
 
 
 async def test_a_tone_arrives_at_its_pitch_and_loudness_and_costs_what_it_may(
-    sides: tuple[Speaking, Speaking],
+    sides: tuple[Speaking, Speaking], clock: SoundClock
 ) -> None:
     first, second = sides
-    await connect_in_process(first.peer, second.peer)
+    await connect_in_process(first.peer, second.peer, timeout_s=PATIENCE_S)
     before = first.peer.stats().sent_bytes
-    heard = await speak(sides, tone(2.0))
+    heard = await speak(sides, tone(2.0), clock)
     cost = first.peer.stats().sent_bytes - before
     body = heard[-48_000:]
     spectrum = np.abs(np.fft.rfft(body * np.hanning(len(body))))
@@ -106,25 +129,28 @@ async def test_a_tone_arrives_at_its_pitch_and_loudness_and_costs_what_it_may(
     assert stats.sent_bytes < 1.35 * (2 * 2 * 16_000 / 8) + 100 * 17
 
 
-async def test_long_packets_cost_a_third_of_the_headers(sides: tuple[Speaking, Speaking]) -> None:
+async def test_long_packets_cost_a_third_of_the_headers(
+    sides: tuple[Speaking, Speaking], clock: SoundClock
+) -> None:
     first, second = sides
     assert first.line is not None
-    await connect_in_process(first.peer, second.peer)
+    await connect_in_process(first.peer, second.peer, timeout_s=PATIENCE_S)
     first.line.set_frame_ms(60)
     first.line.set_rate(12_000)
-    heard = await speak(sides, tone(1.8))
+    heard = await speak(sides, tone(1.8), clock)
     assert first.line.stats().sent_packets == 30
     assert first.line.stats().sent_bytes < 1.35 * (2 * 1.8 * 12_000 / 8) + 30 * 17
     await until(lambda: second.line is not None and second.line.stats().received_packets == 30)
     assert np.median(loudness(heard[-24_000:])) == pytest.approx(8000 / 2**0.5, rel=0.1)
 
 
-async def test_what_is_lost_comes_with_the_next_packet() -> None:
-    relay = Relay(Impairment(loss=0.1, delay_s=0.02), Impairment(), seed=5)
+async def test_what_is_lost_comes_with_the_next_packet(clock: SoundClock) -> None:
+    relay = Relay(Impairment(), Impairment())
     sides = Speaking(SoundLine(rate_bps=12_000, frame_ms=60)), Speaking(SoundLine())
     try:
-        await connect_in_process(sides[0].peer, sides[1].peer, relay=relay)
-        heard = await speak(sides, tone(3.6))
+        await connect_in_process(sides[0].peer, sides[1].peer, relay=relay, timeout_s=PATIENCE_S)
+        relay._answerer.line = ImpairedLine(Impairment(loss=0.1), seed="5")
+        heard = await speak(sides, tone(3.6), clock)
         assert sides[1].line is not None
         stats = sides[1].line.stats()
         assert stats.lost >= 2
@@ -138,41 +164,41 @@ async def test_what_is_lost_comes_with_the_next_packet() -> None:
 
 
 async def test_on_a_clean_line_nothing_is_repeated_for_long_and_after_a_loss_it_is(
-    sides: tuple[Speaking, Speaking], monkeypatch: pytest.MonkeyPatch
+    sides: tuple[Speaking, Speaking], monkeypatch: pytest.MonkeyPatch, clock: SoundClock
 ) -> None:
     first, second = sides
-    await connect_in_process(first.peer, second.peer)
+    await connect_in_process(first.peer, second.peer, timeout_s=PATIENCE_S)
     monkeypatch.setattr("transport.sound.CLEAN_S", 0.5)
     monkeypatch.setattr("transport.sound.REPORT_S", 0.1)
-    await speak(sides, tone(1.0))
+    await speak(sides, tone(1.0), clock)
     assert first.line is not None
     assert not first.line.stats().repeating
     first.line._sequence += 1  # what a lost packet is to the other side
-    await speak(sides, tone(0.4))
+    await speak(sides, tone(0.4), clock)
     assert first.line.stats().repeating
 
 
 @pytest.mark.parametrize("noise", [0, 30])
 async def test_where_nobody_speaks_next_to_nothing_is_sent(
-    sides: tuple[Speaking, Speaking], noise: int
+    sides: tuple[Speaking, Speaking], noise: int, clock: SoundClock
 ) -> None:
     first, second = sides
-    await connect_in_process(first.peer, second.peer)
+    await connect_in_process(first.peer, second.peer, timeout_s=PATIENCE_S)
     assert first.line is not None
     room = (noise * np.random.default_rng(1).standard_normal(2 * SAMPLE_RATE)).astype(np.int16)
-    heard = await speak(sides, room)
+    heard = await speak(sides, room, clock)
     stats = first.line.stats()
     assert 1 <= stats.sent_packets <= 10
     assert stats.sent_bytes + stats.sent_packets * HEADERS < 2 * 300
     assert loudness(heard[48_000:]).mean() == pytest.approx(noise, abs=noise / 2)
 
 
-async def test_a_side_without_sound_still_meets_one_that_has_it() -> None:
+async def test_a_side_without_sound_still_meets_one_that_has_it(clock: SoundClock) -> None:
     for first, second in ((Speaking(SoundLine()), Speaking(None)), (Speaking(None), Speaking(SoundLine()))):
         try:
-            await connect_in_process(first.peer, second.peer)
+            await connect_in_process(first.peer, second.peer, timeout_s=PATIENCE_S)
             if first.line is not None:
-                await speak((first, second), tone(0.3))
+                await speak((first, second), tone(0.3), clock)
             first.peer.send_control(b"still there")
             await until(lambda second=second: second.controls == [b"still there"])  # type: ignore[misc]
             assert not first.ends + second.ends
@@ -190,17 +216,17 @@ async def test_descriptions_are_those_of_a_call_without_sound(sides: tuple[Speak
         assert len(description.sdp) < MAX_SDP_BYTES / 4
         assert Description.from_json(description.to_json()) == description
     await first.peer.complete(answer)
-    await asyncio.gather(first.peer.connected(10.0), second.peer.connected(10.0))
+    await asyncio.gather(first.peer.connected(PATIENCE_S), second.peer.connected(PATIENCE_S))
 
 
 async def test_what_a_stranger_sends_as_sound_is_counted_and_ends_nothing(
-    sides: tuple[Speaking, Speaking],
+    sides: tuple[Speaking, Speaking], clock: SoundClock
 ) -> None:
     first, second = sides
-    await connect_in_process(first.peer, second.peer)
+    await connect_in_process(first.peer, second.peer, timeout_s=PATIENCE_S)
     assert first.line is not None
     assert first.line._port is not None
-    await speak(sides, tone(0.2))
+    await speak(sides, tone(0.2), clock)
     ours = SOURCE.to_bytes(4, "big")
     malformed = [
         (b"\x80\x6f", ours, b"\xff" * 1_300),  # too long

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from aioice.ice import Connection, StunProtocol
-from transport_sides import Pair, until
+from transport_sides import Pair, quiet, until
 
+from tests.patience import PATIENCE_S
+from transport.acknowledging import PACKETS
 from transport.meet import connect_in_process
+from transport.reach import is_own_address
 
 
 def test_upstream_is_the_version_whose_private_parts_are_used() -> None:
@@ -44,8 +47,8 @@ async def test_every_datagram_is_counted_with_its_headers(
         left.peer.send_motion(bytes(40))
         right.peer.send_control(bytes(40))
         await asyncio.sleep(0.01)
-    await left.peer.drain()
-    await right.peer.drain()
+    await left.peer.drain(PATIENCE_S)
+    await right.peer.drain(PATIENCE_S)
     ours, theirs = left.peer.stats(), right.peer.stats()
     assert sum(passed) == ours.sent_bytes + theirs.sent_bytes
     assert len(passed) == ours.sent_packets + theirs.sent_packets
@@ -53,22 +56,25 @@ async def test_every_datagram_is_counted_with_its_headers(
 
 
 async def test_what_one_side_sends_the_other_receives_and_a_motion_costs_what_the_protocols_say(
-    pair: Pair,
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left, right = pair
-    await asyncio.sleep(0.05)
+    await quiet(left, right)
+    # Motions are answered by their number alone.
+    monkeypatch.setattr("transport.acknowledging.DELAY_S", 100.0)
     before = left.peer.stats()
-    for _ in range(10):
+    count = 2 * PACKETS
+    for _ in range(count):
         left.peer.send_motion(bytes(40))
         await asyncio.sleep(0.005)
-    await until(lambda: left.peer.stats().received_packets >= before.received_packets + 5)
+    await until(lambda: left.peer.stats().received_packets >= before.received_packets + 2)
     ours, theirs = left.peer.stats(), right.peer.stats()
     assert (ours.sent_bytes, ours.sent_packets) == (theirs.received_bytes, theirs.received_packets)
-    # IP 20, UDP 8, DTLS record 37, SCTP header 12; then the chunk's header 16 and the motion, or, for every
-    # second one, a SACK's 16.
-    ip = 28 if ours.sent_bytes - before.sent_bytes < 10 * 150 else 48
-    assert ours.sent_bytes - before.sent_bytes == 10 * (ip + 37 + 12 + 16 + 40)
-    assert ours.received_bytes - before.received_bytes == 5 * (ip + 37 + 12 + 16)
+    # IP 20, UDP 8, DTLS record 37, SCTP header 12; then the chunk's header 16 and the motion, or, for so many
+    # together, a SACK's 16.
+    ip = 28 if ours.sent_bytes - before.sent_bytes < count * 150 else 48
+    assert ours.sent_bytes - before.sent_bytes == count * (ip + 37 + 12 + 16 + 40)
+    assert ours.received_bytes - before.received_bytes == 2 * (ip + 37 + 12 + 16)
 
 
 async def test_an_empty_datagram_from_a_stranger_ends_nothing(pair: Pair) -> None:
@@ -83,7 +89,20 @@ async def test_an_empty_datagram_from_a_stranger_ends_nothing(pair: Pair) -> Non
         await asyncio.sleep(0.02)
         stranger.close()
     right.peer.send_control(b"still there")
-    await right.peer.drain()
-    await asyncio.sleep(0)
-    assert left.controls == [b"still there"]
+    await until(lambda: left.controls == [b"still there"])
     assert left.ends == []
+
+
+async def test_a_side_notices_that_its_address_is_gone(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, right = pair
+    assert not left.peer.has_moved
+    candidate = left.peer._wire._connection._nominated[1].protocol.local_candidate
+    assert candidate is not None
+    monkeypatch.setattr(candidate, "host", "192.0.2.7")  # for documentation, and nobody's
+    assert left.peer.has_moved
+    assert not right.peer.has_moved
+
+
+@pytest.mark.parametrize(("host", "own"), [("127.0.0.1", True), ("192.0.2.7", False), ("fe80::1", True)])
+def test_an_address_is_another_s_only_where_the_system_says_so(host: str, own: bool) -> None:
+    assert is_own_address(host) == own

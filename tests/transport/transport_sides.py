@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from tests.patience import PATIENCE_S
 from transport.peer import Certificate, Peer
 
 
@@ -35,6 +36,19 @@ Pair = tuple[Side, Side]
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what must come; the limit only keeps a broken run from hanging."""
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 -- the conditions are plain values, not events
             await asyncio.sleep(0.005)
+
+
+async def quiet(*sides: Side, for_s: float = 0.3) -> None:
+    """Wait until so long nothing has come to these sides, such as what is left of their meeting."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(PATIENCE_S):
+        seen: list[int] = []
+        since_s = loop.time()
+        while loop.time() - since_s < for_s:
+            counts = [side.peer.stats().received_packets for side in sides]
+            if counts != seen:
+                seen, since_s = counts, loop.time()
+            await asyncio.sleep(0.02)

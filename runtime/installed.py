@@ -15,6 +15,11 @@ def in_clone() -> bool:
     return (HOME / "pyproject.toml").is_file()
 
 
+def is_ours(file: Path) -> bool:
+    """Say whether a file lies where the program does, and not in a folder of the user's."""
+    return file.resolve().is_relative_to(HOME.resolve())
+
+
 def how_to_add(extra: str) -> str:
     """Return the command that adds an optional part of the program."""
     if in_clone():
@@ -24,7 +29,7 @@ def how_to_add(extra: str) -> str:
 
 def how_to_mend(file: Path) -> str:
     """Say, as an order, how to get back a file that came with the program, or one of the user's own."""
-    if not file.resolve().is_relative_to(HOME):
+    if not is_ours(file):
         return f"Take {file.name} again from where you have {file.parent} from."
     if in_clone():
         return f"Get it back with: git checkout -- {file}"

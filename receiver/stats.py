@@ -81,8 +81,9 @@ class ShowMeter:
             self._good_s = shown_s
 
     def _ticks_within(self, gap_s: float) -> int:
-        """Return how many ticks lie between two pictures, whatever the jitter of their drawing."""
-        return max(round(gap_s / self.frame_s) - 1, 0)
+        """Return how many whole ticks passed between two pictures without one: a picture that comes late by less than a
+        tick, and whose follower is on time, lacks none."""
+        return max(int(gap_s / self.frame_s + 1e-6) - 1, 0)
 
     @property
     def shown_share(self) -> float | None:

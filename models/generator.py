@@ -26,7 +26,7 @@ class Generator(nn.Module):
         self.middle = ConvBlock(width // 2 + profile.skip_channels, width // 2)
         self.up_fine = PixelShuffleUp(width // 2, width // 4)
         self.fine = ConvBlock(width // 4 + 3, width // 4)
-        self.leave = leaving(width // 4)
+        self.leave = leaving(width // 4, gain=True)
 
     def forward(
         self, volume: Tensor, features: Tensor, skip: Tensor, picture: Tensor
@@ -53,25 +53,30 @@ class Generator(nn.Module):
         return self.fine(torch.cat([drawn, laid_like(drawn, picture - 0.5)], 1))
 
     def finish(self, features: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw or copy: features and warped picture of one size -> picture and copy mask."""
+        """Draw or copy, and make it crisp: features and warped picture of one size -> picture and copy mask."""
+        mixed, copied, gain = self.mix(features, picture)
+        blurred = functional.avg_pool2d(mixed, 3, stride=1, padding=1, count_include_pad=False)
+        crisp = mixed.flatten(2) + gain * (mixed - blurred).flatten(2)
+        return crisp.clamp(0, 1).view_as(picture), copied
+
+    def mix(self, features: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw or copy: features and warped picture of one size -> picture, copy mask, and rows [B, n, H * W] of what
+        else the last convolution says."""
         # Rows of pixels, not pixels of three colours, are what every engine computes fast.
         drawn, flat = self.leave(features).float().flatten(2), picture.flatten(2)
-        copied, gain = torch.sigmoid(drawn[:, 3:4]), drawn[:, 4:]
+        copied = torch.sigmoid(drawn[:, 3:4])
         mixed = copied * flat + (1 - copied) * torch.sigmoid(drawn[:, :3])
-        blurred = functional.avg_pool2d(
-            mixed.view_as(picture), 3, stride=1, padding=1, count_include_pad=False
-        )
-        crisp = (mixed + gain * (mixed - blurred.flatten(2))).clamp(0, 1)
-        return crisp.view_as(picture), copied.unflatten(2, picture.shape[2:])
+        return mixed.view_as(picture), copied.unflatten(2, picture.shape[2:]), drawn[:, 4:]
 
 
-def leaving(width: int) -> nn.Conv2d:
-    """Make the last convolution: features of a width -> colours drawn, copy mask and gain, before what bounds them. It
-    starts by copying."""
-    leave = nn.Conv2d(width, 5, 3, padding=1)
+def leaving(width: int, *, gain: bool) -> nn.Conv2d:
+    """Make the last convolution: features of a width -> colours drawn, copy mask and perhaps a gain, before what bounds
+    them. It starts by copying."""
+    start = [0.0, 0.0, 0.0, 2.0] + [0.0] * gain
+    leave = nn.Conv2d(width, len(start), 3, padding=1)
     with torch.no_grad():
         leave.weight.mul_(0.2)
-    leave.bias = nn.Parameter(torch.tensor([0.0, 0.0, 0.0, 2.0, 0.0]))
+    leave.bias = nn.Parameter(torch.tensor(start))
     return leave
 
 

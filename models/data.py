@@ -129,6 +129,9 @@ def pack(
         typer.Option(min=0, help="Leave out clips whose crop has fewer pixels a side; 400 for --size 512."),
     ] = 0,
     cache: Annotated[Path, typer.Option(help="Where decoded frames are kept.")] = Path("runs/cache"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the pack, if it is there already.")
+    ] = False,
 ) -> None:
     """Pack the training clips' frames, the portraits and their landmarks into one file for `visavis train`.
 
@@ -141,6 +144,8 @@ def pack(
     try:
         if not data.is_dir():
             raise DataError(f"{data} is no data folder")
+        if output.exists() and not overwrite:
+            raise DataError(f"{output} is there already; name another file, or replace it with --overwrite")
         level = load_level_face(data)
         packed = write_pack(
             output,

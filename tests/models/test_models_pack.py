@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
+from models.data import app  # noqa: E402
 from models.training.data import cumulative, draw_row, load_clips, load_level_face, load_portraits  # noqa: E402
 from models.training.feed import feed, prefetch  # noqa: E402
 from models.training.footage import DataError  # noqa: E402
@@ -61,6 +63,15 @@ def test_a_pack_that_cannot_be_so_small_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="lower the quality"):
         packed(tmp_path / "pack", limit_mb=0.001)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pack_that_is_there_already_stays(tmp_path: Path) -> None:
+    path = tmp_path / "pack.npz"
+    path.write_bytes(b"hours of work")
+    said = CliRunner().invoke(app, ["pack", "--data", str(tmp_path), "--output", str(path)])
+    assert said.exit_code == 1
+    assert "is there already" in said.output
+    assert path.read_bytes() == b"hours of work"
 
 
 def test_a_pack_without_portraits_says_so_to_who_wants_them(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from bench.call_line import NamespaceLine
 from bench.errors import BenchError
 from call.call import WORDS
-from call.encounter import BACK, ON
+from call.encounter import BACK, LOST, ON
 from transport.impairment import Impairment
 
 PORT, CODE = 8765, "F7K2QX"
@@ -55,9 +55,13 @@ class Side:
         self.on.set()
 
     def back_s(self, line_s: float) -> float | None:
-        """Return how long after the moment `line_s` it found back to the call; None: it did not."""
-        found = (at_s for at_s, sentence in self.said if sentence == BACK and at_s > line_s)
-        return next((at_s - line_s for at_s in found), None)
+        """Return how long after the moment `line_s` it found back to the call; 0: the line was not lost to it; None: it
+        did not."""
+        found = [at_s for at_s, sentence in self.said if sentence == BACK and at_s > line_s]
+        if found:
+            return found[0] - line_s
+        told = [sentence for _, sentence in self.said if sentence in (LOST, BACK)]
+        return None if told and told[-1] == LOST else 0.0
 
     @property
     def words(self) -> set[str]:

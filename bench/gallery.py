@@ -16,6 +16,7 @@ from bench.mirror_play import Played, draw_from, draw_shot, play
 from bench.quality import sampled
 from bench.statistics import bootstrap_interval, geometric_mean, mean
 from bench.talk import Setup
+from receiver.crossfade import FRAMES
 from runtime.geometry import INNER_LIPS, IRISES
 
 SHARE = 0.1  # of the clips: the most turned, and the widest mouths
@@ -123,14 +124,19 @@ def _play_clip(
 
 
 def _flicker(setup: Setup, frames: list[Picture], played: Played, judge: Judge) -> float | None:
-    """Return LPIPS between neighbouring frames where the picture changes, over the original's there; the median."""
-    changes = played.changes[:FLICKERS]
-    if not changes:
+    """Return the largest LPIPS between neighbouring frames while one picture fades into another, over the largest of
+    the original's there; the median over some changes, spread over the playing."""
+    if not played.changes:
         return None
-    before, after = ([draw_shot(setup, played.shots[place + step]) for place in changes] for step in (-1, 0))
-    drawn = judge.lpips(before, [after])[0]
-    filmed = judge.lpips([frames[place - 1] for place in changes], [[frames[place] for place in changes]])[0]
-    return float(np.median(drawn / np.maximum(filmed, 1e-6)))
+    some = np.unique(np.linspace(0, len(played.changes) - 1, FLICKERS).astype(int))
+    ratios = []
+    for place in (played.changes[index] for index in some):
+        places = range(place - 1, min(place + FRAMES + 1, len(frames)))
+        drawn = [draw_shot(setup, played.shots[index]) for index in places]
+        filmed = [frames[index] for index in places]
+        largest = [float(judge.lpips(each[:-1], [each[1:]])[0].max()) for each in (drawn, filmed)]
+        ratios.append(largest[0] / max(largest[1], 1e-6))
+    return float(np.median(ratios))
 
 
 def _origin(picture: Picture, frames: Sequence[Picture]) -> int:

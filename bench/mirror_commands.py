@@ -11,8 +11,10 @@ from rich.table import Table
 
 from bench import report
 from bench.clips import backbones_folder
+from bench.errors import BenchError
 from bench.options import Clips, Data, Engine, Every, Json, Profile, choose_clips
 from call.line import parse_rate
+from sender.spending import BUDGET_BYTES_PER_S
 
 RATIOS = (
     ("face LPIPS", "face_lpips"),
@@ -59,9 +61,12 @@ def gallery(
 ) -> None:
     """Play the clips with the largest head turns and with the widest mouths, with the gallery and without.
 
+    Those are looked for in the whole folder; of them `--clips` plays only some.
+
     Example: visavis bench gallery --data ../shared/data/val
     """
-    chosen = choose_clips(data, clips)
+    wanted = {clip.name for clip in choose_clips(data, clips)}
+    chosen = choose_clips(data, "")
     from bench.gallery import rank_clips, run_gallery
     from bench.judge import Judge
     from bench.talk import load_setup
@@ -69,7 +74,13 @@ def gallery(
     setup = load_setup(profile, engine=engine)
     judge = Judge(backbones_folder())
     with report.progress(len(chosen), "ranking") as on_clip:
-        groups = rank_clips(setup, chosen, on_clip)
+        ranked = rank_clips(setup, chosen, on_clip)
+    groups = {
+        name: played for name, group in ranked.items() if (played := [c for c in group if c.name in wanted])
+    }
+    if not groups:
+        found = ", ".join(clip.name for group in ranked.values() for clip in group)
+        raise BenchError(f"None of these clips is among the most turned or the widest mouths: {found}.")
     with report.progress(
         len({clip.name for group in groups.values() for clip in group}), "playing"
     ) as on_clip:
@@ -84,12 +95,15 @@ def repair(
     line: Annotated[
         float, typer.Option("--line", help="What the line carries.", parser=parse_rate, metavar="RATE")
     ] = 100_000.0,
+    budget: Annotated[
+        float, typer.Option(min=0, help="Bytes a second that the line leaves for pictures in the long run.")
+    ] = BUDGET_BYTES_PER_S,
     clips: Clips = "",
     as_json: Json = False,
 ) -> None:
     """Bring an object into clips, and exchange the person: time until it is noticed and repaired, and bytes.
 
-    Example: visavis bench repair --data ../shared/data/val --line 50k
+    Example: visavis bench repair --data ../shared/data/val --line 50k --budget 200
     """
     chosen = choose_clips(data, clips)
     from bench.judge import PictureJudge
@@ -100,7 +114,13 @@ def repair(
     judge = PictureJudge(backbones_folder())
     with report.progress(len(chosen), "repairing") as on_clip:
         result = run_repairs(
-            setup, chosen, judge, line_bps=line, corrector=load_corrector(profile, setup), on_clip=on_clip
+            setup,
+            chosen,
+            judge,
+            line_bps=line,
+            budget_bytes_per_s=budget,
+            corrector=load_corrector(profile, setup),
+            on_clip=on_clip,
         )
     report.show(result, as_json=as_json, tables=_repair_tables)
 
@@ -149,15 +169,21 @@ def _repair_tables(result: Mapping[str, Any]) -> list[Table]:
         ("noticed after s, median", "noticed_s_median", 2),
         ("worst", "noticed_s_worst", 2),
         ("LPIPS back under twice within 3 s, share", "back_share", 2),
+        ("a call that begins then is, share", "possible_share", 2),
+        ("of these, back within 3 s", "back_of_possible", 2),
         ("after s, median", "back_s_median", 2),
         ("worst", "back_s_worst", 2),
         ("bytes, mean", "bytes_mean", 0),
         ("by a new picture", "pictures", 0),
         ("by a residual", "residuals", 0),
+        ("bytes of the largest residual", "residual_bytes_most", 0),
         ("alarms before anything happened", "false_alarms", 0),
     )
     summary = result["summary"]
-    title = f"repairs, {result['profile']}, a line of {result['line_kbps']:.0f} kbit/s"
+    title = (
+        f"repairs, {result['profile']}, a line of {result['line_kbps']:.0f} kbit/s with "
+        f"{result['budget_bytes_per_s']:.0f} B/s for pictures"
+    )
     table = report.table_of(title, ("", *summary))
     for heading, key, digits in rows:
         table.add_row(heading, *(report.number(figures[key], digits) for figures in summary.values()))

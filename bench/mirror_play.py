@@ -100,10 +100,12 @@ def play(
             mirror.brought(bring, arrived=True)
         while known and known[0][0] <= now_s:
             pictures.acknowledge(known.popleft()[1] % TICK_CYCLE)
-        held = pictures.current
         if id(frame) not in estimates:
             estimates[id(frame)] = talker.estimate(frame, first.prepared)
         rotation, translation, expression = estimates[id(frame)]
+        posture = posture_of(rotation, translation, expression, first.prepared)
+        pictures.choose(posture, ticks)
+        held = pictures.current
         expression = talker.rebase(rotation, expression, of=first.prepared, to=held.source.prepared)
         packet = encoder.encode(Motion(rotation, translation, expression), captured_s=now_s, source=held.slot)
         motion = decoder.decode(packet)[0].motion
@@ -115,10 +117,8 @@ def play(
         played.shots.append(Shot(motion, held.slot, held.source, other, blend.weight))
         known.append((now_s + ROUND_TRIP_S, ticks))
         pictures.name(held.slot, ticks)
-        posture = posture_of(rotation, translation, expression, held.source.prepared)
-        pictures.choose(posture, ticks)
         mirror.note(posture, ticks)
-        if now_s >= next_look_s:
+        if now_s >= next_look_s or mirror.curious:
             wish = mirror.look(Seen(frame, motion, held, now_s, ticks))
             next_look_s = now_s + (AGAIN_S if mirror.alarmed else PERIOD_S)
             if wish is not None:

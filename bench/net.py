@@ -56,7 +56,8 @@ def run_net(
 
     Rates are fresh, interpolated and extrapolated pictures a second; `frozen_share` is the share of time within gaps of
     more than 0.2 s; `added_latency_ms` is over the same system's clean line; wire rates are IP-level bytes offered to
-    the line, the meeting left out of no side. A row of a call that did not come about has its `why`.
+    the line, the meeting left out of no side. A row of a call that did not come about has its `why`. The last row is
+    the frozen first picture, of which there is LPIPS alone.
 
     Raises BenchError for a condition that is not known.
     """
@@ -75,6 +76,7 @@ def run_net(
                 figures = asyncio.run(_h264(footage.pictures, footage.rate, CONDITIONS[name], seconds, judge))
             rows.append({"line": name, "system": system, **figures})
     _add_latency(rows)
+    rows.append({"line": "any", "system": "frozen", **_frozen(footage.pictures, judge)})
     return {"clip": clip.name, "profile": profile, "engine": engine, "seconds": seconds, "rows": rows}
 
 
@@ -152,6 +154,13 @@ def _video_figures(held: VideoCall, relay: Relay, judge: PictureJudge | None) ->
         "lpips": _lpips(judge, held.originals, held.pictures),
         "why": {"payload_kbps": "aiortc does not count it"},
     }
+
+
+def _frozen(pictures: Sequence[Picture], judge: PictureJudge | None) -> dict[str, Any]:
+    """Return the row of the first picture, repeated."""
+    row = _nothing("nothing is sent")
+    del row["why"]["lpips"]
+    return row | {"lpips": _lpips(judge, pictures, [pictures[0]] * len(pictures))}
 
 
 def _wire(relay: Relay, seconds: float) -> dict[str, float]:

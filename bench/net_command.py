@@ -25,6 +25,7 @@ COLUMNS = (
     ("added_latency_ms", "added", 0),
     ("wire_kbps_forward", "wire kbit/s", 1),
     ("wire_kbps_back", "back", 1),
+    ("lost_share", "lost", 2),
     ("lpips", "LPIPS", 3),
 )
 
@@ -80,4 +81,8 @@ def net_tables(result: Mapping[str, Any]) -> list[Table]:
     )
     for row in result["rows"]:
         table.add_row(row["line"], row["system"], *(number(row[key], digits) for key, _, digits in COLUMNS))
+    table.caption = (
+        "wire: IP-level kbit/s that are offered to the line, of which the share 'lost' does not arrive"
+    )
+    table.caption_justify = "left"
     return [table]

@@ -32,6 +32,7 @@ WARM_UP_S = 5.0
 SETTLED_SHARE, SETTLED_MOST_S = 0.2, 120.0
 # Memory at the beginning and at the end are medians over so much of the call.
 WINDOW_SHARE, WINDOW_MOST_S = 0.1, 60.0
+CURVE_S = 10.0  # a point of the latency's curve is the median of so long
 LINE_BYTES = 1 << 22
 START_S = 120.0
 # What the house asks of a laptop's two cores.
@@ -192,8 +193,9 @@ def figures_of(told: Told, notes: dict[str, Any], *, began_s: float, receive_onl
         "cpu_cores": (last["cpu_s"] - first["cpu_s"]) / seconds,
         "wire_kbps_sent": 8 * (last["sent_bytes"] - first["sent_bytes"]) / seconds / 1000,
         "wire_kbps_received": 8 * (last["received_bytes"] - first["received_bytes"]) / seconds / 1000,
-        **_percentiles("latency_ms_received", received),
-        **_percentiles("latency_ms_sent", sent),
+        **_percentiles("latency_ms_received", [ms for _, ms in received]),
+        **_percentiles("latency_ms_sent", [ms for _, ms in sent]),
+        "latency": latency_curve(received, began_s=began_s),
         **memory_figures(memory),
         "memory": [[round(at_s, 1), mb] for at_s, mb in memory],
     }
@@ -204,9 +206,10 @@ def figures_of(told: Told, notes: dict[str, Any], *, began_s: float, receive_onl
     return figures | {"why": {key: reason for key, reason in why.items() if figures[key] is None}}
 
 
-def latencies(captured: list[tuple[int, float]], shown: list[tuple[int, float]]) -> list[float]:
-    """Return in milliseconds how long each fresh frame took from its capture on one side to the other's screen. Times
-    on the wire come round again after 68 s, so a frame is the newest of its number that was captured before it."""
+def latencies(captured: list[tuple[int, float]], shown: list[tuple[int, float]]) -> list[tuple[float, float]]:
+    """Return when each fresh frame was shown and, in milliseconds, how long it took from its capture on one side to the
+    other's screen. Times on the wire come round again after 68 s, so a frame is the newest of its number that was
+    captured before it."""
     by_ticks: dict[int, list[float]] = {}
     for ticks, captured_s in captured:
         by_ticks.setdefault(ticks % TICK_CYCLE, []).append(captured_s)
@@ -214,8 +217,16 @@ def latencies(captured: list[tuple[int, float]], shown: list[tuple[int, float]])
     for ticks, shown_s in shown:
         earlier = [at_s for at_s in by_ticks.get(ticks % TICK_CYCLE, []) if at_s <= shown_s]
         if earlier:
-            found.append(1000 * (shown_s - earlier[-1]))
+            found.append((shown_s, 1000 * (shown_s - earlier[-1])))
     return found
+
+
+def latency_curve(latencies: list[tuple[float, float]], *, began_s: float) -> list[list[float]]:
+    """Return the medians of (when, milliseconds) over CURVE_S each, as [seconds since the beginning, milliseconds]."""
+    parts: dict[int, list[float]] = {}
+    for at_s, latency_ms in latencies:
+        parts.setdefault(int((at_s - began_s) // CURVE_S), []).append(latency_ms)
+    return [[(part + 0.5) * CURVE_S, float(np.median(values))] for part, values in sorted(parts.items())]
 
 
 def memory_figures(memory: list[tuple[float, float]]) -> dict[str, float | None]:

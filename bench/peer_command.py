@@ -43,7 +43,8 @@ def peer(
     profile: Profile = "laptop-256",
     engine: Engine = "openvino",
     output: Annotated[
-        Path | None, typer.Option(help="Write peer.json and the memory's curve into this folder.")
+        Path | None,
+        typer.Option(help="Write peer.json and the curves of memory and latency into this folder."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -90,21 +91,24 @@ def peer_tables(result: Mapping[str, Any]) -> list[Table]:
 
 
 def write_peer(folder: Path, result: Mapping[str, Any]) -> None:
-    """Write peer.json, and memory.png: the measured side's memory over the call."""
+    """Write peer.json, and curves.png: the measured side's memory and the latency of what it shows over the call."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "peer.json").write_text(report.to_json(result) + "\n", encoding="utf-8")
-    if not result["memory"]:
-        return
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    axes.plot([at_s / 60 for at_s, _ in result["memory"]], [mb for _, mb in result["memory"]])
-    axes.axhline(result["memory_start_mb"], color="grey", linewidth=1, label="settled")
-    axes.set(xlabel="minutes", ylabel="resident memory, MB", ylim=(0, None))
-    axes.set_title(f"{result['profile']} on {result['engine']}: grown by {result['memory_growth_mb']:.1f} MB")
-    axes.legend()
-    figure.savefig(folder / "memory.png", dpi=150)
+    figure, (above, below) = pyplot.subplots(2, figsize=(7, 6), sharex=True, layout="constrained")
+    if result["memory"]:
+        above.plot([at_s / 60 for at_s, _ in result["memory"]], [mb for _, mb in result["memory"]])
+        above.axhline(result["memory_start_mb"], color="grey", linewidth=1, label="settled")
+        above.set_title(
+            f"{result['profile']} on {result['engine']}: grown by {result['memory_growth_mb']:.1f} MB"
+        )
+        above.legend()
+    above.set(ylabel="resident memory, MB", ylim=(0, None))
+    below.plot([at_s / 60 for at_s, _ in result["latency"]], [ms for _, ms in result["latency"]])
+    below.set(xlabel="minutes", ylabel="capture to shown, ms (medians of 10 s)", ylim=(0, None))
+    figure.savefig(folder / "curves.png", dpi=150)
     pyplot.close(figure)

@@ -24,6 +24,8 @@ from models.cluster import gather
 
 # What is drawn where the size has no profile of its own.
 FALLBACK_PROFILE = "laptop-256"
+# They register themselves when torch is loaded, which a look at the options need not.
+TORCH_ENGINES = ("torch", "torch-cuda")
 # Divisible by what every codec's blocks and our networks want.
 SIZE_STEP = 64
 Task = TypeVar("Task")
@@ -67,6 +69,18 @@ class Plan:
             for size in self.sizes
             for clip in clips
         ]
+
+
+def look_before(plan: Plan) -> None:
+    """Look at what every clip needs, before workers begin: raise the runtime's error for a profile that is missing or
+    damaged, or BenchError for an engine that nobody knows."""
+    from runtime.engine import ENGINES
+    from runtime.profile import load_profile
+
+    if plan.engine not in (known := {*ENGINES, *TORCH_ENGINES}):
+        raise BenchError(f"There is no engine {plan.engine!r}; there are: {', '.join(sorted(known))}.")
+    for profile in {job.profile for job in plan.jobs()}:
+        load_profile(profile)
 
 
 def run_rd(

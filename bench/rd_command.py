@@ -40,7 +40,8 @@ def rd(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Write report.html, rd.json, points.csv and films into this folder, and keep finished points there."
+            help="Write report.html, rate.svg, tables.md, rd.json, points.csv and films into this folder, and keep"
+            " finished points there."
         ),
     ] = None,
     scheduler: Annotated[
@@ -62,7 +63,7 @@ def rd(
 
     Example: visavis bench rd ../shared/data/val --sizes 256,512 --output out/rd
     """
-    from bench.rd import Plan, find_clips, list_films, parse_sizes, run_rd, write_films
+    from bench.rd import Plan, find_clips, list_films, look_before, parse_sizes, run_rd, write_films
     from bench.rd_report import without_pictures, write_report
     from bench.rd_store import default_folder
     from bench.rd_tables import rd_tables
@@ -80,6 +81,9 @@ def rd(
         scheduler=scheduler,
         workers=workers or os.cpu_count() or 1,
     )
+    look_before(plan)
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
     try:
         with report.progress(len(plan.jobs()), "measuring") as on_clip:
             result = run_rd(plan, on_clip=on_clip, on_trouble=report.say)

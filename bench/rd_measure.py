@@ -45,18 +45,19 @@ def measure(job: Job) -> dict[str, Any]:
     """
     scene = open_scene(job)
     store = Store(job.store)
+    outline = _outline(scene, store)
     filmed = _filmed(scene, store)
-    points = [point for row in job.rows for point in _row_points(scene, row, filmed, store)]
+    points = [
+        _weighed(point, outline, size=job.size)
+        for row in job.rows
+        if row.name in outline["rows"]
+        for point in _row_points(scene, row, filmed, store)
+    ]
     frozen = next(point for point in points if point["codec"] == FROZEN)
     result = {
         "clip": job.clip.name,
         "size": job.size,
-        "frames": len(scene.footage.pictures),
-        "judged": scene.judged,
-        "rate": scene.footage.rate,
-        "seconds": scene.footage.seconds,
-        "profile": scene.setup.profile,
-        "profile_size": scene.setup.picture_size,
+        **{key: value for key, value in outline.items() if key != "rows"},
         "kinship": filmed["kinship"],
         "happens": _happens(scene, store),
         "points": [point | _related(point, frozen) for point in points],
@@ -64,6 +65,28 @@ def measure(job: Job) -> dict[str, Any]:
     if job.strips:
         result["strips"] = _strips(scene, points, store)
     return result
+
+
+def _outline(scene: Scene, store: Store) -> dict[str, Any]:
+    """Return how long the clip is, which of its frames are judged, what draws it, and which rows that can have."""
+    names = [row.name for row in scene.job.rows]
+    key = scene.key("outline", rows=names, profile=profile_hash(scene.job.profile, scene.job.engine))
+    outline = store.get(key)
+    if outline is None:
+        footage, setup = scene.footage, scene.setup
+        outline = {
+            "frames": len(footage.pictures),
+            "judged": scene.judged,
+            "rate": footage.rate,
+            "seconds": footage.seconds,
+            "profile": setup.profile,
+            "profile_size": setup.picture_size,
+            "rows": [
+                name for name in names if name not in MODES or able(setup, MODES[name], scene.corrector)
+            ],
+        }
+        store.put(key, outline)
+    return outline
 
 
 def _filmed(scene: Scene, store: Store) -> dict[str, Any]:
@@ -93,8 +116,6 @@ def _happens(scene: Scene, store: Store) -> dict[str, Any]:
 
 def _row_points(scene: Scene, row: Row, filmed: dict[str, Any], store: Store) -> list[dict[str, Any]]:
     """Return a row's points; those that are not kept yet are made, and judged together."""
-    if row.ours and not able(scene.setup, MODES[row.name], scene.corrector):
-        return []
     keys = {setting: _key(scene, row, setting) for setting in row.settings}
     points = {setting: store.get(key) for setting, key in keys.items()}
     missing = [setting for setting, point in points.items() if point is None]
@@ -110,12 +131,12 @@ def _row_points(scene: Scene, row: Row, filmed: dict[str, Any], store: Store) ->
             }
             points[setting] = named | sizes | figures
             store.put(keys[setting], named | sizes | figures)
-    return [_weighed(scene, point) for point in points.values() if point is not None]
+    return [point for point in points.values() if point is not None]
 
 
-def _weighed(scene: Scene, point: dict[str, Any]) -> dict[str, Any]:
+def _weighed(point: dict[str, Any], outline: dict[str, Any], *, size: int) -> dict[str, Any]:
     """Return a kept point with its rates in place of its packets' sizes."""
-    frames, seconds = len(scene.footage.pictures), scene.footage.seconds
+    frames, seconds = outline["frames"], outline["seconds"]
     packets, once_bytes = point["packets"], point["once_bytes"]
     if once_bytes is None:
         cost = conventional_cost(packets, seconds=seconds)
@@ -124,7 +145,7 @@ def _weighed(scene: Scene, point: dict[str, Any]) -> dict[str, Any]:
             packets, once_bytes=once_bytes, clip_bytes=point["clip_bytes"], frames=frames, seconds=seconds
         )
     figures = {key: value for key, value in point.items() if key != "packets"}
-    return figures | rates(cost, size=scene.job.size)
+    return figures | rates(cost, size=size)
 
 
 def _key(scene: Scene, row: Row, setting: int | None) -> str:

@@ -174,8 +174,8 @@ def _follow(held: list[Held], postures: Mapping[int, Posture], watched: Watched)
     fade = CrossFade()
     sights = []
     for index, posture in postures.items():
+        pictures.choose(posture, watched.ticks(index))
         blend = fade.next(pictures.current.slot)
         other = None if blend.other is None else features[blend.other]
         sights.append(Sight(blend.source, features[blend.source], other, blend.weight))
-        pictures.choose(posture, watched.ticks(index))
     return sights

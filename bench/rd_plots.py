@@ -4,6 +4,7 @@ clip by clip. It knows the result's keys; it measures nothing."""
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ COLOURS = {
     "av1": "#CC79A7",
 }
 OURS = "#000000"
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 # What stands on a plot's axes: rate, quality, headings.
 PANELS = (
     ("bpp", "lpips", "payload, bits a pixel", "LPIPS (lower is better)"),
@@ -29,6 +30,17 @@ PANELS = (
     ("wire_kbps", "lpips", "on the wire, kbit/s", "LPIPS"),
 )
 PANEL_INCHES = (5.2, 4.2)
+# Of the one plot: rates, codecs, ours with their markers, and the LPIPS at which nobody wants to look any more.
+CHIEF_RATES = {
+    "payload_kbps": "payload, kbit/s",
+    "wire_kbps": "on the wire with all headers, kbit/s",
+}
+CHIEF_CODECS = ("h264", "h265", "vp9", "av1")
+CHIEF_OURS = {
+    "ours_gallery": ("*", "ours, as a call sends it"),
+    "ours_predictive": ("o", "ours, source picture uncompressed"),
+}
+CHIEF_WORST = 0.35
 
 
 def curves_svg(result: Mapping[str, Any], size: int) -> str:
@@ -47,15 +59,18 @@ def curves_svg(result: Mapping[str, Any], size: int) -> str:
 
 
 def ratios_svg(result: Mapping[str, Any], size: int) -> str:
-    """Return the clips' rate ratios in order, for payload and wire; clips outside the codec's curve are left out."""
+    """Return the clips' rate ratios in order, for payload and wire; clips outside the codec's curve have no point, but
+    their place among all: where many are, a line begins high or ends low."""
     figure, axes = _figure(1, 1)
     place = axes.flat[0]
     entry = next((entry for entry in entries_of(result, size) if entry["ours"]), None)
     for anchor in ANCHORS:
         for suffix, name, line in (("", "payload", "-"), ("_wire", "wire", ":")):
-            by_clip = {} if entry is None else entry["by_clip"][f"rate_ratio_{anchor}{suffix}"]
+            key = f"rate_ratio_{anchor}{suffix}"
+            by_clip = {} if entry is None else entry["by_clip"][key]
             ratios = sorted(value for value in by_clip.values() if value is not None)
-            shares = [(index + 0.5) / len(ratios) for index in range(len(ratios))]
+            below = 0 if entry is None else entry[f"{key}_below"]
+            shares = [(below + index + 0.5) / len(by_clip) for index in range(len(ratios))]
             label = f"{NAMES[anchor]}, {name}"
             place.plot(ratios, shares, line, marker=".", color=COLOURS[anchor], label=label)
     place.axvline(1, color="grey", linewidth=1)
@@ -71,8 +86,42 @@ def ratios_svg(result: Mapping[str, Any], size: int) -> str:
     return _svg(figure)
 
 
+def chief_svg(result: Mapping[str, Any]) -> str:
+    """Return the one plot that says it all: LPIPS over the rate, payload above and wire below, a column a size; ours as
+    a call sends it, and with an uncompressed source picture."""
+    sizes = [size for size in result["sizes"] if entries_of(result, size)]
+    figure, axes = _figure(len(CHIEF_RATES), len(sizes))
+    for row, (rate, name) in zip(axes, CHIEF_RATES.items(), strict=True):
+        for place, size in zip(row, sizes, strict=True):
+            _chief_panel(place, result, size, rate)
+            place.set(xscale="log", xlabel=f"{size} x {size}: {name}", ylim=(0, CHIEF_WORST))
+            _label_decades(place)
+            place.grid(True, which="major", linewidth=0.3, color="#cccccc")
+        row[0].set_ylabel("LPIPS (lower is better)")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    return _svg(figure)
+
+
+def _chief_panel(place: Any, result: Mapping[str, Any], size: int, rate: str) -> None:
+    for entry in entries_of(result, size):
+        codec, points = entry["codec"], entry["points"]
+        if codec == FROZEN:
+            place.axhline(
+                points[0]["lpips"], color="grey", linestyle="--", linewidth=1, label=entry["heading"]
+            )
+        elif codec in CHIEF_CODECS:
+            curve = [(point[rate], point["lpips"]) for point in points]
+            place.plot(
+                *zip(*curve, strict=True), "-", marker=".", color=COLOURS[codec], label=entry["heading"]
+            )
+        elif codec in CHIEF_OURS:
+            marker, name = CHIEF_OURS[codec]
+            place.plot(points[0][rate], points[0]["lpips"], marker, color=OURS, markersize=8, label=name)
+
+
 def _curves(place: Any, result: Mapping[str, Any], size: int, rate: str, quality: str) -> None:
-    markers = iter(MARKERS)
+    markers = itertools.cycle(MARKERS)
     for entry in entries_of(result, size):
         points = [point for point in entry["points"] if point.get(quality) is not None]
         rates, values = [point[rate] for point in points], [point[quality] for point in points]
@@ -123,7 +172,8 @@ def _svg(figure: Any) -> str:
     from matplotlib import pyplot
 
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
+    with pyplot.rc_context({"svg.hashsalt": "visavis"}):  # the same figures make the same file
+        figure.savefig(text, format="svg", metadata={"Date": None})
     pyplot.close(figure)
     whole = text.getvalue()
     return whole[whole.index("<svg") :]

@@ -1,5 +1,5 @@
-"""What the rate-distortion bench leaves in a folder: rd.json, points.csv, and report.html, one file with its plots and
-strips inside. It knows the result's keys; it measures nothing."""
+"""What the rate-distortion bench leaves in a folder: rd.json, points.csv, report.html (one file with its plots and
+strips inside), and what a README quotes: tables.md and rate.svg. It knows the result's keys; it measures nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from bench.rd_plots import curves_svg, ratios_svg
+from bench.rd_headline import headline_grid, to_markdown
+from bench.rd_plots import chief_svg, curves_svg, ratios_svg
 from bench.rd_summary import RATE_KEYS
-from bench.rd_tables import Grid, bd_grid, clips_grid, clips_of, losses_grid, points_grid, ratios_grid
+from bench.rd_tables import (
+    NARROW,
+    Grid,
+    bd_grid,
+    clips_grid,
+    clips_of,
+    losses_grid,
+    points_grid,
+    ratios_grid,
+)
 from bench.report import to_json
 from bench.statistics import METRICS
 from call.film import whole_file
@@ -42,6 +52,8 @@ def write_report(folder: Path, result: Mapping[str, Any]) -> Path:
     for path, text in (
         (folder / "rd.json", to_json(without_pictures(result)) + "\n"),
         (page, to_html(result)),
+        (folder / "rate.svg", chief_svg(result) + "\n"),
+        (folder / "tables.md", to_markdown_tables(result)),
     ):
         with whole_file(path) as part:
             part.write_text(text, encoding="utf-8")
@@ -82,8 +94,18 @@ def to_html(result: Mapping[str, Any]) -> str:
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
         f"<meta name=viewport content='width=device-width'><style>{STYLE}</style>"
-        f"<h1>{title}</h1>{_preface(result)}{body}{_skipped(result)}</html>\n"
+        f"<h1>{title}</h1>{_preface(result)}{_table(headline_grid(result))}{chief_svg(result)}"
+        f"{body}{_skipped(result)}</html>\n"
     )
+
+
+def to_markdown_tables(result: Mapping[str, Any]) -> str:
+    """Return the tables that a README quotes: the headline, and at each size all points and BD-rates."""
+    sizes = [size for size in result["sizes"] if clips_of(result, size)]
+    grids = [headline_grid(result)]
+    for size in sizes:
+        grids += [points_grid(result, size, keys=NARROW), bd_grid(result, size), losses_grid(result, size)]
+    return "\n".join(to_markdown(grid) for grid in grids if grid.rows)
 
 
 def _preface(result: Mapping[str, Any]) -> str:

@@ -53,14 +53,32 @@ class Skipped(BenchError):
 
 @dataclass(frozen=True)
 class Scene:
-    """A clip, its pictures at the job's size, the judged frames, and what judges and draws them."""
+    """A clip, its pictures at the job's size, the judged frames, and what judges and draws them: each is loaded when
+    first asked for, so that a clip whose points are all kept costs nothing."""
 
     job: Job
     digest: str
-    footage: Footage
-    judged: list[int]
-    judge: Judge
-    setup: Setup
+
+    @functools.cached_property
+    def footage(self) -> Footage:
+        """The clip's pictures at the job's size; raises BenchError where they cannot be read."""
+        return read_as_called(self.job.clip, self.job.size)
+
+    @functools.cached_property
+    def judged(self) -> list[int]:
+        """The frames that are judged."""
+        frames = len(self.footage.pictures)
+        return sampled(frames, max(1, frames // self.job.frames))[: self.job.frames]
+
+    @property
+    def judge(self) -> Judge:
+        """What judges pictures."""
+        return load_judge(self.job.backbones, self.job.threads)
+
+    @property
+    def setup(self) -> Setup:
+        """What draws ours."""
+        return load_profile_setup(self.job.profile, self.job.engine)
 
     @functools.cached_property
     def subject(self) -> Subject:
@@ -102,22 +120,18 @@ class Scene:
 
 
 def open_scene(job: Job) -> Scene:
-    """Read a clip and load what measures it.
+    """Look at a clip.
 
-    Raises Skipped where the clip is smaller than the size, and BenchError where it cannot be read.
+    Raises Skipped where it is smaller than the size, and BenchError where it cannot be read.
     """
     cv2.setNumThreads(job.threads)
     width, height = picture_size(job.clip)
     if min(width, height) < job.size:
         raise Skipped(f"its pictures are {width} x {height}: at {job.size} they would be enlarged")
-    footage = read_as_called(job.clip, job.size)
     digest = file_hash(job.clip.path)
     if job.clip.landmarks is not None:
         digest += file_hash(job.clip.landmarks)
-    every = max(1, len(footage.pictures) // job.frames)
-    judged = sampled(len(footage.pictures), every)[: job.frames]
-    judge = load_judge(job.backbones, job.threads)
-    return Scene(job, digest, footage, judged, judge, load_profile_setup(job.profile, job.engine))
+    return Scene(job, digest)
 
 
 def picture_size(clip: Clip) -> tuple[int, int]:

@@ -23,7 +23,7 @@ RATES = {
     "_wire": "wire_kbps",
     "_wire_call": "wire_kbps_call",
 }
-BD_RATES = ("", "_wire")
+BD_RATES = ("", "_wire")  # also those of ratios that are quoted
 # Ending of a key, and what 'as good' means: LPIPS where nothing is said.
 QUALITIES = {"": "lpips", "_face": "face_lpips", "_mouth": "mouth_expression", "_ms_ssim": "ms_ssim"}
 BD_QUALITIES = ("", "_face")
@@ -77,6 +77,8 @@ def _entry(row: Row, clips: Sequence[Mapping[str, Any]], size: int, limit: float
         if row.ours:
             for quality in QUALITIES:
                 entry |= _ratios(row.name, anchor, quality, clips, by_clip, why)
+                for point in entry["points"]:
+                    point |= _point_ratios(row.name, point["setting"], anchor, quality, clips)
         else:
             entry[f"rate_ratio_{anchor}"] = None
             why[f"rate_ratio_{anchor}"] = "its curve is compared by BD-rate"
@@ -147,27 +149,63 @@ def _ratios(
 ) -> dict[str, Any]:
     """Return the anchor's rate at our quality over ours, of the codec's first setting, for every rate."""
     figures: dict[str, Any] = {}
-    for suffix, rate in RATES.items():
+    for suffix in RATES:
         key = f"rate_ratio_{anchor}{quality}{suffix}"
-        values: dict[str, float | None] = {}
-        above = below = 0
-        for clip in clips:
-            ours = next(iter(points_of(clip, codec)), None)
-            curve = curve_of(clip, anchor, QUALITIES[quality], rate)
-            if ours is None or ours[QUALITIES[quality]] is None or not curve:
-                continue
-            error = error_of(ours, QUALITIES[quality])
-            values[clip["clip"]] = ratio(rate_at(curve, error), ours[rate])
-            # Where even the anchor's finest point is worse than ours, it needs more than any rate of its curve.
-            above += error < min(point.error for point in curve)
-            below += error > max(point.error for point in curve)
-        figures |= _median(key, values, above=above, below=below)
-        by_clip[key] = values
-        if figures[key] is None:
-            why[key] = (
-                f"the middle clip's quality lies outside {anchor}'s curve" if values else "nothing to compare"
-            )
+        ours = [next(iter(points_of(clip, codec)), None) for clip in clips]
+        found, by_clip[key] = _ratio_of(key, clips, ours, anchor, QUALITIES[quality], RATES[suffix])
+        figures |= found
+        if found[key] is None:
+            outside = f"the middle clip's quality lies outside {anchor}'s curve"
+            why[key] = outside if by_clip[key] else "nothing to compare"
     return figures
+
+
+def _point_ratios(
+    codec: str, setting: int | None, anchor: str, quality: str, clips: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the same of one setting, for the rates that are quoted."""
+    figures: dict[str, Any] = {}
+    for suffix in BD_RATES:
+        key = f"rate_ratio_{anchor}{quality}{suffix}"
+        ours = [
+            next((point for point in points_of(clip, codec) if point["setting"] == setting), None)
+            for clip in clips
+        ]
+        figures |= _ratio_of(key, clips, ours, anchor, QUALITIES[quality], RATES[suffix])[0]
+    return figures
+
+
+def _ratio_of(
+    key: str,
+    clips: Sequence[Mapping[str, Any]],
+    points: Sequence[Mapping[str, Any] | None],
+    anchor: str,
+    quality: str,
+    rate: str,
+) -> tuple[dict[str, Any], dict[str, float | None]]:
+    """Return the anchor's rate at the quality of our `points` (one a clip) over theirs: the median over the clips, with
+    `_least` and `_most`, between which it lies even where it lies outside the anchor's curves; and by clip."""
+    values: dict[str, float | None] = {}
+    above: list[float] = []
+    below: list[float] = []
+    for clip, ours in zip(clips, points, strict=True):
+        curve = curve_of(clip, anchor, quality, rate)
+        if ours is None or ours[quality] is None or not curve:
+            continue
+        error = error_of(ours, quality)
+        values[clip["clip"]] = ratio(rate_at(curve, error), ours[rate])
+        # Where even the anchor's finest point is worse than ours, it needs more than that point's rate; where its
+        # coarsest is better, it needs less.
+        finest, coarsest = (pick(curve, key=lambda point: point.error) for pick in (min, max))
+        if error < finest.error:
+            above.append(finest.kbps / ours[rate])
+        elif error > coarsest.error:
+            below.append(coarsest.kbps / ours[rate])
+    known = [value for value in values.values() if value is not None]
+    figures = _median(key, values, above=len(above), below=len(below))
+    figures[f"{key}_least"] = censored_median([*known, *above], above=0, below=len(below))
+    figures[f"{key}_most"] = censored_median([*known, *below], above=len(above), below=0)
+    return figures, values
 
 
 def curve_of(clip: Mapping[str, Any], codec: str, quality: str, rate: str) -> list[Point]:

@@ -136,7 +136,7 @@ def ratios_grid(result: Mapping[str, Any], size: int) -> Grid:
     rows = [
         (
             f"{NAMES[anchor]}: {heading}",
-            *(_interval(entry, f"rate_ratio_{anchor}{suffix}", 1) for entry in ours),
+            *(interval(entry, f"rate_ratio_{anchor}{suffix}", 1) for entry in ours),
         )
         for anchor in ANCHORS
         for heading, suffix in RATIOS
@@ -144,8 +144,9 @@ def ratios_grid(result: Mapping[str, Any], size: int) -> Grid:
     title = f"{size} x {size}: rate over ours for the same quality, median over clips (95 % interval)"
     note = (
         "At equal LPIPS where nothing else is said. 'payload' is the benchmark's own row: our source picture spread "
-        "over 5 minutes, a codec's key frame within the clip. The rows with 'all' treat both alike. 'off': in the "
-        "middle clip ours is better than the codec's finest point, or worse than its coarsest."
+        "over 5 minutes, a codec's key frame within the clip. The rows with 'all' treat both alike. 'over' and "
+        "'under': in the middle clip ours is better than the codec's finest point, or worse than its coarsest, whose "
+        "rate is the bound; '?' is an end of the interval that lies there."
     )
     columns = ("", *(MODES[entry["codec"]].heading.removeprefix("ours, ") for entry in ours))
     return Grid(title, columns, rows if ours else [], note)
@@ -157,7 +158,7 @@ def bd_grid(result: Mapping[str, Any], size: int) -> Grid:
     for entry in entries_of(result, size):
         keys = [f"bd_rate_vs_{anchor}{suffix}" for anchor in ANCHORS for _, suffix in BD]
         if any(entry.get(key) is not None for key in keys):
-            rows.append((entry["heading"], *(_interval(entry, key, 0) for key in keys)))
+            rows.append((entry["heading"], *(interval(entry, key, 0) for key in keys)))
     columns = ("", *(f"{NAMES[anchor]}: {heading}" for anchor in ANCHORS for heading, _ in BD))
     title = f"{size} x {size}: BD-rate in percent, median over clips (95 % interval); below 0 saves bits"
     return Grid(
@@ -177,12 +178,9 @@ def clips_grid(result: Mapping[str, Any], size: int) -> Grid:
         cells = [number(ours[key], 3) for key in ("lpips", "lpips_frozen", "face_lpips", "face_lpips_frozen")]
         cells += [number(ours["mouth_expression_ratio"], 2), number(ours["identity_distance"], 3)]
         cells += [number(ours["payload_kbps"], 1), number(ours["wire_kbps"], 1)]
-        compared = []
-        for anchor in ANCHORS:
-            value = ratios[anchor].get(clip["clip"])
-            compared.append(outside(clip, anchor, ours) if value is None else number(value, 1))
+        compared = [_compared(clip, anchor, ours, ratios[anchor].get(clip["clip"])) for anchor in ANCHORS]
         name = f"{clip['clip']}{LOST if clip['lost_to_frozen'] else ''}"
-        rows.append((_order(ratios["h264"].get(clip["clip"])), (name, *cells, *compared)))
+        rows.append((compared[0][0], (name, *cells, *(text for _, text in compared))))
     rows.sort(key=lambda row: row[0])
     columns = (
         "clip",
@@ -239,14 +237,6 @@ def losses_grid(result: Mapping[str, Any], size: int) -> Grid:
     return Grid(title, columns, rows, note)
 
 
-def outside(clip: Mapping[str, Any], anchor: str, ours: Mapping[str, Any]) -> str:
-    """Say on which side of a codec's curve our LPIPS lies."""
-    errors = [point["lpips"] for point in clip["points"] if point["codec"] == anchor]
-    if not errors:
-        return "–"
-    return "worse than its coarsest" if ours["lpips"] > max(errors) else "better than its finest"
-
-
 def setting_text(entry: Mapping[str, Any], point: Mapping[str, Any]) -> str:
     """Return what tells a codec's points apart."""
     if point["setting"] is None:
@@ -264,16 +254,32 @@ def _judges(keys: Sequence[str]) -> str:
     )
 
 
-def _order(value: float | None) -> float:
-    return -1.0 if value is None else value
+def _compared(
+    clip: Mapping[str, Any], anchor: str, ours: Mapping[str, Any], value: float | None
+) -> tuple[float, str]:
+    """Return a codec's rate over ours in a clip, for sorting and as a cell: the bound where our LPIPS lies outside its
+    curve."""
+    if value is not None:
+        return value, number(value, 1)
+    curve = sorted(
+        (point["lpips"], point["payload_kbps"]) for point in clip["points"] if point["codec"] == anchor
+    )
+    if not curve:
+        return 0.0, "–"
+    better = ours["lpips"] < curve[0][0]
+    bound = curve[0 if better else -1][1] / ours["payload_kbps"]
+    return bound, f"{'over' if better else 'under'} {number(bound, 1)}"
 
 
-def _interval(entry: Mapping[str, Any], key: str, digits: int) -> str:
+def interval(entry: Mapping[str, Any], key: str, digits: int) -> str:
+    """Return a median with its interval, or its bound where it lies outside the codec's curves."""
     value, low, high = (entry.get(f"{key}{end}") for end in ("", "_low", "_high"))
     if value is None:
-        # More than half of the clips lie on one side of the curve.
-        above, below = entry.get(f"{key}_above", 0), entry.get(f"{key}_below", 0)
-        return "–" if above == below else "off: better" if above > below else "off: worse"
+        # The middle clip lies outside the curve: its end is a bound.
+        least, most = entry.get(f"{key}_least"), entry.get(f"{key}_most")
+        if least is not None:
+            return f"over {least:.{digits}f}"
+        return "–" if most is None else f"under {most:.{digits}f}"
     if low == high:  # one clip has no interval
         return f"{value:.{digits}f}"
     # An end that lies outside the curves is open.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from bench.statistics import METRICS, PROFILE_KEYS
 # Nobody watches a pipe: tables there are as wide as they need to be.
 output = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 errors = Console(stderr=True, highlight=False)
+# A log file gets a line a minute at most.
+LOG_EVERY_S = 60.0
 
 # The figures whose spread over the clips the plot shows: the judge of the picture, and those of the face.
 PLOTTED = ("lpips", "face_lpips", "mouth_akd", "mouth_expression")
@@ -37,7 +40,11 @@ def fail(sentence: str) -> None:
 
 @contextmanager
 def progress(total: int, what: str) -> Iterator[Callable[[str], None]]:
-    """Show a bar on stderr for `total` clips; yields what to call with each clip's name before its work."""
+    """Show a bar on stderr for `total` clips, or, where that is no terminal, say now and then how far it is; yields
+    what to call with each clip's name before its work."""
+    if not errors.is_terminal:
+        yield _Log(total, what).on_clip
+        return
     columns = (
         TextColumn(what),
         BarColumn(),
@@ -55,6 +62,36 @@ def progress(total: int, what: str) -> Iterator[Callable[[str], None]]:
             started += 1
 
         yield on_clip
+
+
+class _Log:
+    """How far it is, in lines for a log file: none where all is done in a moment, later on one now and then."""
+
+    def __init__(self, total: int, what: str) -> None:
+        self._total, self._what = total, what
+        self._done = 0
+        self._began_s = self._said_s = time.monotonic()
+
+    def on_clip(self, name: str) -> None:
+        """Note that a clip's work begins, and all before it is done."""
+        now_s = time.monotonic()
+        if self._done and now_s - self._said_s >= LOG_EVERY_S:
+            self._said_s = now_s
+            left_s = (now_s - self._began_s) / self._done * (self._total - self._done)
+            say(f"{self._what}: {self._done} of {self._total}, {duration(left_s)} left, {name}")
+        self._done += 1
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people.
+
+    >>> duration(42), duration(600), duration(5000)
+    ('42 s', '10 min', '1 h 23 min')
+    """
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def show(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import webbrowser
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from call.errors import CallError, explain
 from call.meter import Meter
 from call.quiet import keep_quiet
 from call.ringing import Manners, clean_name
-from call.screen import Screen
+from call.screen import Screen, open_browser
 from call.session import Session
 from call.state import CallState, Invitation
 from call.ways import way_out
@@ -85,7 +84,7 @@ async def hold(wanted: options.Call, ends: Ends) -> Called:
         if page is not None:
             console.say(f"The call's page: {page.address}")
             if wanted.browser:
-                await asyncio.to_thread(webbrowser.open, page.address)
+                await asyncio.to_thread(open_browser, page.address)
         meter, failure, interrupted = Meter(), None, False
         try:
             await session.run()

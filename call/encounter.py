@@ -201,9 +201,8 @@ class Encounter:
                 if sent != motions:
                     motions, sent_s = sent, now_s
                 limit_s = UNHEARD_S if now_s - sent_s < UNHEARD_S else SILENCE_S
-                moved = self._link.peer.has_moved  # what still comes over the old line will soon end
-                if self._link.silent_s > limit_s or knocked.done() or moved:
-                    if not await self._find_back(self._link, theirs, is_wanted=knocked.done() or moved):
+                if self._link.silent_s > limit_s or knocked.done() or self._link.peer.has_moved:
+                    if not await self._find_back(self._link, theirs, is_wanted=knocked.done()):
                         return
                     knocked.cancel()
                     knocked = self._loop.create_task(self._meeting.knocked())

@@ -32,6 +32,8 @@ RETURN_CONNECT_LIMIT_S = 5.0
 RETRY_S = 0.2
 # The other side's messages are a few a second; a line that was silent and brings one lives again.
 ALIVE_S = 0.3
+# Where this machine has moved, the old connection follows it within two round trips, with which nothing should compete.
+FOLLOWING_S = 1.0
 # So long the old connection may still come back. Then it is closed, which the other side sees if it hears us at all.
 OLD_KEPT_S = 6.0
 LOOK_S = 0.05
@@ -189,6 +191,10 @@ async def next_link(
     loop = asyncio.get_running_loop()
     back = loop.create_task(_comes_back(old, after_s=RETURN_LIMITS_S[0] if is_wanted else 0.0))
     try:
+        if old.peer.has_moved and not is_wanted:
+            await asyncio.wait({back}, timeout=FOLLOWING_S)
+            if back.done():
+                return old, known
         for limit_s in cycle(RETURN_LIMITS_S):
             attempt = loop.create_task(_return(meeting, make_link, limit_s))
             try:
@@ -219,7 +225,8 @@ async def _comes_back(old: Link, *, after_s: float) -> None:
     await asyncio.sleep(after_s)
     end_s = loop.time() + OLD_KEPT_S
     while old.peer.is_open and loop.time() < end_s:
-        if old.silent_s < ALIVE_S:
+        # What came over an address that is lost is no sign of life.
+        if old.silent_s < ALIVE_S and not old.peer.has_moved:
             return
         await asyncio.sleep(LOOK_S)
     await old.close()

@@ -14,8 +14,9 @@ from weakref import WeakKeyDictionary
 from call import options
 from call.ends import Ends, make_sender, remembered
 from call.errors import CallError, explain
+from call.media import Media
 from call.recorder import CallRecorder
-from call.session import Media, Notify, Session
+from call.session import Notify, Session
 from call.sound import Microphone, Samples, SoundLink, Speaker
 from call.sound_files import FileMicrophone, Silence
 from call.video import VideoLink

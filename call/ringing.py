@@ -15,7 +15,9 @@ from call.link import Link
 from codec.conversation import MAX_NAME_CHARACTERS, Accept, Condition, Decline, Name, Ring
 
 KNOCK = "Somebody asks to come in."
-NAMED_KNOCK = "{name} asks to come in. That is only what they call themselves: compare the safety words."
+NAMED_KNOCK = (
+    "{name} asks to come in. That is only what they call themselves: compare the safety words when you talk."
+)
 FOREIGN = "The picture of the other side is not from its camera, so that it may show anybody."
 NO_FOREIGN = "a picture that is not from the camera is not taken here"
 

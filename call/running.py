@@ -1,4 +1,4 @@
-"""Runs a call's coroutine so that SIGTERM ends it as Ctrl-C does, goodbye and figures included."""
+"""Runs a coroutine so that SIGTERM ends it as Ctrl-C does: a call's with its goodbye and figures, a server's."""
 
 import asyncio
 import contextlib

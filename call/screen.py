@@ -5,12 +5,15 @@ The pictures come from the sender's and the receiver's threads. Knows no call.
 
 from __future__ import annotations
 
+import os
 import time
+import webbrowser
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from call import console
 from call.state import CallState, Wishes
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from receiver.playout import Shown
     from runtime.talker import Picture
 
+PAGE_GONE = "No browser shows the page any more, and Visavis goes on. Open it again: {address}"
+NO_BROWSER = "No browser could be opened here: open that address in one on this computer."
 # The own picture is small on the page and there to see whether one is in it.
 PREVIEW_S = 0.2
 
@@ -51,7 +56,10 @@ class Screen:
         """Serve the page until the stack is left. Raises CallError where it cannot be."""
         from call.web.server import Page
 
-        self._page = page = Page(wishes)
+        def say_gone() -> None:
+            console.say(PAGE_GONE.format(address=address))
+
+        self._page = page = Page(wishes, on_gone=say_gone)
         address = await page.start()
         stack.push_async_callback(page.close)
         return OpenPage(address, page.microphone, page.speaker)
@@ -109,3 +117,15 @@ class Screen:
         if self._page is not None and captured_s - self._preview_s >= PREVIEW_S:
             self._preview_s = captured_s
             self._page.preview(picture)
+
+
+def open_browser(address: str) -> None:
+    """Open the page in the person's browser, or say that there is none. May wait for the browser to start."""
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        browser = None
+    # Where there is no desktop that would be one in letters, which takes the terminal and cannot show a call.
+    in_letters = type(browser) is webbrowser.GenericBrowser and "BROWSER" not in os.environ
+    if browser is None or in_letters or not browser.open(address):
+        console.say(NO_BROWSER)

@@ -1,12 +1,10 @@
 """`visavis serve`: the signalling server, in whose rooms two laptops meet that cannot reach each other at first."""
 
 import asyncio
-import contextlib
-import signal
 import ssl
 from pathlib import Path
 
-from call import console, options
+from call import console, options, running
 from call.errors import CallError
 
 REPORT_PERIOD_S = 60.0
@@ -15,12 +13,12 @@ FILES = 20_000
 
 
 def run(wanted: options.Serve) -> None:
-    """Serve until Ctrl-C; one line a minute says how many there are, and nothing of who or what."""
+    """Serve until Ctrl-C; one line a minute says how many there are, where that is news, and nothing of who or what."""
     tls = None if wanted.cert is None else _load_certificate(wanted.cert, wanted.key)
     if wanted.key is not None and wanted.cert is None:
         raise CallError("--key is the key of a certificate: name that as well, with --cert.")
     allow_many_files()
-    asyncio.run(_serve(wanted, tls))
+    running.run(_serve(wanted, tls))
     console.say("Stopped.")
 
 
@@ -36,29 +34,22 @@ async def _serve(wanted: options.Serve, tls: ssl.SSLContext | None) -> None:
         console.say(
             "Without TLS (--cert, or a proxy in front) whoever carries the packets can read who meets whom."
         )
-    before, stopped = Counts(0, 0, 0, 0), asyncio.Event()
-    with contextlib.suppress(NotImplementedError):  # Windows
-        # A server that runs in the background has Ctrl-C ignored, and still is asked to end.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    before, said = Counts(0, 0, 0, 0), ""
     try:
-        while not await _waited(stopped, REPORT_PERIOD_S):
+        while True:
+            await asyncio.sleep(REPORT_PERIOD_S)
             now = server.counts()
-            console.say(
+            counted = (
                 f"{now.rooms} rooms, {now.peers} connected; in the last minute "
                 f"{now.meetings - before.meetings} meetings, {now.refused - before.refused} refused"
             )
-            before = now
+            if counted != said:
+                console.say(counted)
+            before, said = now, counted
     except asyncio.CancelledError:
-        pass  # Ctrl-C: the way in which a server ends
+        pass  # the way in which a server ends
     finally:
         await server.close()
-
-
-async def _waited(event: asyncio.Event, limit_s: float) -> bool:
-    """Wait for an event, at most so long; say whether it came."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), limit_s)
-    return event.is_set()
 
 
 def _load_certificate(cert: Path, key: Path | None) -> ssl.SSLContext:

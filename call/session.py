@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from call.consent import Consent
@@ -19,10 +18,9 @@ from call.encounter import Encounter, Newcomer
 from call.errors import CallError, explain
 from call.keeper import Keeper
 from call.link import MakePeer, first_link
+from call.media import Media
 from call.ringing import Manners, NotWantedError
 from call.state import CallState, Figures, Invitation
-from call.talk import Recorder, Sound
-from call.video import VideoLink
 from codec.hello import Hello, HelloMismatch
 from transport.errors import TransportError
 from transport.guests import NewCodeError
@@ -46,15 +44,6 @@ NEW_CODE = "Who was declined knows the code, so there is a new one."
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0
 
 Notify = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Media:
-    """What a call is held with beside its faces, where there is any of it; made anew for each call."""
-
-    sound: Sound | None = None
-    video: VideoLink | None = None
-    recorder: Recorder | None = None
 
 
 class Session:

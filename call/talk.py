@@ -7,10 +7,8 @@ lost link must not lose is said again over the next one.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
 
 from call.chat import Chatting
 from call.duplex import Duplex
@@ -18,6 +16,8 @@ from call.errors import CallError, explain
 from call.figures import Gauge
 from call.keeper import Keeper
 from call.link import Link
+from call.media import Recorder, Sound
+from call.sound_share import SoundShare
 from call.state import CallState
 from call.video import BACK_TO_REDRAWN, VideoLink, refusal
 from codec.commitment import SafetyCommit, SafetyReveal
@@ -25,19 +25,10 @@ from codec.control import Message
 from codec.conversation import Chat, Condition, Kind, Ring, Status, Unmet, Wish
 from codec.time import Clock
 from runtime.view import WIDEST_DEGREES, View
-from sender.rate import spendable_bps
 from transport.errors import TransportError
 from transport.safety import Safety
 
-if TYPE_CHECKING:
-    from transport.sound import SoundLine, SoundStats
-
-# Beside motion and sound: feedback four times a second, the clock, consent checks.
-CONTROL_BPS = 3_000.0
 CAMERA_GONE = "The camera has failed; it can be used again in another call."
-START_BPS = 60_000.0  # what a line is taken for before anything is known of it
-FIRST_SHARE = 0.5
-WORTH_FITTING = 0.25
 PICTURE_STAYS = "The source picture is a file's, and stays as it is."
 NOBODY_THERE = "Nobody is before the other side's camera."
 SOMEBODY_THERE = "Somebody is before the other side's camera again."
@@ -47,45 +38,6 @@ NO_VIDEO = "Ordinary video cannot be sent in this call."
 REPAIR_ASKED = "Asked the other side to mend the picture."
 NOTHING_BETTER = "The picture stays as it is: no other would be better now."
 PICTURE_COMES = "A new picture is on its way."
-
-
-class Sound(Protocol):
-    """What a session needs of `call.sound.SoundLink`."""
-
-    level: float
-    their_level: float
-
-    async def run(self) -> None: ...
-
-    def new_line(self) -> SoundLine: ...
-
-    def use(self, line: SoundLine | None) -> None: ...
-
-    def mute(self, on: bool) -> None: ...
-
-    def fit(self, total_bps: float | None) -> None: ...
-
-    @property
-    def loses(self) -> bool: ...
-
-    @property
-    def cost_bps(self) -> float: ...
-
-    def stats(self) -> SoundStats: ...
-
-    def clock(self) -> Clock | None: ...
-
-    def take(self, clock: Clock) -> None: ...
-
-
-class Recorder(Protocol):
-    """Records the call to a file of its own choice."""
-
-    def start(self) -> str:
-        """Begin; return the file's name. Raises an exception with a sentence."""
-
-    def stop(self, on_saved: Callable[[str], None]) -> None:
-        """Complete the file, without waiting for it; once it is there, `on_saved` gets its name, from any thread."""
 
 
 class Talk:
@@ -108,8 +60,8 @@ class Talk:
         self._safety: Safety | None = None
         self._gauge = Gauge()
         self._chat = Chatting()
+        self._sound_share = SoundShare(duplex)
         self._away = self._input_lost = False
-        self._fitted: tuple[float, bool] | None = None  # what sound was chosen for: bit/s in all, losses
         self._they_are_away = False
 
     @property
@@ -343,6 +295,10 @@ class Talk:
             self.ordinary_video(False)
         self._fit_sound()
 
+    def _fit_sound(self) -> None:
+        if self.sound is not None:
+            self._sound_share.fit(self.sound, self._state.allowed_kbps)
+
     def _film(self) -> None:
         """Let the camera's frames go as ordinary video, or be what the face is redrawn from."""
         if self.video is None:
@@ -350,24 +306,6 @@ class Talk:
         films = self._state.ordinary_video and self._state.camera_on
         self._duplex.sender.film(self.video.put if films else None)
         self.video.send(films)
-
-    def _fit_sound(self) -> None:
-        """Let sound take no more than fits to the line, as it is believed to be, and to the person's limit; motion has
-        the rest."""
-        if self.sound is None:
-            return
-        rate, limit_kbps = self._duplex.sender.stats.rate, self._state.allowed_kbps
-        total_bps = START_BPS if rate is None else spendable_bps(rate.believed_bps, beside=True)
-        if limit_kbps is not None:
-            total_bps = min(total_bps, 1000 * limit_kbps)
-        if rate is None:  # the first picture is still to cross, and a face is waited for
-            total_bps *= FIRST_SHARE
-        # Each change can be heard, so few are made.
-        fitted_bps, lost = self._fitted or (math.inf, False)
-        if abs(total_bps / fitted_bps - 1) > WORTH_FITTING or lost != self.sound.loses:
-            self._fitted = total_bps, self.sound.loses
-            self.sound.fit(total_bps)
-            self._duplex.sender.beside(self.sound.cost_bps + CONTROL_BPS)
 
     def _conditions(self) -> int:
         state, conditions = self._state, 0

@@ -63,6 +63,10 @@ def choose_way(
     if len(given) > 1:
         raise typer.BadParameter(f"{' and '.join(given)} are different ways to meet: give one of them.")
     if where is not None:
+        if not where.strip():
+            raise typer.BadParameter(
+                "HOST is empty: write the address and the CODE that the other side shows."
+            )
         if code is None:
             raise typer.BadParameter(f"{where} needs the code that it shows: visavis call {where} CODE.")
         return options.Invited(where, code)

@@ -29,10 +29,9 @@ MAX_DELAY_S = 0.250
 COVERED = 0.9
 MARGIN_S = 0.004
 # The delay is as long as the worst moments, this share of them, wait in the mean until they can be bridged; the others
-# are extrapolated. A lost packet in a hundred thus costs half a frame's time, one in ten a whole one, one in five
-# two, and runs of losses as much as the long ones among them. What waits for longer than MAX_WAIT_TICKS is beyond any
-# delay.
-WORST = 0.02
+# are extrapolated. A lost packet in a hundred thus costs a frame's time, one in five two, and runs of losses as much as
+# the long ones among them. What waits for longer than MAX_WAIT_TICKS is beyond any delay.
+WORST = 0.01
 MAX_WAIT_TICKS = 15
 # The waits are counted once in so many motions: it is the costly part, and they change slowly.
 COUNTED_EVERY = 8

@@ -8,8 +8,11 @@ import numpy as np
 
 from codec.picture import Picture
 
-# Frames in which both pictures show: a quarter of a second at 25 frames. Each costs a second drawing.
-FRAMES = 6
+# Frames in which both pictures show: a sixth of a second at 25 frames. Each costs a second drawing, and two pictures
+# over each other are less sharp than either: six even steps cost a talking mouth three hundredths of face LPIPS. At
+# changes on which much is drawn anew, a first step of a fifth came to 2.4 of the clip's own flicker; that of a smooth
+# start comes to 1.6, and the largest in the middle to 1.7.
+FRAMES = 4
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,9 @@ class CrossFade:
         self._current = source
         if not self._left:
             return Blend(source)
-        weight = self._left / (FRAMES + 1)
+        left = self._left / (FRAMES + 1)
         self._left -= 1
-        return Blend(source, self._before, weight)
+        return Blend(source, self._before, left * left * (3 - 2 * left))
 
 
 def mix(picture: Picture, other: Picture, weight: float) -> Picture:

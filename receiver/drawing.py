@@ -85,7 +85,7 @@ class Drawing:
         self._reference: tuple[Pose, Source] | None = None
         self._on_picture = on_picture
         self._on_error = on_error
-        self._playout: Buffer = Playout()
+        self._playout: Buffer = Playout(rebase=self._for_source)
         self._idler = Idler()
         self._last: Shown | None = None
         # By a number that is new with each picture of a slot, so that what waits to be drawn keeps the picture that it
@@ -244,6 +244,12 @@ class Drawing:
         rest = Pose(first.rotation, first.translation, first.expression)
         seen = self._view.of(self._rebased(pose, source, first), reference, rest)
         return self._rebased(seen, first, source)
+
+    def _for_source(self, motion: Motion, of: int, to: int) -> Motion:
+        """Return a motion that was for one source for another one, both by their numbers."""
+        source = self._sources[of]
+        pose = Pose(motion.rotation, motion.translation, motion.expression)
+        return Motion(*self._rebased(pose, source, self._sources[to]))
 
     def _rebased(self, pose: Pose, of: Source, to: Source) -> Pose:
         """Return a pose that was for one source for another one."""

@@ -10,6 +10,7 @@ threads or pictures, and holds a bounded number of motions whatever comes.
 
 from bisect import insort
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -17,6 +18,9 @@ from codec.decoder import DecodedMotion
 from codec.motion import Motion
 from receiver.clock import TICKS_PER_SECOND, PlayoutClock
 from receiver.inbetween import extrapolate, interpolate, relax
+
+# Says a motion that draws from the first source picture for the second one.
+Rebase = Callable[[Motion, int, int], Motion]
 
 Kind = Literal["fresh", "interpolated", "extrapolated", "relaxed", "idle"]
 
@@ -82,12 +86,16 @@ class _Filler(NamedTuple):
 
 
 class Playout:
-    """Orders motions by capture time and gives each out when it is due."""
+    """Orders motions by capture time and gives each out when it is due.
 
-    def __init__(self) -> None:
+    rebase: bridges gaps in which the source picture changes; without it they are not bridged.
+    """
+
+    def __init__(self, *, rebase: Rebase | None = None) -> None:
         self.counts = PlayoutCounts()
         self.clock = PlayoutClock()
         self.hold_s = 0.0  # how much later everything is shown, so that a slower voice can keep step
+        self._rebase = rebase
         self._rests: dict[int, Motion] = {}
         self._waiting: list[_Waiting] = []
         self._suspect: tuple[DecodedMotion, float] | None = None
@@ -199,7 +207,7 @@ class Playout:
             far_side = self._waiting[0]
             gap = far_side.ticks - self._position
             steps = round(gap / step)
-            if steps < 2 or gap > MAX_BRIDGE_TICKS or far_side.decoded.source != self._shown.source:
+            if steps < 2 or gap > MAX_BRIDGE_TICKS or not self._can_bridge_to(far_side.decoded):
                 return None
             # Between two motions that followed each other nothing is late.
             consecutive = far_side.ticks - self._fresh.ticks < 1.5 * self.clock.interval_ticks
@@ -226,7 +234,7 @@ class Playout:
             far_side = self._waiting[0]
             position = min(position, far_side.ticks - filler.step)
             weight = (position - self._position) / (far_side.ticks - self._position)
-            kind, motion = "interpolated", interpolate(shown.motion, far_side.decoded.motion, weight)
+            kind, motion = "interpolated", interpolate(shown.motion, self._as_shown(far_side.decoded), weight)
             self.counts.interpolated += 1
         elif self._gap_s(position) <= EXTRAPOLATED_S:
             kind, motion = "extrapolated", self._carry_on(self._fresh, self._gap_s(position))
@@ -243,6 +251,15 @@ class Playout:
         reached = shown.ticks if kind == "relaxed" else int(position - filler.step / 2)
         claimed = max(shown.ticks, reached)
         return self._show(Shown(kind, claimed, shown.source, motion), position, now_s)
+
+    def _can_bridge_to(self, far_side: DecodedMotion) -> bool:
+        return self._rebase is not None or (self._shown is not None and far_side.source == self._shown.source)
+
+    def _as_shown(self, far_side: DecodedMotion) -> Motion:
+        """Return a motion for the source picture that is shown."""
+        if self._rebase is None or self._shown is None or far_side.source == self._shown.source:
+            return far_side.motion
+        return self._rebase(far_side.motion, far_side.source, self._shown.source)
 
     def _gap_s(self, position: float) -> float:
         """Return how far in capture time a position lies beyond the last motion that came, in seconds."""

@@ -15,6 +15,8 @@ SAMPLE_RATE = 48_000
 # AAC and not Opus, since every player of MP4 files has it.
 CODEC: Final = "aac"
 RATE_BPS = 64_000
+# A quarter of the work of FFmpeg's own choice, and for speech at this rate nearer to what was said.
+OPTIONS = {"aac_coder": "fast"}
 FRAME_SAMPLES = 1_024  # AAC's
 # Blocks come with the small irregularities of two clocks: nearer than this to where the track is, one follows on.
 SEAM_SAMPLES = 960
@@ -26,7 +28,7 @@ class SoundTrack:
 
     def __init__(self, container: av.container.OutputContainer) -> None:
         self._container = container
-        self._stream = container.add_stream(CODEC, rate=SAMPLE_RATE)
+        self._stream = container.add_stream(CODEC, rate=SAMPLE_RATE, options=OPTIONS)
         self._stream.layout = "mono"
         self._stream.bit_rate = RATE_BPS
         self._stream.codec_context.time_base = Fraction(1, SAMPLE_RATE)

@@ -27,6 +27,9 @@ Arrays = Mapping[str, NDArray[Any]]
 # How many calls of a graph run side by side, each on its share of the cores: two pictures on a core each take less
 # time than one after the other on both, for a picture's many small steps leave the second core waiting.
 STREAMS = {"frame": 2}
+# How many threads share a call of a graph, all cores where nothing stands here. The small graphs of every camera frame
+# are as soon done by one: the second would spin for its share on a core that something else has to do.
+THREADS = {"motion": 1, "locate": 1}
 
 
 class EngineError(Exception):
@@ -102,7 +105,7 @@ def _load_openvino(profile: Profile, *, int8: bool) -> Graphs:
     for graph in GRAPHS:
         with _one_sentence(profile, graph):
             path = profile.int8_path(graph) if int8 and graph in profile.int8 else profile.graph_path(graph)
-            compiled[graph] = _compiled(core, path, streams=STREAMS.get(graph, 1))
+            compiled[graph] = _compiled(core, path, streams=STREAMS.get(graph, 1), threads=THREADS.get(graph))
     return Graphs("openvino" if int8 else "openvino-f32", **compiled, seen_size=profile.seen_size)
 
 
@@ -121,7 +124,7 @@ def _openvino_core() -> Any:
     return core
 
 
-def _compiled(core: Any, path: Path, *, streams: int) -> OpenVinoGraph:
+def _compiled(core: Any, path: Path, *, streams: int, threads: int | None = None) -> OpenVinoGraph:
     # Flow and heatmap coordinates need all of float32's bits: in half precision they err by a quarter of a pixel.
     # Threads that are bound to cores would crowd on the first ones when several graphs run at once.
     settings = {
@@ -129,6 +132,8 @@ def _compiled(core: Any, path: Path, *, streams: int) -> OpenVinoGraph:
         "ENABLE_CPU_PINNING": False,
         "NUM_STREAMS": streams,
     }
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
     return OpenVinoGraph(core.compile_model(path, "CPU", settings), streams=streams)
 
 

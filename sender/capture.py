@@ -79,6 +79,10 @@ def open_input(
         return LiveInput(
             spec, lambda: open_stream(spec) if camera is None else open_camera(camera), rests=rests
         )
+    if not spec.strip():
+        raise InputError(
+            "The input has no name. Name a video, a folder of pictures, camera, or an rtsp:// address."
+        )
     path = Path(spec).expanduser()
     if not path.exists():
         raise InputError(

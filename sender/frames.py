@@ -89,6 +89,7 @@ class FrameLoop:
             if (feedback := self.feedback) is not None and feedback.newest_ticks is not None:
                 coder.learn(feedback)
                 sources.acknowledge(feedback.newest_ticks)
+            view, held = sources.choose(view, held, ticks=stamp.ticks)
             motion = Motion(view.rotation, view.translation, view.expression)
             self._on_frame(frame.index, stamp.ticks, frame.captured_s, view.picture)
             self.predicts = coder.predicts(stamp.captured_s)

@@ -21,7 +21,7 @@ from sender.source import SourcePicture
 LOSS, FINE_LOSS = 0.020, 0.005
 QUIET_TICKS = 2 * TICKS_PER_SECOND
 # A change of picture has to be worth it: so much of LPIPS over the face, and at once only where it is worth a lot.
-GAIN = 0.01
+GAIN = 0.02
 GAIN_AT_ONCE = 0.03
 STAY_TICKS = TICKS_PER_SECOND // 2
 

@@ -24,6 +24,9 @@ LONG_LOSS_WINDOW_S = 20.0
 # So many lost packets are taken to have been followed by one that came, so that one run alone proves nothing.
 DOUBTED = 3.0
 LEAST_COUNTED = 8  # packets, before a share of them means something
+# A call's first feedbacks come too close together for rates. That a line loses packets shows by then: so many lost of
+# so many known.
+EARLY_LOST, EARLY_KNOWN = 2, 5
 # Nothing new for so long is no overfull line, from which some of it always comes, but a dead one, or nobody before the
 # camera. It says nothing of the rate, and what was measured before it no longer holds.
 SILENCE_S = 1.0
@@ -78,6 +81,7 @@ class LineMeter:
         self._counted: deque[_Counted] = deque()
         self._queue = QueueMeter()
         self._queueing_s = 0.0
+        self._began = False  # there has been a report with rates
 
     def sent(self, packet: Packet, *, taken: bool, at_s: float, copies: int = 1) -> None:
         """Note a packet that was given to the line, and will be so `copies` times in all; where it was not `taken`, one
@@ -116,7 +120,8 @@ class LineMeter:
         before = min(self._samples, key=lambda one: abs(at_s - one.at_s - RATE_WINDOW_S))
         elapsed_s = at_s - before.at_s
         if elapsed_s < SHORTEST_WINDOW_S:
-            return None
+            return None if self._began else self._early(at_s)
+        self._began = True
         lately, long = self._loss(at_s - LOSS_WINDOW_S), self._loss(at_s - LONG_LOSS_WINDOW_S)
         loss, counted = max(lately, long)
         arrived_bytes = (sample.arrived_bytes - before.arrived_bytes) % BYTES_CYCLE
@@ -128,6 +133,22 @@ class LineMeter:
             queueing_s=self._queueing_s,
             burst=self._burst(at_s),
             counted=counted,
+        )
+
+    def _early(self, at_s: float) -> Report | None:
+        """Report what is lost, if that is clear, before anything is known of rates and queues."""
+        fates = [sent.came for sent in self._sent if sent.came is not None]
+        lost = fates.count(False)
+        if lost < EARLY_LOST or len(fates) < EARLY_KNOWN:
+            return None
+        return Report(
+            at_s=at_s,
+            sent_bps=0.0,
+            arrived_bps=0.0,
+            loss=lost / len(fates),
+            queueing_s=0.0,
+            burst=self._burst(at_s),
+            counted=len(fates),
         )
 
     def _captured(self, ticks: int | None) -> Iterator[_Sent]:

@@ -11,15 +11,15 @@ from runtime.talker import Talker
 from sender.bring import Coded, Correction, Corrector, Seen
 from sender.distance import Floats, cell_distances, look_at
 from sender.redrawn import Redrawn, draw_from
-from sender.repair import CALM, RESIDUAL_SHARE, fault_of
+from sender.repair import CALM, RESIDUAL_SHARE, Faults, fault_of
 from sender.source import SourcePicture, corrected, make_fine_source, make_source
 
 
-def correct(corrector: Corrector, redrawn: Redrawn, where: np.ndarray, *, usual: Floats) -> Correction | None:
-    """Code what a fault lacks, over cells bool [16, 16]; None where it cannot be, or is at fault still, measured by the
-    cells' usual distances [16, 16]: then a picture is better."""
+def correct(corrector: Corrector, redrawn: Redrawn, where: np.ndarray, *, fault: Faults) -> Correction | None:
+    """Code what a fault lacks, over cells bool [16, 16]; None where it cannot be, or is at fault still: then a picture
+    is better."""
     correction = corrector(redrawn.seen, redrawn.picture, where)
-    if correction is None or fault_of(redrawn.distances_of(correction.picture), usual) >= CALM:
+    if correction is None or fault(redrawn.distances_of(correction.picture)) >= CALM:
         return None
     return correction
 

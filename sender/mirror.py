@@ -15,11 +15,12 @@ from codec.time import TICKS_PER_SECOND
 from runtime.talker import Talker
 from sender.bring import Asked, Bring, Correction, Corrector, MirrorCounts, Seen
 from sender.bringing import Bringing
-from sender.distance import over_face
+from sender.distance import Floats, over_face
 from sender.held import HeldPictures
 from sender.mending import correct, draws_calmly, mend
+from sender.observe import View
 from sender.posture import Posture
-from sender.redrawn import Redrawn, redraw
+from sender.redrawn import Redrawn, draw_from, redraw
 from sender.repair import CONFIRMED, FAULTY, RepairState, doubt, fault_of, judge
 from sender.source import SourcePicture, make_source
 from sender.spending import BUDGET_BYTES_PER_S
@@ -31,6 +32,7 @@ TRY_AGAIN_S = 5.0
 # Frames come several times a second. After so long without any, what the camera sees may be another room or another
 # person, and a first look that finds a fault is enough.
 ABSENCE_TICKS = TICKS_PER_SECOND // 2
+FACELESS = 0.75  # of the mean distance: how much better a picture without a face has to be
 CANNOT_FOLLOW = (
     "The other side does not see what your camera sees: too much moves, or something covers your face. Hold still and "
     "a new picture goes out by itself; on the call's page, New picture sends one at once, and Ordinary video shows all "
@@ -68,6 +70,7 @@ class Mirror:
         self._earlier: Seen | None = None  # what was looked at before
         self._noted_ticks: int | None = None  # of the newest frame
         self._returned = False  # somebody, since the last look
+        self.curious = False  # a repair is there that has not been looked at yet
         self._told_s = self._tried_s = -math.inf
 
     def begin(self, pictures: HeldPictures) -> None:
@@ -93,6 +96,10 @@ class Mirror:
             self._on_vain = on_vain
             self._asked = wanted
 
+    def rebase(self, view: View, *, of: SourcePicture, to: SourcePicture) -> Floats:
+        """Return a frame's expression [K, 3] relative to another picture than it was seen with; from any thread."""
+        return self._talker.rebase(view.rotation, view.expression, of=of.prepared, to=to.prepared)
+
     def note(self, posture: Posture, ticks: int) -> None:
         """Take note of what the face does; on the motion thread, with every frame."""
         if self._noted_ticks is not None and ticks - self._noted_ticks >= ABSENCE_TICKS:
@@ -109,6 +116,7 @@ class Mirror:
             return bring
         if seen.held.scene != pictures.scene:
             return None  # it says nothing of what is drawn by now
+        self.curious = False
         under_way = bringing.under_way  # when the frame was sent, or nearly so
         earlier, self._earlier = self._earlier, seen
         returned, self._returned = self._returned, False
@@ -128,7 +136,7 @@ class Mirror:
             # Where the line has room a picture is worth its bytes: a code only mends what was drawn.
             if self._corrector is None or spending.has_room or before.usual is None:
                 return None
-            correction = correct(self._corrector, redrawn, where, usual=before.usual)
+            correction = correct(self._corrector, redrawn, where, fault=before.fault)
             return None if correction is None else len(correction.data)
 
         self._state, finding = judge(
@@ -142,7 +150,7 @@ class Mirror:
         if finding.action == "tell":
             self._tell(seen)
         if finding.action in ("picture", "residual"):
-            bring = self._repair(redrawn, correction if finding.action == "residual" else None)
+            bring = self._repair(redrawn, earlier, correction if finding.action == "residual" else None)
             if bring is None:
                 self._state = before  # it could not be done yet
                 if not spending.can_repair:
@@ -158,6 +166,7 @@ class Mirror:
     def brought(self, bring: Bring, *, arrived: bool) -> None:
         """Learn what became of a picture."""
         self._bringing.brought(bring, arrived=arrived)
+        self.curious |= arrived and bring.repairs
 
     def _tell(self, seen: Seen) -> None:
         """Say that the picture cannot follow, unless that was said a moment ago."""
@@ -169,28 +178,39 @@ class Mirror:
 
     def _finds_better(self, redrawn: Redrawn) -> bool:
         """Draw from a picture that is held already where that is better; True where it is."""
-        scenes, usual = self._bringing.scenes, self._state.usual
-        if self._bringing.under_way is not None or usual is None:
+        scenes, state = self._bringing.scenes, self._state
+        if self._bringing.under_way is not None or state.usual is None:
             return False
-        if not scenes.part(redrawn, usual) and not scenes.go_back(redrawn):
+        if not scenes.part(redrawn, state.fault) and not scenes.go_back(redrawn, state.fault):
             return False
         self._bringing.go_elsewhere()
         return True
 
-    def _repair(self, redrawn: Redrawn, correction: Correction | None) -> Bring | None:
+    def _repair(self, redrawn: Redrawn, earlier: Seen | None, correction: Correction | None) -> Bring | None:
         """Go back to a picture of an earlier scene where that is good enough, else bring a new or a corrected one."""
-        bringing, usual = self._bringing, self._state.usual
-        if bringing.under_way is not None or usual is None:
+        bringing, state = self._bringing, self._state
+        if bringing.under_way is not None or state.usual is None:
             return None
-        if bringing.scenes.find_calm(redrawn, usual):
+        if bringing.scenes.find_calm(redrawn, state.fault):
             bringing.go_elsewhere()
             return None
-        if not bringing.spending.can_repair or not bringing.can_bring(redrawn.seen):
+        if not bringing.spending.can_repair or not bringing.is_free:
             return None
-        same_scene = bringing.scenes.is_unseen(redrawn, usual)
+        located = bringing.can_bring(redrawn.seen)
+        same_scene = located and bringing.scenes.is_unseen(redrawn, state.fault)
         if correction is not None:
             return bringing.correct(correction, same_scene=same_scene)
-        return bringing.repair(bringing.make(redrawn.seen.picture), same_scene=same_scene)
+        source = bringing.make(redrawn.seen.picture)
+        # What covers a face may hide it from the locate graph. A picture without one serves if another frame, which it
+        # does not show itself, is drawn better from it.
+        if not located and (earlier is None or not self._draws_better(earlier, source)):
+            return None
+        return bringing.repair(source, same_scene=same_scene)
+
+    def _draws_better(self, seen: Seen, source: SourcePicture) -> bool:
+        """Say whether a frame is drawn far better from a new picture than it was."""
+        drawn = draw_from(self._talker, seen, source)
+        return redraw(self._talker, seen).is_worse_than(drawn, share=FACELESS)
 
     def _try_again(self, redrawn: Redrawn, earlier: Seen | None) -> Bring | None:
         """Bring a picture of what the call got used to since the user was told, once it would be drawn well from it."""

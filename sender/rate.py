@@ -298,7 +298,11 @@ def _estimate(state: RateState, report: Report) -> RateState:
             loss_at_s=state.loss_at_s if queues else report.at_s,
             loss=state.loss if queues else report.loss,
         )
-    ceiling_bps = max(state.capacity_bps, GROWTH_LIMIT * report.sent_bps)
+    asked_bps = GROWTH_LIMIT * report.sent_bps
+    if report.beside_bps > 0 and state.capacity_bps < AMPLE_BPS:
+        # A call that sends `ENOUGH_BPS` does not find out whether its line is ample.
+        asked_bps = min(asked_bps, AMPLE_BPS - 1)
+    ceiling_bps = max(state.capacity_bps, asked_bps)
     grown_bps = min(state.capacity_bps * (1 + state.growth * elapsed_s), ceiling_bps)
     hold_s = HOLD_S if report.at_s - state.calm_s > HOLD_LIMIT_S else state.hold_s
     return replace(state, capacity_bps=grown_bps, at_s=report.at_s, hold_s=hold_s)

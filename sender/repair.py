@@ -16,13 +16,18 @@ import numpy as np
 from sender.distance import Floats
 
 Action = Literal["none", "residual", "picture", "tell"]
+Faults = Callable[[Floats], float]  # how faulty cells [16, 16] are: from 1 on something is wrong
 
-# A fault over 4 x 4 cells, a sixteenth of the picture, and one spread over all, as when the light changes. Of frames of
-# 22 strangers with nothing before the face one in twenty reaches .47 and .11; somewhat more than that, since a head
-# that moves far would set off a picture that helps little.
-LOCAL, LOCAL_CELLS = 0.65, 4
-SPREAD = 0.2
+# A fault over 3 x 3 cells, and one spread over all, as when the light changes. Of frames of 22 strangers with nothing
+# before the face one in twenty reaches them: heads that have moved far from their picture, where a new one helps too.
+LOCAL, LOCAL_CELLS = 1.0, 3
+SPREAD = 0.27
 FAULTY, CALM = 1.0, 0.7  # of these; in between things stay as they are
+# Where a call has been calmer than that, less is a fault already: RESTLESS times what its calm looks lately reached,
+# and LEAST at least. Of 132 objects over a tenth of the picture 92 in a hundred are seen so, 87 without it.
+RESTLESS, LEAST = 2.5, 0.6
+FIRST_RESTLESS = 0.4  # before anything is known of the call
+SETTLING = 0.9  # of it stays from look to look
 CONFIRMED = 2  # faulty looks until something is done
 MOST_RESIDUALS = 2  # in a row: nothing is predicted from pixels for long
 MOST_PICTURES = 2  # in a row that did not help, before the user is told and the call gets used to it
@@ -35,21 +40,34 @@ RESIDUAL_SHARE = 0.25  # of the cells; a fault over more is a new picture's busi
 @dataclass(frozen=True)
 class RepairState:
     """What is remembered from look to look. usual: the cells' distances in calm times; calm: the same before the user
-    was told and the call got used to others, until it is as calm again. repaired: the cells, bool [16, 16], that
-    something was last done about."""
+    was told and the call got used to others, until it is as calm again. restless: what the faults of calm looks lately
+    reached. repaired: the cells, bool [16, 16], that something was last done about."""
 
     usual: Floats | None = None
     calm: Floats | None = None
+    restless: float = FIRST_RESTLESS
     faulty: int = 0  # looks in a row
     residuals: int = 0  # in a row, since the last picture or calm
     pictures: int = 0  # in a row that did not help
     repaired: np.ndarray | None = None
     told: bool = False
 
+    @property
+    def least(self) -> float:
+        """From what on, of `fault_of`, something is wrong in this call."""
+        return min(max(RESTLESS * self.restless, LEAST), 1.0)
+
+    def fault(self, cells: Floats) -> float:
+        """Return how faulty a redrawn picture's cells are in this call, of which the usual ones are known: from 1 on
+        something is wrong."""
+        assert self.usual is not None, "a first look comes before"
+        return fault_of(cells, self.usual) / self.least
+
 
 @dataclass(frozen=True)
 class Finding:
-    """What a look says. fault: 1 and more is faulty. where: the cells at fault, bool [16, 16]."""
+    """What a look says. fault: 1 and more is faulty, by what this call's calm looks reach. where: the cells at fault,
+    bool [16, 16]."""
 
     action: Action
     fault: float
@@ -58,7 +76,7 @@ class Finding:
 
 def fault_of(cells: Floats, usual: Floats) -> float:
     """Return how faulty a redrawn picture's cells are against the usual ones: 0 is as usual, from 1 on something is
-    wrong."""
+    wrong, whatever the call."""
     excess = np.maximum(cells - usual, 0)
     local = float(cv2.blur(excess, (LOCAL_CELLS, LOCAL_CELLS)).max()) / LOCAL
     return max(local, float(excess.mean()) / SPREAD)
@@ -91,15 +109,16 @@ def judge(
     if state.usual is None:
         return replace(state, usual=cells), Finding("none", 0.0, np.zeros(cells.shape, bool))
     if state.calm is not None and fault_of(cells, state.calm) < CALM:
-        state = RepairState(usual=state.calm)  # what the call got used to is over
+        state = RepairState(usual=state.calm, restless=state.restless)  # what the call got used to is over
     usual = state.usual
     assert usual is not None, "it was not None, nor was what took its place"
-    fault = fault_of(cells, usual)
+    fault = state.fault(cells)
     where = cells - usual > LOCAL / 2
     if fault < FAULTY and (fault < CALM or not state.faulty):
         usual = _towards(usual, cells, LEARNING)
+        restless = max(fault * state.least, SETTLING * state.restless)
         state = RepairState(calm=state.calm) if fault < CALM else replace(state, pictures=0)
-        return replace(state, usual=usual), Finding("none", fault, where)
+        return replace(state, usual=usual, restless=restless), Finding("none", fault, where)
     if waiting:
         return replace(state, faulty=0), Finding("none", fault, where)
     if fault >= FAULTY and _is_another(where, state.repaired):

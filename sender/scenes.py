@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from runtime.talker import Talker
 from sender.bring import Seen
-from sender.distance import Floats, cells_around
+from sender.distance import cells_around
 from sender.held import Held, HeldPictures
 from sender.posture import Posture, apart
-from sender.redrawn import Redrawn, draw_from
-from sender.repair import CALM, FAULTY, fault_of
+from sender.redrawn import BETTER, Redrawn, draw_from
+from sender.repair import CALM, FAULTY, Faults
 
 # An earlier scene is gone back to where it is better in so many looks in a row: who leans forward hides the wall, and a
 # picture of that is a poor one to draw the wall from when he leans back.
@@ -43,15 +43,14 @@ class Scenes:
         """Take note of a look without a fault."""
         self._calm_novelty = self._pictures.novelty(seen.posture)
 
-    def is_unseen(self, redrawn: Redrawn, usual: Floats) -> bool:
-        """Say whether a fault, against the cells' usual distances [16, 16], seems to be the posture's alone, which no
-        picture of the scene shows yet."""
+    def is_unseen(self, redrawn: Redrawn, fault: Faults) -> bool:
+        """Say whether a fault seems to be the posture's alone, which no picture of the scene shows yet."""
         around = cells_around(redrawn.cells.shape[0], redrawn.keypoints, margin=HEAD)
-        about_head = fault_of(redrawn.cells * ~around, usual) < FAULTY
+        about_head = fault(redrawn.cells * ~around) < FAULTY
         novelty = self._pictures.novelty(redrawn.seen.posture)
         return about_head and novelty >= UNSEEN and novelty - self._calm_novelty >= UNSEEN / 2
 
-    def part(self, redrawn: Redrawn, usual: Floats) -> bool:
+    def part(self, redrawn: Redrawn, fault: Faults) -> bool:
         """Where a frame is drawn at fault from the picture that its posture asks for, and far better from others of the
         scene, let those be a scene of their own and draw from them; True where that was so.
 
@@ -59,7 +58,7 @@ class Scenes:
         (`is_unseen`). Between pictures with it and without it postures do not tell; how they draw does.
         """
         pictures, seen = self._pictures, redrawn.seen
-        if pictures.current.slot != seen.held.slot or fault_of(redrawn.cells, usual) < FAULTY:
+        if pictures.current.slot != seen.held.slot or fault(redrawn.cells) < FAULTY:
             return False
         others = [held for held in pictures.of_scene() if held.slot != seen.held.slot]
         better = [
@@ -71,14 +70,17 @@ class Scenes:
             pictures.part(better, seen.posture, scene=self.begin())
         return bool(better)
 
-    def go_back(self, redrawn: Redrawn) -> bool:
-        """Draw from a picture of an earlier scene again where that has been better for some looks; True where it is."""
+    def go_back(self, redrawn: Redrawn, fault: Faults) -> bool:
+        """Draw from a picture of an earlier scene again where that has been better for some looks, and less at fault as
+        well; True where it is. By the mean alone, a head held as it was then makes up for a thing that is missing."""
         pictures, seen = self._pictures, redrawn.seen
         others = pictures.others()
         if not others:
             return False
         nearest = _nearest(others, seen.posture)
-        better = redrawn.is_worse_than(draw_from(self._talker, seen, nearest.source))
+        drawn = draw_from(self._talker, seen, nearest.source)
+        least = max(FAULTY, BETTER * fault(redrawn.cells))
+        better = redrawn.is_worse_than(drawn) and fault(redrawn.distances_of(drawn)) < least
         self._better_looks = self._better_looks + 1 if better else 0
         if self._better_looks < BETTER_LOOKS:
             return False
@@ -86,20 +88,20 @@ class Scenes:
         pictures.switch(nearest.slot)
         return True
 
-    def find_calm(self, redrawn: Redrawn, usual: Floats) -> bool:
+    def find_calm(self, redrawn: Redrawn, fault: Faults) -> bool:
         """Draw from a picture of an earlier scene again where a frame is drawn well from that, the newest scene first;
         True where there is one."""
         others = self._pictures.others()
         for scene in sorted({held.scene for held in others}, reverse=True):
             nearest = _nearest([held for held in others if held.scene == scene], redrawn.seen.posture)
-            if self._draws_well(redrawn, nearest, usual):
+            if self._draws_well(redrawn, nearest, fault):
                 self._pictures.switch(nearest.slot)
                 return True
         return False
 
-    def _draws_well(self, redrawn: Redrawn, held: Held, usual: Floats) -> bool:
+    def _draws_well(self, redrawn: Redrawn, held: Held, fault: Faults) -> bool:
         drawn = draw_from(self._talker, redrawn.seen, held.source)
-        return fault_of(redrawn.distances_of(drawn), usual) < CALM
+        return fault(redrawn.distances_of(drawn)) < CALM
 
 
 def _nearest(pictures: list[Held], posture: Posture) -> Held:

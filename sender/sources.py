@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from codec.predictive_encoder import Capture
@@ -16,7 +17,7 @@ from sender.errors import SenderError
 from sender.held import Held, HeldPictures
 from sender.mirror import Mirror
 from sender.observe import View
-from sender.posture import posture_in, posture_of
+from sender.posture import Posture, posture_in, posture_of
 from sender.present import SLOT, Presentation
 from sender.source import SourcePicture
 from sender.watch import Watch
@@ -57,8 +58,19 @@ class Sources:
 
     @property
     def current(self) -> Held:
-        """What the next frame's motion is to be drawn from."""
+        """What the next frame is to be looked at with: what it is drawn from, unless `choose` says otherwise."""
         return self._pictures.current
+
+    def choose(self, view: View, held: Held, *, ticks: int) -> tuple[View, Held]:
+        """Choose what a frame is drawn from, by what the face does in it. It was seen relative to `held`, and is
+        returned with its expression relative to what was chosen."""
+        if self._mirror is None:
+            return view, held
+        self._pictures.choose(_posture_in(view, held), ticks)
+        chosen = self._pictures.current
+        if chosen.source is held.source:
+            return view, chosen
+        return replace(view, expression=self._mirror.rebase(view, of=held.source, to=chosen.source)), chosen
 
     def acknowledge(self, newest_ticks: int) -> None:
         """Learn the newest motion, 0..4095, that the receiver has."""
@@ -73,14 +85,12 @@ class Sources:
         captured_s: float,
         last: Callable[[], Capture | None],
     ) -> None:
-        """Take note of a motion that went out, drawn from `held`, and choose what the next one is drawn from; `last`
-        gives the motion coded last, as the receiver decodes it. On the motion thread."""
+        """Take note of a motion that went out, drawn from `held`; `last` gives the motion coded last, as the receiver
+        decodes it. On the motion thread."""
         self._pictures.name(held.slot, ticks)
         if self._mirror is None or self._watch is None:
             return
-        posture = posture_of(view.rotation, view.translation, view.expression, held.source.prepared)
-        self._pictures.choose(posture, ticks)
-        self._mirror.note(posture, ticks)
+        self._mirror.note(_posture_in(view, held), ticks)
         if self._watch.due(captured_s):
             coded = last()
             if coded is not None and coded.captured_s == captured_s:  # else it waits for its bundle
@@ -144,3 +154,8 @@ class Sources:
 
     def _fail(self, error: Exception) -> None:
         self._on_notice(f"The picture is not looked after any more: {error}")
+
+
+def _posture_in(view: View, held: Held) -> Posture:
+    """Return what the face does in a frame that was seen relative to `held`."""
+    return posture_of(view.rotation, view.translation, view.expression, held.source.prepared)

@@ -10,7 +10,7 @@ from sender.source import SourcePicture
 BUDGET_BYTES_PER_S = 400.0
 SAVED = 1.5  # of a picture; what is not spent beyond this is lost
 FINE_OVER = 3.1  # a finely coded picture's bytes over an ordinary one's
-DEBT_BYTES = 16_000.0  # a repair need not wait for the budget, but five in a row do, or two fine ones
+DEBT_BYTES = 24_000.0  # a repair need not wait for the budget, but ten in a row do, or three fine ones
 
 
 class Spending:

@@ -96,14 +96,22 @@ def cut(picture: np.ndarray, square: Square, *, size: int) -> np.ndarray:
     # Pixel i's middle lies at i + 1/2: output (i + 1/2) * step from the square's edge, less the input's own
     # half.
     first = np.array([square.x, square.y]) - square.side / 2 + step / 2 - 0.5
-    warp = np.array([[step, 0.0, first[0]], [0.0, step, first[1]]])
-    wide = cv2.warpAffine(
-        picture,
-        warp,
-        (size * enlargement, size * enlargement),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    wide_size = size * enlargement
+    left, top = (int(edge) for edge in first)
+    fits = 0 <= left <= width - wide_size and 0 <= top <= height - wide_size
+    if step == 1 and fits and (left, top) == tuple(first):  # nothing to be sampled anew
+        wide = picture[top : top + wide_size, left : left + wide_size]
+        if enlargement == 1:
+            return wide.copy()
+    else:
+        warp = np.array([[step, 0.0, first[0]], [0.0, step, first[1]]])
+        wide = cv2.warpAffine(
+            picture,
+            warp,
+            (wide_size, wide_size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
     return wide if enlargement == 1 else cv2.resize(wide, (size, size), interpolation=cv2.INTER_AREA)
 
 

@@ -58,7 +58,9 @@ class Watch:
 
     def due(self, captured_s: float) -> bool:
         """Say whether the frame captured now should be offered; a busy machine's is not."""
-        if self.looking or captured_s < self._next_s or not self._thread.is_alive():
+        if self.looking or not self._thread.is_alive():
+            return False
+        if captured_s < self._next_s and not self._mirror.curious:
             return False
         dropped = self._dropped()
         busy = dropped - self._dropped_before > MOST_DROPPED or self._took_s > COSTLY_S

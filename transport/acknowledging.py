@@ -5,8 +5,9 @@ aiortc 1.16 answers every packet at once with a packet of its own, 93 bytes at t
 RFC 9260 (section 6.2) lets one wait for up to half a second, and ride in a packet that goes back anyway (section 6.10);
 so it is done here for what is sent once, where feedback goes back anyway. Its "at least every second packet" is for
 those whose window has to grow. Reliable data and duplicates are still answered at once: retransmission and congestion
-control live on that. An acknowledgement that waits makes the round trip look longer, so it is measured here as well. It
-does not know what the messages carry.
+control live on that. An acknowledgement that waits makes the round trip look longer, so it is measured here as well,
+and upstream learns of what was measured alone. What was given up (RFC 3758) is told in one go, since with few
+acknowledgements gap by gap would never keep up with the gaps. It does not know what the messages carry.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ from aiortc.rtcsctptransport import (
 )
 from aiortc.utils import uint32_gte
 
+from transport.resending import Resending
+
 UPSTREAM = "1.16"
 DELAY_S = 0.5  # the most that RFC 9260 allows (section 6.2)
 PACKETS = 12  # no more wait: the sender's window, of four large packets at least, holds some sixty of motion
@@ -35,6 +38,10 @@ GAP_S = 0.08
 # What an acknowledgement and data may have in one packet, chunk headers aside.
 RIDING_BYTES = 1_100
 GAP_BYTES = 4
+# The window is never narrower. What is sent is kept to the line by its rate (`sender.rate`, `transport.pacing`), and a
+# window of one packet, as upstream has it after a second without an answer, would let all motion wait for answers that
+# are few and get lost as well.
+WINDOW_BYTES = 16 * 1_200
 # What is given up is told this often, and not in answer to each acknowledgement that comes meanwhile.
 TOLD_AGAIN_S = 0.25
 # The shortest of so many newest round trips counts, as in LEDBAT (RFC 6817, CURRENT_FILTER).
@@ -57,6 +64,7 @@ class Acknowledging:
         self._rider: DataChunk | None = None  # what the acknowledgement that is being made goes with
         self._told: tuple[int, float] = (-1, float("-inf"))  # what was given up, and when that was told
         self._round_trips_s: deque[float] = deque(maxlen=ROUND_TRIPS)
+        self._resending = Resending(sctp, lazy_streams=lazy_streams)
         self.round_trip_s: float | None = None  # without what acknowledgements waited for
         if not aiortc.__version__.startswith(f"{UPSTREAM}."):
             return
@@ -64,12 +72,20 @@ class Acknowledging:
         self._send_now: Callable[[], Awaitable[None]] = upstream._send_sack
         self._send_chunk: Callable[[Chunk], Awaitable[None]] = upstream._send_chunk
         self._take_chunk: Callable[[Chunk], Awaitable[None]] = upstream._receive_chunk
+        self._time_round_trip: Callable[[float], None] = upstream._update_rto
+        upstream._update_rto = _ignore
+        self._transmit_now: Callable[[], Awaitable[None]] = upstream._transmit
+        upstream._transmit = self._transmit
         upstream._send_sack = self._answer
         upstream._send_chunk = self._send
         upstream._receive_chunk = self._receive
 
     def stop(self) -> None:
-        """Answer nothing any more."""
+        """Answer nothing any more, and send nothing again."""
+        self._resending.stop()
+        self._calm()
+
+    def _calm(self) -> None:
         self._waiting = 0
         if self._timer is not None:
             self._timer.cancel()
@@ -81,6 +97,7 @@ class Acknowledging:
             self._urgent |= chunk.stream_id not in self._lazy_streams
         elif isinstance(chunk, SackChunk):
             self._measure(chunk)
+            self._resending.heard(chunk)
         await self._take_chunk(chunk)
 
     def _measure(self, sack: SackChunk) -> None:
@@ -97,8 +114,15 @@ class Acknowledging:
                 sent_s = chunk._sent_time
                 count, reliable = count + 1, chunk.stream_id not in self._lazy_streams
         if sent_s is not None and (reliable or count >= PACKETS):
-            self._round_trips_s.append(time.time() - sent_s)  # upstream's clock
+            round_trip_s = time.time() - sent_s  # upstream's clock
+            self._time_round_trip(round_trip_s + DELAY_S)  # as the next answer may wait
+            self._round_trips_s.append(round_trip_s)
             self.round_trip_s = min(self._round_trips_s)
+
+    async def _transmit(self) -> None:
+        """Stand in for upstream's `_transmit`, which sends what there is to be sent, as far as the window goes."""
+        self._sctp._cwnd = max(self._sctp._cwnd, WINDOW_BYTES)
+        await self._transmit_now()
 
     async def _answer(self) -> None:
         """Stand in for upstream's `_send_sack`, which it calls after each packet that brought data."""
@@ -127,11 +151,15 @@ class Acknowledging:
         await self._send_now()
 
     def _settle(self) -> None:
-        self.stop()
+        self._calm()
         self._urgent = False
 
     async def _send(self, chunk: Chunk) -> None:
         """Stand in for upstream's `_send_chunk`: what waits to be acknowledged rides along with data, where it fits."""
+        if isinstance(chunk, DataChunk):
+            self._resending.sent(chunk)
+        elif isinstance(chunk, ForwardTsnChunk):
+            chunk.cumulative_tsn = self._given_up_to(chunk.cumulative_tsn)
         rider, self._rider = self._rider, None
         if rider is not None:  # upstream has made the acknowledgement that was asked for
             await self._send_both(chunk, rider)
@@ -144,6 +172,16 @@ class Acknowledging:
     def _has_room(self, chunk: DataChunk) -> bool:
         gaps_bytes = GAP_BYTES * len(self._sctp._sack_misordered)
         return not gaps_bytes or len(chunk.user_data) + gaps_bytes <= RIDING_BYTES
+
+    def _given_up_to(self, tsn: int) -> int:
+        """Return the last chunk that was given up with all before it given up or there; upstream stops at the first
+        that is there, though the other side needs to be told of none of those."""
+        for chunk in self._sctp._sent_queue:
+            if chunk._abandoned:
+                tsn = chunk.tsn
+            elif not chunk._acked:
+                break
+        return tsn
 
     def _was_told(self, chunk: ForwardTsnChunk) -> bool:
         """Say whether the other side was told of this a moment ago, and remember that it is told now if not."""
@@ -165,6 +203,10 @@ class Acknowledging:
                 _Both(first, second),
             )
         )
+
+
+def _ignore(round_trip_s: float) -> None:
+    """Stand in for upstream's `_update_rto`, which counts what an acknowledgement waited for as well."""
 
 
 class _Both(Chunk):

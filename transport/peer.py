@@ -17,12 +17,13 @@ from aiortc import (
     RTCDataChannel,
     RTCPeerConnection,
     RTCSctpTransport,
-    RTCSessionDescription,
 )
 
 from transport.acknowledging import Acknowledging
 from transport.description import Description, IceServer, rtc_ice_servers
 from transport.errors import TransportError
+from transport.motion_channel import MotionChannel
+from transport.negotiation import Negotiation
 from transport.pacing import RATE_BPS, TICK_S, WINDOW_PIECES, Pacer, QueueingDelay
 from transport.sound import SoundLine
 from transport.stats import WireStats
@@ -33,11 +34,10 @@ MOTION_STREAM = 0
 CONTROL_STREAM = 1
 REPORT_STREAM = 2
 MAX_MESSAGE_BYTES = 1_100  # one packet: larger ones would be cut by SCTP and stand in each other's way
-MOTION_BUFFER_BYTES = 256  # a few ordinary motions may wait for the line; behind them only the newest
 SMALL_BYTES = 256  # control messages up to this size are not paced
 
 LINE_LOST_S = 15.0  # ICE asks for consent every 4 to 6 s both ways, so a living line is never this silent
-WATCH_S = 1.0
+WATCH_S = 0.25
 MAX_UNFINISHED_BYTES = 256 * 1024  # a peer of ours never has more than a few packets under way
 CLOSE_LIMIT_S = 0.5
 
@@ -78,8 +78,7 @@ class Peer:
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=rtc_ice_servers(ice_servers)))
         if certificate is not None:
             use_certificate(self._connection, certificate)
-        self._helpers = frozenset(server.url.partition(":")[0] for server in ice_servers)
-        self._motion = self._connection.createDataChannel(
+        motion = self._connection.createDataChannel(
             "motion", ordered=False, maxRetransmits=0, negotiated=True, id=MOTION_STREAM
         )
         self._control = self._connection.createDataChannel("control", negotiated=True, id=CONTROL_STREAM)
@@ -87,7 +86,9 @@ class Peer:
             "report", ordered=False, maxRetransmits=0, negotiated=True, id=REPORT_STREAM
         )
         association = _association(self._connection)
-        self._channels = (self._motion, self._control, self._report)
+        self._channels = (motion, self._control, self._report)
+        self._motion = MotionChannel(motion)
+        self._negotiation = Negotiation(self._connection, ice_servers)
         self._wire = Wire(association)
         self.sound = sound
         if sound is not None:
@@ -96,35 +97,26 @@ class Peer:
         self._acknowledging = Acknowledging(association, lazy_streams=(MOTION_STREAM, REPORT_STREAM))
         self._pacer = Pacer()
         self._queueing = QueueingDelay()
-        self._newest_motion: bytes | None = None
+        self._following: asyncio.Task[None] | None = None  # the machine to another address
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
         self._settled = asyncio.Event()
         self._was_open = False
         self._end_reason: str | None = None
-        self._motion_sent = self._motion_received = self._motion_dropped = 0
+        self._motion_received = 0
         self._control_sent = self._control_received = 0
-        self._listen(on_motion, on_control)
+        self._listen(motion, on_motion, on_control)
 
     async def create_offer(self) -> Description:
         """Begin: return the offer that the other side answers with `accept`."""
-        try:
-            await self._connection.setLocalDescription(await self._connection.createOffer())
-        except Exception as error:
-            raise TransportError(f"This side could not make an offer ({error}).") from error
-        return self._local()
+        return await self._negotiation.create_offer()
 
     async def accept(self, offer: Description) -> Description:
         """Answer an offer. Raises `TransportError` where it cannot be used."""
-        await self._apply(offer, "offer")
-        try:
-            await self._connection.setLocalDescription(await self._connection.createAnswer())
-        except Exception as error:
-            raise TransportError(f"This side could not answer the offer ({error}).") from error
-        return self._local()
+        return await self._negotiation.accept(offer)
 
     async def complete(self, answer: Description) -> None:
         """Take the answer to the own offer. Raises `TransportError` where it cannot be used."""
-        await self._apply(answer, "answer")
+        await self._negotiation.complete(answer)
 
     async def connected(self, timeout_s: float) -> None:
         """Wait until both channels are open. Raises `TransportError` when that fails or takes too long."""
@@ -132,7 +124,9 @@ class Peer:
             async with asyncio.timeout(timeout_s):
                 await self._settled.wait()
         except TimeoutError:
-            raise TransportError(f"{self._obstacle()} ({timeout_s:g} seconds were tried).") from None
+            raise TransportError(
+                f"{self._negotiation.obstacle()} ({timeout_s:g} seconds were tried)."
+            ) from None
         if self._end_reason is not None:
             raise TransportError(self._end_reason)
 
@@ -143,7 +137,8 @@ class Peer:
 
     @property
     def has_moved(self) -> bool:
-        """Whether this machine has lost the address from which it sends, so that nothing will come back to it."""
+        """Whether this machine has lost the address from which it sends, so that nothing comes back to it until the
+        connection has followed it to another one, which it does by itself."""
         return self._wire.has_moved
 
     @property
@@ -164,20 +159,7 @@ class Peer:
         has gone before, does not wait.
         """
         _check_size(data)
-        if not self.is_open:
-            self._motion_dropped += not spare
-            return False
-        buffered = self._motion.bufferedAmount
-        if buffered == 0 or buffered + len(data) <= MOTION_BUFFER_BYTES:
-            self._motion.send(data)
-            self._motion_sent += 1
-            return True
-        if spare:
-            return False
-        displaces = self._newest_motion is not None
-        self._newest_motion = data
-        self._motion_dropped += displaces
-        return not displaces
+        return self._motion.send(data, spare=spare)
 
     def send_control(self, data: bytes) -> None:
         """Send one control message of 1 to `MAX_MESSAGE_BYTES` bytes (else `ValueError`).
@@ -241,9 +223,9 @@ class Peer:
             received_bytes=self._wire.received_bytes,
             sent_packets=self._wire.sent_packets,
             received_packets=self._wire.received_packets,
-            motion_sent=self._motion_sent,
+            motion_sent=self._motion.sent,
             motion_received=self._motion_received,
-            motion_dropped=self._motion_dropped,
+            motion_dropped=self._motion.dropped,
             control_sent=self._control_sent,
             control_received=self._control_received,
             control_waiting_bytes=self._pacer.waiting_bytes,
@@ -253,7 +235,12 @@ class Peer:
             peak_received_bps=self._wire.received_peak.rate_bps,
         )
 
-    def _listen(self, on_motion: Callable[[bytes], None], on_control: Callable[[bytes], None]) -> None:
+    def _listen(
+        self,
+        channel: RTCDataChannel,
+        on_motion: Callable[[bytes], None],
+        on_control: Callable[[bytes], None],
+    ) -> None:
         """Subscribe to aiortc's events; callbacks run outside its stack, where their faults end nothing."""
 
         def motion(message: bytes | str) -> None:
@@ -266,31 +253,13 @@ class Peer:
                 self._control_received += 1
                 self._loop.call_soon(on_control, message)
 
-        self._motion.on("message", motion)
+        channel.on("message", motion)
         self._control.on("message", control)
         self._report.on("message", control)
-        self._motion.on("bufferedamountlow", self._put_newest_motion)
         for channel in self._channels:
             channel.on("open", self._channel_opened)
             channel.on("close", self._channel_closed)
         self._connection.on("connectionstatechange", self._state_changed)
-
-    async def _apply(self, description: Description, kind: str) -> None:
-        if description.type != kind:
-            raise TransportError(f"The other side sent an {description.type} where an {kind} was due.")
-        try:
-            await self._connection.setRemoteDescription(
-                RTCSessionDescription(sdp=description.sdp, type=description.type)
-            )
-        # The description is a stranger's, and aiortc has no exception of its own for what it dislikes.
-        except Exception as error:
-            raise TransportError(f"The other side's {kind} cannot be used ({error}).") from error
-
-    def _local(self) -> Description:
-        local = self._connection.localDescription
-        if "a=candidate:" not in local.sdp:
-            raise TransportError("This machine has no network address, not even its own loopback.")
-        return Description(type=local.type, sdp=local.sdp)
 
     def _channel_opened(self) -> None:
         if self._was_open or not self.is_open:
@@ -309,25 +278,9 @@ class Peer:
         if state == "failed" and self._was_open:
             self._end("The line to the other side is lost.")
         elif state == "failed":
-            self._end(f"{self._obstacle()}.")
+            self._end(f"{self._negotiation.obstacle()}.")
         elif state == "closed":
             self._channel_closed()
-
-    def _obstacle(self) -> str:
-        """Say what a connection that did not come about was lacking, as a sentence without its full stop."""
-        if self._connection.signalingState != "stable":
-            return "The other side has not answered"
-        if self._connection.iceConnectionState != "completed":
-            return f"No network path to the other side was found; {self._missing()}"
-        return "A path to the other side was found, but no secure connection came about"
-
-    def _missing(self) -> str:
-        """Say what two homes need that cannot reach each other, beyond the servers that were named."""
-        if self._helpers & {"turn", "turns"}:
-            return "the TURN server did not answer or did not pass the call on"
-        if self._helpers:
-            return "STUN alone is not enough here: both sides need a TURN server (--turn)"
-        return "between two homes both sides need a STUN server (--stun), or else a TURN server (--turn)"
 
     def _end(self, reason: str, *, told: bool = False) -> None:
         """Note the end once; `told` where the owner knows of it, as it asked for it."""
@@ -337,7 +290,9 @@ class Peer:
         self._settled.set()
         self._pacer.clear()
         self._acknowledging.stop()
-        self._newest_motion = None
+        self._motion.stop()
+        if self._following is not None:
+            self._following.cancel()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -348,12 +303,15 @@ class Peer:
         self._timers[call] = self._loop.call_later(delay_s, call)
 
     def _watch(self) -> None:
-        """Look once a second whether the line still lives and the other side keeps to measure."""
+        """Look now and then whether the line still lives, the other side keeps to measure, and this machine is where it
+        was."""
         if time.monotonic() - self._wire.heard_s > LINE_LOST_S:
             self._end(f"The line is lost: nothing came from the other side for {LINE_LOST_S:g} seconds.")
         elif self._wire.unfinished_bytes > MAX_UNFINISHED_BYTES:
             self._end("The other side sends messages without an end.")
         else:
+            if self.has_moved and (self._following is None or self._following.done()):
+                self._following = self._loop.create_task(self._wire.follow())
             self._later(WATCH_S, self._watch)
 
     def _feed(self) -> None:
@@ -361,7 +319,7 @@ class Peer:
         self._timers.pop(self._feed, None)
         now_s = self._loop.time()
         idle = (
-            self._motion.bufferedAmount == 0
+            self._motion.is_idle
             and self._control.bufferedAmount == 0
             and self._wire.pending_chunks(CONTROL_STREAM) < WINDOW_PIECES
         )
@@ -376,12 +334,6 @@ class Peer:
     def _put_control(self, data: bytes) -> None:
         self._control.send(data)
         self._control_sent += 1
-
-    def _put_newest_motion(self) -> None:
-        if self._newest_motion is not None and self.is_open:
-            data, self._newest_motion = self._newest_motion, None
-            self._motion.send(data)
-            self._motion_sent += 1
 
 
 def _association(connection: RTCPeerConnection) -> RTCSctpTransport:

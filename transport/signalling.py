@@ -49,7 +49,10 @@ async def post_offer(
         ):
             status, reply = response.status, await _read_capped(response.content)
     except TimeoutError:
-        raise TransportError(f"{address} did not answer within {timeout_s:g} seconds.") from None
+        raise TransportError(
+            f"{address} did not answer within {timeout_s:g} seconds: is that its address on your network, and does "
+            f"its firewall let TCP port {port} in?"
+        ) from None
     except aiohttp.ClientConnectorError as error:
         raise TransportError(
             f"Nobody answers at {address} ({connect_reason(error)}): is the other side still waiting there, on the "

@@ -1,4 +1,5 @@
-"""What touches private parts of aiortc 1.16 and aioice 0.13, with `acknowledging` (a test fails when they change).
+"""What touches private parts of aiortc 1.16 and aioice 0.13, with `acknowledging` and `moving` (a test fails when they
+change).
 
 It counts the datagrams of one connection at its sockets, in both directions and with their IP and UDP
 headers, lets two peers meet on a machine without a network, and reads from the SCTP association what its
@@ -15,6 +16,7 @@ from aioice.ice import StunProtocol
 from aiortc import RTCCertificate, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcdtlstransport import certificate_digest
 
+from transport.moving import follow
 from transport.peak import Peak
 from transport.reach import is_own_address
 
@@ -47,6 +49,7 @@ class Wire:
         self.heard_s = time.monotonic()  # when the newest datagram arrived
         self._sctp = sctp
         self._connection = sctp.transport.transport._connection
+        self._counted: set[StunProtocol] = set()
         self._gather_upstream = self._connection.get_component_candidates
         self._connection.get_component_candidates = self._gather  # type: ignore[method-assign]
 
@@ -63,6 +66,10 @@ class Wire:
             return False
         mine = pair.protocol.local_candidate
         return mine.type == "host" and not is_own_address(mine.host)
+
+    async def follow(self) -> None:
+        """Send from where this machine is now, once it has moved; returns when the other side has answered there."""
+        await follow(self._connection, self._open_at, has_moved=lambda: self.has_moved)
 
     def pending_chunks(self, stream_id: int) -> int:
         """Count a stream's chunks that have not been sent or not been acknowledged."""
@@ -105,9 +112,25 @@ class Wire:
             )
             if candidates:
                 break
-        for protocol in self._connection._protocols:
-            self._count(protocol)
+        self._count_all()
         return candidates
+
+    async def _open_at(self, addresses: list[str]) -> None:
+        """Open more sockets; where they are to be reached from elsewhere the other side sees for itself."""
+        connection = self._connection
+        servers = connection.stun_server, connection.turn_server
+        connection.stun_server = connection.turn_server = None
+        try:
+            await self._gather_upstream(component=1, addresses=addresses[:MAX_ADDRESSES])
+        finally:
+            connection.stun_server, connection.turn_server = servers
+        self._count_all()
+
+    def _count_all(self) -> None:
+        for protocol in self._connection._protocols:
+            if protocol not in self._counted:
+                self._counted.add(protocol)
+                self._count(protocol)
 
     def _count(self, protocol: StunProtocol) -> None:
         """Put our counters between one of aioice's protocols and its socket."""

@@ -18,13 +18,18 @@ TEXT_LENGTH = 500
 LIMIT_KBPS = (1.0, 100_000.0)
 
 
-def tell(state: CallState, *, told: CallState | None) -> str | None:
-    """Return the JSON of what is new since the state `told`, or all of it; None where nothing is."""
-    news = {
+def tell(state: CallState, *, told: CallState | None, talked_s: float | None = None) -> str | None:
+    """Return the JSON of what is new since the state `told`, or all of it; None where nothing is.
+
+    With each phase comes `talked_s`, how long the call has lasted by then.
+    """
+    news: dict[str, Any] = {
         field.name: getattr(state, field.name)
         for field in fields(state)
         if told is None or getattr(state, field.name) != getattr(told, field.name)
     }
+    if "phase" in news:
+        news["talked_s"] = talked_s
     return json.dumps(news, default=asdict) if news else None
 
 

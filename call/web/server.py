@@ -21,7 +21,7 @@ from call.errors import CallError
 from call.state import CallState, Wishes
 from call.web.guard import guard, seal
 from call.web.messages import grant
-from call.web.outbox import FILMED, MICROPHONE, PREVIEW, REDRAWN, Outbox
+from call.web.outbox import ENDED, FILMED, MICROPHONE, PREVIEW, REDRAWN, Outbox
 from call.web.pictures import Developer, Picture
 from call.web.sound import PageMicrophone, PageSpeaker
 
@@ -43,6 +43,8 @@ TAKEN_OVER = "taken over"
 OVER = "over"
 FAREWELL_S = 1.0
 HEARTBEAT_S = 10.0
+# A page that is loaded again is back by then.
+GONE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -76,21 +78,31 @@ class Tab:
 class Page:
     """One call's page.
 
-    `wishes` gets what the person asks for. `port` 0 takes a free one. `microphone` gives what the page hears and
-    `speaker` takes what it shall play; both, and `show`, belong to the event loop, pictures may come from any thread.
+    `wishes` gets what the person asks for. `port` 0 takes a free one. `on_gone` is called where no tab shows the page
+    any more, and the call goes on. `microphone` gives what the page hears and `speaker` takes what it shall play; both,
+    and `show`, belong to the event loop, pictures may come from any thread.
     """
 
-    def __init__(self, wishes: Wishes, *, token: str | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        wishes: Wishes,
+        *,
+        token: str | None = None,
+        port: int = 0,
+        on_gone: Callable[[], None] = lambda: None,
+    ) -> None:
         self.microphone = PageMicrophone()
         self._wishes = wishes
         self._token = token or secrets.token_urlsafe(16)
         self._port = port
+        self._on_gone = on_gone
         self._outbox = Outbox()
         self._tab: Tab | None = None
         self._runner: web.AppRunner | None = None
         self._face = Developer(self._deliver)
         self._own = Developer(self._deliver)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._missing: asyncio.TimerHandle | None = None
 
     @property
     def speaker(self) -> PageSpeaker:
@@ -193,9 +205,17 @@ class Page:
             tab.writing.cancel()
             if self._tab is tab:
                 self._tab = None
+                if self._missing is not None:
+                    self._missing.cancel()
+                self._missing = asyncio.get_running_loop().call_later(GONE_S, self._miss)
             if leaving is not None:
                 await leaving
         return socket
+
+    def _miss(self) -> None:
+        state = self._outbox.state
+        if self._tab is None and state is not None and state.phase not in ENDED:
+            self._on_gone()
 
     async def _write(self, socket: web.WebSocketResponse) -> None:
         with suppress(ConnectionError):

@@ -32,7 +32,7 @@ from bench.call_marks import (
 from bench.call_sides import Side
 from bench.errors import BenchError
 from call.call import WORDS
-from call.encounter import BACK
+from call.encounter import BACK, LOST
 from call.film import write_clip
 from tests.conftest import FRAME_RATE, portrait_frames
 from transport.impairment import Impairment
@@ -163,6 +163,8 @@ def test_a_side_is_back_when_it_says_so_after_the_line_was() -> None:
     side.figures["safety_words"] = "one two"
     assert side.back_s(4.0) == 1.0
     assert side.back_s(6.5) == 2.5
+    assert side.back_s(9.5) == 0.0  # it has missed nothing
+    side.said.append((9.6, LOST))
     assert side.back_s(9.5) is None
     assert side.words == {"one two"}
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from bench.clips import Footage
+from bench.clips import Clip, Footage
 from bench.mirror import CANDIDATES, rank_correlation
 from bench.mirror_play import draw_from, draw_shot, play
-from bench.mirror_repair import AFTER_S, BEGINS_S, bring_object, exchange
+from bench.mirror_repair import AFTER_S, BEGINS_S, bring_object, exchange, strangers
 from bench.talk import Setup
 from codec.motion import Motion
 from codec.tables import fit_tables
@@ -68,6 +70,19 @@ def test_an_object_comes_after_two_seconds_and_stays_where_it_is() -> None:
     changed = (frames[start] != frames[0]).any(-1)
     assert 0.05 < changed.mean() < 0.2
     assert (frames[-1] == frames[start]).all()
+
+
+def test_each_clip_gets_an_object_of_its_own_and_always_the_same() -> None:
+    first, second = (replace(film(1, 4), name=name) for name in ("one-1", "two-1"))
+    ends = [bring_object(clip, film(2, 4))[-1] for clip in (first, first, second)]
+    assert (ends[0] == ends[1]).all()
+    assert (ends[0] != ends[2]).any()
+
+
+def test_who_sits_down_is_somebody_else() -> None:
+    names = ["anna-1", "anna-2", "bert-1", "anna-3", "cleo_b-1"]
+    clips = [Clip(name, Path(name), None) for name in names]
+    assert [clip.name for clip in strangers(clips)] == ["bert-1", "bert-1", "anna-3", "cleo_b-1", "anna-1"]
 
 
 def test_another_person_takes_the_place_of_the_first() -> None:

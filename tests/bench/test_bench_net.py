@@ -1,14 +1,16 @@
 """The network bench: H.264's call through the relay, and the rows."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
-from bench_fakes import scene
+from bench_fakes import SIZE, scene, write_film
 
 from bench import net
 from bench.clips import Clip
 from bench.errors import BenchError
+from bench.net_command import net_tables
 from bench.net_video import hold_video
 from transport.impairment import Impairment
 from transport.relay import Relay
@@ -61,6 +63,31 @@ def test_an_unknown_line_is_a_sentence(tmp_path: Any) -> None:
             judge=None,
             on_row=lambda name: None,
         )
+
+
+def test_every_table_has_the_frozen_picture(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Judge:
+        def lpips(self, originals: list[Any], rivals: list[list[Any]]) -> Any:
+            return np.array(
+                [[np.abs(a.astype(float) - b).mean() for a, b in zip(originals, rivals[0], strict=True)]]
+            )
+
+    write_film(film := tmp_path / "one.mkv", scene(20))
+    monkeypatch.setattr(
+        net, "load_ends", lambda engine: SimpleNamespace(profile=SimpleNamespace(picture_size=SIZE))
+    )
+    clip = Clip("one", film, None)
+    said: list[str] = []
+    result = net.run_net(
+        clip, profile="p", engine="e", conditions=[], seconds=2, judge=cast(Any, Judge()), on_row=said.append
+    )
+    (frozen,) = result["rows"]
+    assert (frozen["line"], frozen["system"]) == ("any", "frozen")
+    assert frozen["lpips"] > 1
+    assert frozen["fresh_fps"] is None
+    assert frozen["why"]["fresh_fps"] == "nothing is sent"
+    assert "lpips" not in frozen["why"]
+    assert net_tables(result)[0].row_count == 1
 
 
 def test_added_latency_is_over_the_system_s_own_clean_line() -> None:

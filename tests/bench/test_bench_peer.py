@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.peer import WARM_UP_S, Told, bars_of, figures_of, latencies, memory_figures
+from bench.peer import WARM_UP_S, Told, bars_of, figures_of, latencies, latency_curve, memory_figures
 from bench.peer_command import peer_tables, write_peer
 from bench.peer_recorded import Recorded, RecordedTalker
 from codec.time import TICK_CYCLE
@@ -58,7 +58,14 @@ def test_a_call_too_short_to_have_a_mean_is_refused() -> None:
 def test_a_frame_is_found_again_though_its_number_comes_round() -> None:
     captured = [(5, 10.0), (5 + TICK_CYCLE, 78.0), (7, 78.5)]
     shown = [(5, 10.2), (5 + 3 * TICK_CYCLE, 78.3), (7, 78.6), (9, 78.7), (7, 1.0)]
-    assert latencies(captured, shown) == pytest.approx([200, 300, 100])
+    found = latencies(captured, shown)
+    assert [at_s for at_s, _ in found] == [10.2, 78.3, 78.6]
+    assert [ms for _, ms in found] == pytest.approx([200, 300, 100])
+
+
+def test_the_latency_s_curve_is_of_medians() -> None:
+    found = [(BEGAN_S + at_s, 50 + at_s + 500 * (at_s == 3)) for at_s in range(20)]
+    assert latency_curve(found, began_s=BEGAN_S) == [[5.0, 55.5], [15.0, 64.5]]
 
 
 def test_memory_is_measured_from_when_it_has_settled() -> None:
@@ -89,7 +96,7 @@ def test_the_tables_say_which_bars_are_met_and_the_curve_is_drawn(tmp_path: Path
     assert met["cores, receiving alone"] == "yes"
     assert met["memory's growth, MB"] == "no"
     write_peer(tmp_path / "out", result)
-    assert (tmp_path / "out" / "memory.png").stat().st_size > 1000
+    assert (tmp_path / "out" / "curves.png").stat().st_size > 1000
     assert (tmp_path / "out" / "peer.json").is_file()
 
 

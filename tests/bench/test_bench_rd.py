@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench_fakes import SIZE, scene, write_film
@@ -14,14 +15,18 @@ from rd_fakes import films, plan_of, run
 from typer.testing import CliRunner
 
 import bench.rd
+import bench.rd_scene
 from bench.__main__ import app
 from bench.errors import BenchError
-from bench.rd import find_clips, list_films, parse_sizes, profile_for, run_rd, write_films
+from bench.rd import find_clips, list_films, look_before, parse_sizes, profile_for, run_rd, write_films
+from bench.rd_plots import curves_svg
 from bench.rd_report import film_path, write_report
 from bench.rd_rows import REFERENCES, Row, choose_rows
 from bench.rd_store import Store, key_of
-from bench.rd_tables import rd_tables
+from bench.rd_summary import _ratio_of
+from bench.rd_tables import interval, rd_tables
 from call.film import write_clip
+from runtime.profile import ProfileError
 
 
 def test_every_row_has_its_points_and_its_comparisons(
@@ -62,6 +67,7 @@ def test_a_rate_ratio_is_the_codecs_rate_at_our_quality_over_ours(
     entry = next(entry for entry in result["results"] if entry["codec"] == "ours_predictive")
     if ours["lpips"] < curve[0][0]:
         assert (entry["rate_ratio_h264"], entry["rate_ratio_h264_above"]) == (None, 1)
+        assert entry["rate_ratio_h264_least"] == pytest.approx(curve[0][1] / ours["payload_kbps"])
         return
     place = next(index for index, (error, _) in enumerate(curve) if error >= ours["lpips"])
     least, most = curve[place][1] / ours["payload_kbps"], curve[place - 1][1] / ours["payload_kbps"]
@@ -93,6 +99,17 @@ def test_what_is_finished_is_not_done_again_after_a_kill_in_the_middle(
 
 
 @pytest.mark.usefixtures("few")
+def test_a_report_made_anew_reads_no_film_and_loads_no_network(
+    tmp_path: Path, made: list[tuple[str, int | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(films(tmp_path / "clips", "one"), tmp_path / "points", strips=True)
+    first = run(plan)
+    for name in ("read_footage", "load_judge", "load_profile_setup", "load_profile_corrector"):
+        monkeypatch.setattr(bench.rd_scene, name, lambda *args, **named: pytest.fail("it was loaded"))
+    assert run(plan) == first
+
+
+@pytest.mark.usefixtures("few")
 def test_another_film_of_the_same_name_is_measured_anew_and_a_damaged_point_too(
     tmp_path: Path, made: list[tuple[str, int | None]]
 ) -> None:
@@ -100,7 +117,7 @@ def test_another_film_of_the_same_name_is_measured_anew_and_a_damaged_point_too(
     plan = plan_of(folder, tmp_path / "points")
     run(plan)
     every = len(made)
-    damaged = next(path for path in (tmp_path / "points").iterdir() if '"vp9"' in path.read_text())
+    damaged = next(path for path in (tmp_path / "points").iterdir() if '"codec": "vp9"' in path.read_text())
     damaged.write_text("{")
     run(plan)
     assert [name for name, _ in made[every:]] == ["vp9"]
@@ -148,6 +165,10 @@ def test_the_report_is_one_file_with_its_pictures_and_films_beside_it(
         assert (tmp_path / "out" / film_path(name, SIZE)).stat().st_size > 1000
     kept = json.loads((tmp_path / "out" / "rd.json").read_text())
     assert "strips" not in kept["clips"][0]
+    assert (tmp_path / "out" / "rate.svg").read_text().startswith("<svg")
+    quoted = (tmp_path / "out" / "tables.md").read_text().split("**")[1:]
+    assert quoted[0] == "What is quoted"
+    assert f"| {SIZE}: source picture uncompressed |" in quoted[1]
     with (tmp_path / "out" / "points.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == sum(len(clip["points"]) for clip in result["clips"])
@@ -171,6 +192,39 @@ def test_a_size_without_a_profile_of_its_own_says_so_in_each_of_our_rows(
     assert headings[:2] == ["frozen", f"ours, enlarged from {SIZE}"]
 
 
+def test_a_plot_has_room_for_every_row(tmp_path: Path, made: list[tuple[str, int | None]]) -> None:
+    result = run(plan_of(films(tmp_path / "clips", "one", frames=4), tmp_path / "points", frames=2))
+    ours = next(entry for entry in result["results"] if entry["ours"])
+    every = [
+        {**ours, "codec": row.name, "heading": row.heading} for row in choose_rows(quick=False) if row.ours
+    ]
+    svg = curves_svg({**result, "results": every}, SIZE)
+    assert svg.count("legend") == 1
+    assert svg == curves_svg({**result, "results": every}, SIZE)
+
+
+def test_where_a_curve_ends_its_end_is_the_bound() -> None:
+    def clip(name: str, lpips: float) -> dict[str, Any]:
+        points: list[dict[str, Any]] = [
+            {"codec": "ours", "setting": None, "lpips": lpips, "payload_kbps": 2.0}
+        ]
+        points += [
+            {"codec": "h264", "setting": crf, "lpips": error, "payload_kbps": kbps}
+            for crf, error, kbps in ((24, 0.1, 100.0), (50, 0.3, 10.0))
+        ]
+        return {"clip": name, "points": points}
+
+    def ratio_of(*errors: float) -> dict[str, Any]:
+        clips = [clip(str(place), error) for place, error in enumerate(errors)]
+        points = [each["points"][0] for each in clips]
+        return _ratio_of("times", clips, points, "h264", "lpips", "payload_kbps")[0]
+
+    assert interval(ratio_of(0.05, 0.06, 0.3), "times", 1) == "over 50.0"
+    assert interval(ratio_of(0.4, 0.5, 0.1), "times", 1) == "under 5.0"
+    known = ratio_of(0.05, 0.1, 0.4)
+    assert (known["times"], known["times_least"], known["times_most"]) == (50.0, 50.0, 50.0)
+
+
 def test_a_kept_result_is_found_by_what_it_was_made_from(tmp_path: Path) -> None:
     store = Store(tmp_path / "new")
     key = key_of({"a": 1, "b": [2]})
@@ -192,6 +246,11 @@ def test_bad_input_is_a_sentence(tmp_path: Path) -> None:
     for text in ("", "big", "250", "-64"):
         with pytest.raises(BenchError, match="--sizes"):
             parse_sizes(text)
+    plan = plan_of(tmp_path / "a", tmp_path / "points")
+    with pytest.raises(BenchError, match="no engine 'none'; there are: auto"):
+        look_before(plan)
+    with pytest.raises(ProfileError, match="fake"):
+        look_before(replace(plan, engine="openvino"))
 
 
 @pytest.mark.usefixtures("backbones", "profile_folder")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from call.errors import CallError
-from call.link import OLD_KEPT_S, RETURN_LIMITS_S, Link, first_link, next_link
+from call.link import FOLLOWING_S, OLD_KEPT_S, RETURN_LIMITS_S, Link, first_link, next_link
 from codec.control import Message, decode_control, encode_control
 from codec.conversation import Chat
 from codec.hello import Goodbye, Hello, HelloMismatch
@@ -31,6 +31,7 @@ class Peer:
     ) -> None:
         self.on_control, self.on_closed = on_control, on_closed
         self.is_open = True
+        self.has_moved = False
         self.silent_s = 0.0
         self.greeting: Message | None = THEIRS
         self.said: list[Message] = []
@@ -148,6 +149,23 @@ async def test_the_old_connection_goes_on_where_it_comes_back_first() -> None:
     assert await find(meeting, old) is old
     assert old.peer.is_open
     assert not any(peer.is_open for peer in meeting.peers)
+
+
+@in_virtual_time
+async def test_a_connection_that_follows_its_machine_is_given_a_moment_before_a_new_one_is_made() -> None:
+    old = silent(make_link(), 0.0)  # what came just before its address was lost
+    old.peer.has_moved = True  # type: ignore[misc]
+    asyncio.get_running_loop().call_later(0.5 * FOLLOWING_S, setattr, old.peer, "has_moved", False)
+    meeting = Meeting(THEIRS)
+    assert await find(meeting, old) is old
+    assert meeting.peers == []
+
+
+@in_virtual_time
+async def test_a_new_connection_is_made_where_the_old_one_cannot_follow_its_machine() -> None:
+    old = silent(make_link(), 0.0)
+    old.peer.has_moved = True  # type: ignore[misc]
+    assert await find(Meeting(THEIRS), old) is not old
 
 
 @in_virtual_time

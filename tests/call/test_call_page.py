@@ -285,12 +285,89 @@ async def test_chat_goes_both_ways_and_counts_what_was_not_seen(open_tab: Open, 
     tab = await drawn_tab(open_tab)
     call.change(chat=(Line(False, "Can you hear me?"), Line(False, "<b>Hello</b>")))
     await tab.get_by_role("button", name="Chat, 2 unread").click()
-    await expect(tab.get_by_text("<b>Hello</b>")).to_be_visible()
+    await expect(tab.locator("#lines").get_by_text("<b>Hello</b>")).to_be_visible()
+    await expect(tab.locator("#notices p")).to_have_count(0)
     await expect(tab.locator("#unread")).to_be_hidden()
     await tab.get_by_label("Write a message").fill("  Quite well.  ")
     await tab.keyboard.press("Enter")
     await expect(tab.locator("#lines .mine")).to_have_text("You: Quite well.")
     assert call.wishes == [("say", "Quite well.")]
+
+
+async def test_the_chat_goes_on_where_the_call_keeps_the_newest_lines_only(
+    open_tab: Open, call: FakeCall
+) -> None:
+    tab = await drawn_tab(open_tab)
+    call.change(their_name="Berta", chat=(Line(False, "1"), Line(True, "2"), Line(False, "3")))
+    await expect(tab.locator("#lines-list li")).to_have_count(3)
+    call.change(chat=(*call.state.chat[1:], Line(False, "See https://example.org/a?b=1.")))
+    await expect(tab.locator("#lines-list li")).to_have_text(
+        ["You: 2", re.compile("3"), re.compile("See https")]
+    )
+    await expect(tab.locator("#notices p").last).to_have_text("Berta: See https://example.org/a?b=1.")
+    await tab.get_by_role("button", name="Chat, 3 unread").click()
+    link = tab.get_by_role("link")
+    await expect(link).to_have_attribute("href", "https://example.org/a?b=1")
+    await expect(link).to_have_attribute("rel", "noopener noreferrer")
+    call.change(chat=())
+    await expect(tab.locator("#no-lines")).to_be_visible()
+
+
+async def test_what_is_written_while_the_program_does_not_answer_stays_in_its_field(
+    open_tab: Open, call: FakeCall
+) -> None:
+    tab = await drawn_tab(open_tab)
+    await tab.get_by_role("button", name="Chat", exact=True).click()
+    await tab.evaluate("WebSocket.prototype.send = () => {}")
+    await tab.evaluate(
+        "Object.defineProperty(WebSocket.prototype, 'readyState', { get: () => WebSocket.CLOSED })"
+    )
+    await tab.get_by_label("Write a message").fill("Are you there?")
+    await tab.keyboard.press("Enter")
+    await expect(tab.get_by_label("Write a message")).to_have_value("Are you there?")
+    assert call.wishes == []
+
+
+async def test_who_comes_next_is_not_shown_with_the_face_of_the_one_before(
+    open_tab: Open, call: FakeCall
+) -> None:
+    tab = await drawn_tab(open_tab)
+    call.page.picture = lambda rgb, *, redrawn=True: None  # type: ignore[method-assign]  # the next one has none yet
+    sentence = "Somebody else has come: this is another call."
+    call.change(phase="consent", sentence=sentence)
+    await expect(tab.locator("#consent-sentence")).to_have_text(sentence)
+    await expect(tab.locator("#panel")).to_be_hidden()
+    call.change(phase="connected", sentence="The call is on.")
+    await expect(tab.get_by_text("Their picture is on its way")).to_be_visible()
+    await expect(tab.locator("#badge-redrawn")).to_be_hidden()
+    await expect(tab.locator(".frame.drawn")).to_have_count(0)
+    again = await open_tab()
+    await expect(again.get_by_text("Their picture is on its way")).to_be_visible()
+
+
+async def test_a_film_does_not_stand_still_where_the_camera_is_off(open_tab: Open, call: FakeCall) -> None:
+    call.redrawn = False
+    tab = await drawn_tab(open_tab)
+    await expect(tab.locator("#badge-filmed")).to_be_visible()
+    call.change(their_camera_on=False)
+    await expect(tab.get_by_text("Their camera is off")).to_be_visible()
+    await expect(tab.locator("#badge-filmed")).to_be_hidden()
+    call.redrawn = True
+    await expect(tab.locator("#badge-redrawn")).to_be_visible()
+    await expect(tab.get_by_text("Their camera is off")).to_be_hidden()
+
+
+async def test_the_page_counts_how_long_the_call_lasts_and_says_it_at_the_end(
+    open_tab: Open, call: FakeCall
+) -> None:
+    tab = await drawn_tab(open_tab)
+    await expect(tab.get_by_role("timer")).to_have_text(re.compile(r"^\d\d:\d\d$"))
+    call.page._outbox._began_s -= 3720  # type: ignore[operator]
+    call.change(phase="reconnecting", sentence="The line is lost.")
+    await expect(tab.get_by_role("timer")).to_have_text(re.compile(r"^1:0\d:\d\d$"))
+    call.change(phase="ended", sentence="You have ended the call.")
+    await expect(tab.locator("#over-lasted")).to_have_text(re.compile(r"It lasted 1 h \d+ min\."))
+    await expect(tab.get_by_role("timer")).to_be_hidden()
 
 
 async def test_the_slider_limits_what_is_sent(open_tab: Open, call: FakeCall) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -235,6 +236,49 @@ async def test_ordinary_video_takes_the_place_of_a_drawn_face() -> None:
     assert outbox.take() == [b"\x04filmed"]
     outbox.start_over()
     assert outbox.take() == [b"\x04filmed"]
+
+
+async def test_a_face_goes_with_its_call() -> None:
+    outbox = Outbox()
+    outbox.show(CallState("connected", "The call is on."))
+    outbox.picture(REDRAWN, b"their face")
+    outbox.picture(PREVIEW, b"mine")
+    outbox.show(CallState("connecting", "This is another call."))
+    outbox.picture(REDRAWN, b"their face, late")
+    assert outbox.take()[1:] == [b"\x02mine"]
+    assert outbox.talked_s is None
+
+
+async def test_a_film_goes_with_the_camera_that_is_turned_off_and_a_drawn_face_stays() -> None:
+    outbox = Outbox()
+    state = CallState("connected", "The call is on.")
+    outbox.show(state)
+    outbox.picture(FILMED, b"their room")
+    outbox.show(replace(state, their_camera_on=False))
+    outbox.picture(FILMED, b"their room, late")
+    assert len(outbox.take()) == 1
+    outbox.picture(REDRAWN, b"their face, idle")
+    assert outbox.take() == [b"\x01their face, idle"]
+
+
+async def test_a_page_that_nobody_has_open_any_more_is_told_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GONE_S", 0.05)
+    held, gone = FakeCall(), asyncio.Queue[None]()
+    held.page = server.Page(held, on_gone=lambda: gone.put_nowait(None))
+    await held.start()
+    async with ClientSession() as browser:
+        for _ in range(2):  # the tab is closed, opened again and closed
+            socket = await connect(browser, held)
+            await next_state(socket)
+            await socket.close()
+        await asyncio.wait_for(gone.get(), PATIENCE_S)
+        held.change(phase="ended")
+        socket = await connect(browser, held)
+        await next_state(socket)
+        await socket.close()
+        await asyncio.sleep(0.2)
+    assert gone.empty()
+    await held.close()
 
 
 async def test_a_port_that_is_taken_is_told_in_a_sentence(call: FakeCall) -> None:

@@ -8,14 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from call.keeper import Keeper
+from call.sound_share import CONTROL_BPS, FIRST_SHARE, START_BPS
 from call.state import CallState
 from call.talk import (
-    CONTROL_BPS,
-    FIRST_SHARE,
     PICTURE_COMES,
     PICTURE_STAYS,
     REPAIR_ASKED,
-    START_BPS,
     THEY_RECORD,
     THEY_STOPPED,
     Talk,

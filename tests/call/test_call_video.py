@@ -16,8 +16,8 @@ import pytest
 from call.ends import Ends
 from call.film import read_film
 from call.keeper import Keeper
+from call.media import Media
 from call.screen import Screen
-from call.session import Media
 from call.state import THRIFTY_KBPS, CallState
 from call.talk import NO_VIDEO, Talk
 from call.video import BACK_TO_REDRAWN, LEAST_KBPS, VideoLink, refusal

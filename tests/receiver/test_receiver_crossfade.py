@@ -18,6 +18,7 @@ def test_a_change_takes_some_frames_in_which_the_old_picture_fades() -> None:
     assert all(blend.other == 0 for blend in blends[:FRAMES])
     assert 1 > weights[0] > weights[-3] > 0
     assert weights == sorted(weights, reverse=True)
+    assert 1 - weights[0] < weights[0] - weights[1]  # it begins gently
     assert blends[FRAMES:] == [Blend(1), Blend(1)]
 
 

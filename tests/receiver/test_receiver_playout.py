@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiver_fakes import decoded, motion
 
 from codec.decoder import DecodedMotion
+from codec.motion import Motion
 from codec.time import Unwrapper, ticks_of
 from receiver.clock import MAX_DELAY_S
 from receiver.playout import EXTRAPOLATED_S, MAX_WAITING, RELAXING_S, Playout, Shown
@@ -104,6 +106,27 @@ def test_a_lost_motion_is_bridged_once_its_far_side_has_come() -> None:
     assert set(kinds(seen)) == {"fresh", "interpolated"}
     bridge = next(one.shown for one in seen if one.shown.kind == "interpolated")
     assert bridge.motion.rotation[0] == pytest.approx(lost.ticks, abs=1)  # the yaw tells the time
+
+
+@pytest.mark.parametrize("rebases", [True, False])
+def test_a_gap_in_which_the_source_changes_is_bridged_where_motions_can_be_said_for_the_other(
+    rebases: bool,
+) -> None:
+    def rebase(moved: Motion, of: int, to: int) -> Motion:
+        assert (of, to) == (1, 0)
+        return Motion(moved.rotation - np.float32(100), moved.translation, moved.expression)
+
+    playout = Playout(rebase=rebase if rebases else None)
+    playout.clock.delay_s = 0.1
+    arrivals = clip(10)
+    arrivals += [(at_s, decoded(one.ticks, value=one.ticks + 100, source=1)) for at_s, one in clip(20)[11:]]
+    lost_ticks = clip(20)[10][1].ticks
+    seen = play(playout, arrivals, until_s=arrivals[-1][0] + 0.02)
+    bridges = [one.shown for one in seen if one.shown.kind == "interpolated"]
+    assert len(bridges) == rebases
+    for bridge in bridges:
+        assert bridge.source == 0
+        assert bridge.motion.rotation[0] == pytest.approx(lost_ticks, abs=1)
 
 
 def test_a_gap_without_a_far_side_is_carried_on_and_then_relaxes_to_the_pose_of_the_source() -> None:

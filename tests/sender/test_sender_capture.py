@@ -320,3 +320,9 @@ def test_a_camera_that_rests_is_let_go_and_taken_again_and_one_that_is_gone_is_t
         assert not reading.is_alive()
     assert numbers == list(range(len(numbers)))
     assert Device.held == 0
+
+
+@pytest.mark.parametrize("spec", ["", "  "])
+def test_an_input_without_a_name_is_said_to_have_none(spec: str) -> None:
+    with pytest.raises(InputError, match="has no name"):
+        open_input(spec)

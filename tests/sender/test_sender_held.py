@@ -41,9 +41,9 @@ def test_a_head_between_two_pictures_does_not_go_back_and_forth(full: HeldPictur
 def test_a_change_waits_for_a_moment_where_little_is_gained(full: HeldPictures) -> None:
     full.choose(posture(20), ticks=100)
     assert full.current.slot == 1
-    full.choose(posture(36), ticks=102)
+    full.choose(posture(37), ticks=102)
     assert full.current.slot == 1
-    full.choose(posture(36), ticks=100 + STAY_TICKS)
+    full.choose(posture(37), ticks=100 + STAY_TICKS)
     assert full.current.slot == 2
     full.choose(posture(0), ticks=102 + STAY_TICKS)  # a lot: at once
     assert full.current.slot == 0

@@ -74,6 +74,14 @@ class Line:
         return self.meter.take(feedback, at_s=self.now_s, sent_bytes=self.index * PACKET_BYTES)
 
 
+def test_a_line_that_loses_from_the_first_packet_on_is_told_before_its_rates_are_known() -> None:
+    line = Line()
+    first = line.run(0.25, lose=lambda index: index in (2, 3))[0]
+    assert first.loss == pytest.approx(1 / 3, abs=0.1)
+    assert first.sent_bps == first.arrived_bps == first.queueing_s == 0
+    assert Line().run(0.25) == []  # nothing is lost, and nothing else known
+
+
 def test_a_good_line_has_no_loss_no_queue_and_its_rates() -> None:
     reports = Line().run(10)
     assert len(reports) > 30

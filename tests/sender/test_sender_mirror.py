@@ -201,9 +201,14 @@ def test_only_one_picture_is_on_its_way(call: Call) -> None:
     assert sum(bring is not None for bring in asked) == 1
 
 
-def test_without_a_face_in_the_frame_nothing_is_brought(call: Call) -> None:
+def test_a_picture_without_a_face_is_brought_only_where_another_frame_is_drawn_better_from_it(
+    call: Call,
+) -> None:
     call.talker.located = False
-    assert call.looks(spoilt(face()), 6) == []
+    for index in range(6):
+        assert call.looks(face(seed=20 + index), 1) == []
+    (bring,) = call.looks(spoilt(face()), 2)  # what hides the face stays
+    assert bring.scene > 0
 
 
 def test_where_nothing_helps_the_user_is_told(call: Call) -> None:
@@ -371,11 +376,32 @@ class Watched:
         return True
 
 
-def test_the_mirror_looks_twice_a_second() -> None:
+def test_the_mirror_looks_twice_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sender.watch.COSTLY_S", float("inf"))  # the tests' machine may be slow
     watched = Watched()
     due = [watched.offer(frame / 25) for frame in range(100)]
     watched.watch.stop()
     assert sum(due) == 8
+
+
+def test_a_repair_that_has_come_is_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sender.watch.COSTLY_S", float("inf"))
+    watched = Watched()
+    call = watched.call
+    call.mirror.budget_bytes_per_s = 0.0
+    call.looks(face(), 4)
+    (bring,) = call.looks(spoilt(face()), 2)
+    assert bring.repairs
+    assert call.mirror.curious
+    at_s = call.at_s + PERIOD_S
+    assert watched.offer(at_s)
+    assert not call.mirror.curious
+    assert not watched.offer(at_s + 0.04)
+    call.mirror.brought(bring, arrived=False)
+    assert not watched.offer(at_s + 0.08)
+    call.mirror.brought(bring, arrived=True)
+    assert watched.offer(at_s + 0.12)
+    watched.watch.stop()
 
 
 def test_a_busy_machine_is_looked_at_seldom_but_not_never() -> None:

@@ -66,6 +66,16 @@ def test_motion_and_what_goes_beside_it_take_enough_of_a_narrow_line_and_no_more
     assert ample.bundle == 1
 
 
+def test_a_call_does_not_take_its_line_for_ample_because_it_carries_enough() -> None:
+    calm = replace(CALM, sent_bps=1.2 * ENOUGH_BPS, arrived_bps=1.2 * ENOUGH_BPS, beside_bps=25_000.0)
+    state = RateState(capacity_bps=20_000.0, at_s=0.0)
+    for at_s in range(1, 300):
+        state, decision = decide(state, replace(calm, at_s=float(at_s)))
+        assert cost_bps(decision) + 8 * decision.repair_bytes_per_s <= ENOUGH_BPS
+    assert state.capacity_bps > 2 * ENOUGH_BPS
+    assert decide(replace(state, capacity_bps=AMPLE_BPS), calm)[1].repair_bytes_per_s > ENOUGH_BPS / 8
+
+
 def test_motion_has_a_share_whatever_goes_beside_it() -> None:
     decision = settled(40_000, beside_bps=40_000.0)
     assert decision.frames_per_s == 25

@@ -60,6 +60,15 @@ def test_an_object_is_repaired_when_a_second_look_confirms_it(used: RepairState)
     assert actions(looks(used, [with_object()] * 2)[1]) == ["none", "picture"]
 
 
+def test_less_is_a_fault_where_a_call_has_been_calm_than_where_it_has_not(used: RepairState) -> None:
+    small = with_object(0.75 * LOCAL)
+    moving = [CALM, with_object(0.6 * LOCAL)] * 4
+    calm, restless = looks(used, [CALM] * 8)[0], looks(used, moving)[0]
+    assert actions(looks(calm, [small] * 2)[1])[-1] == "picture"
+    assert set(actions(looks(restless, [small] * 2)[1])) == {"none"}
+    assert actions(looks(restless, [with_object()] * 2)[1])[-1] == "picture"
+
+
 def test_a_single_bad_look_sets_nothing_off(used: RepairState) -> None:
     flicker = [with_object(), CALM] * 5
     assert set(actions(looks(used, flicker)[1])) == {"none"}
@@ -117,7 +126,7 @@ def test_a_fault_elsewhere_is_another_one_and_is_counted_anew(used: RepairState)
 
 
 def test_pictures_that_help_for_a_while_are_not_held_against_the_call(used: RepairState) -> None:
-    helped = with_object(0.9 * LOCAL)
+    helped = with_object(0.6 * LOCAL)
     done = actions(looks(used, [with_object(), with_object(), helped] * 5)[1])
     assert done.count("picture") >= 5
     assert "tell" not in done

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,15 +11,29 @@ from codec.control import Message, decode_control
 from codec.hello import Hello
 from codec.predictive_encoder import Capture
 from codec.transfer import PicturePiece, PictureRefused
-from sender.held import Held
+from sender.held import HeldPictures
 from sender.mirror import Mirror
 from sender.observe import View
 from sender.present import PICTURE_TRIES, Presentation
+from sender.source import SourcePicture
 from sender.sources import Sources
 from tests.sender.held_fakes import MirrorTalker, face, held, motion, turned
 from tests.sender.sender_fakes import SIZE, FakePeer
 
 RATE = 25.0
+
+
+class OpenMirror(Mirror):
+    """Shows what it was given to begin with, and marks what is rebased."""
+
+    pictures: HeldPictures
+
+    def begin(self, pictures: HeldPictures) -> None:
+        self.pictures = pictures
+        super().begin(pictures)
+
+    def rebase(self, view: View, *, of: SourcePicture, to: SourcePicture) -> np.ndarray:
+        return view.expression + 1
 
 
 class Call:
@@ -27,7 +42,7 @@ class Call:
     def __init__(self) -> None:
         self.notices: list[str] = []
         self.talker = MirrorTalker()
-        self.mirror = Mirror(self.talker, on_notice=self.notices.append)  # type: ignore[arg-type]
+        self.mirror = OpenMirror(self.talker, on_notice=self.notices.append)  # type: ignore[arg-type]
         self.mirror.budget_bytes_per_s = 0.0
         self.presentation = Presentation()
         self.peer = FakePeer(Hello(1, "fake", bytes(32), bytes(32), SIZE, RATE, 0, bytes(16)))
@@ -50,11 +65,15 @@ class Call:
                 return
             self.frame += 1
             at_s, its = self.frame / RATE, motion()
-            now: Held = self.sources.current
+            now = self.sources.current
             ticks = round(60 * at_s)
             view = View(turned(picture, 0), its.rotation, its.translation, its.expression)
-            coded = Capture(its, at_s)
-            self.sources.follow(view, now, ticks=ticks, captured_s=at_s, last=lambda coded=coded: coded)
+            view, now = self.sources.choose(view, now, ticks=ticks)
+
+            def last(coded: Capture = Capture(its, at_s)) -> Capture:
+                return coded
+
+            self.sources.follow(view, now, ticks=ticks, captured_s=at_s, last=last)
             self.sources.acknowledge(ticks % 4096)
             await asyncio.sleep(0.01)
         raise AssertionError(f"it has not come about in {at_most} frames")
@@ -73,6 +92,20 @@ async def test_what_the_mirror_asks_for_is_brought_and_drawn_from() -> None:
     assert {piece.slot for piece in pieces} == {call.sources.current.slot}
     assert b"".join(piece.data for piece in pieces) == call.sources.current.source.data
     assert call.presentation.sent_bytes == len(call.sources.current.source.data)
+
+
+async def test_a_frame_is_drawn_from_the_picture_that_shows_what_the_face_does_in_it() -> None:
+    call = Call()
+    seen_with = call.sources.current
+    call.mirror.pictures.take(held(2, yaw=60))
+    its = motion(yaw=60)
+    view = View(face(), its.rotation, its.translation, its.expression)
+    moved, chosen = call.sources.choose(view, seen_with, ticks=60)
+    assert chosen.slot == call.sources.current.slot == 2
+    assert (moved.expression == view.expression + 1).all()
+    level = replace(view, rotation=motion().rotation)
+    assert call.sources.choose(level, seen_with, ticks=120) == (level, seen_with)
+    await call.sources.stop()
 
 
 async def test_a_picture_that_is_refused_for_good_ends_no_call() -> None:

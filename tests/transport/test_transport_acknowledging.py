@@ -10,7 +10,7 @@ from aiortc.rtcsctptransport import DataChunk, SackChunk, parse_packet, serializ
 from transport_sides import Pair, Side, quiet, until
 
 from tests.patience import PATIENCE_S
-from transport.acknowledging import DELAY_S, PACKETS, UPSTREAM, Acknowledging, _Both
+from transport.acknowledging import DELAY_S, PACKETS, UPSTREAM, WINDOW_BYTES, Acknowledging, _Both
 from transport.impairment import Impairment
 from transport.meet import connect_in_process
 from transport.peer import CONTROL_STREAM, MOTION_STREAM
@@ -23,6 +23,10 @@ def test_upstream_calls_what_is_stood_in_for() -> None:
     assert "if self._sack_needed:\n            await self._send_sack()" in taken
     assert "await self._receive_chunk(chunk)" in taken
     assert "await self._send_chunk(chunk)" in inspect.getsource(RTCSctpTransport._transmit)
+    assert "await self._send_chunk(self._forward_tsn_chunk)" in inspect.getsource(RTCSctpTransport._transmit)
+    assert "self._flight_size < cwnd" in inspect.getsource(RTCSctpTransport._transmit)
+    assert "self._update_rto(" in inspect.getsource(RTCSctpTransport._receive_sack_chunk)
+    assert "schunk._misses == 3" in inspect.getsource(RTCSctpTransport._receive_sack_chunk)
     answered = inspect.getsource(RTCSctpTransport._send_sack)
     for state in ("_sack_misordered", "_sack_duplicates", "_last_received_tsn", "_advertised_rwnd"):
         assert f"self.{state}" in answered
@@ -153,6 +157,32 @@ async def test_the_round_trip_is_the_line_s_and_not_the_acknowledgement_s(
     round_trip_s = left.peer.stats().round_trip_s
     assert round_trip_s is not None
     assert 0.1 <= round_trip_s < 0.1 + 0.8
+
+
+async def test_what_was_given_up_is_told_as_far_as_nothing_else_is_lacking() -> None:
+    connection = aiortc.RTCPeerConnection()
+    connection.createDataChannel("motion")
+    association = connection.sctp
+    assert association is not None
+    acknowledging = Acknowledging(association, lazy_streams=[MOTION_STREAM])
+    for tsn, fate in enumerate(["_abandoned", "_acked", "_abandoned", "_acked", None, "_abandoned"]):
+        chunk = DataChunk()
+        chunk.tsn, chunk._acked, chunk._abandoned = tsn, fate == "_acked", fate == "_abandoned"
+        association._sent_queue.append(chunk)
+    assert acknowledging._given_up_to(0) == 2
+    await connection.close()
+
+
+async def test_the_window_stays_wide_enough_for_motion_whatever_gets_lost() -> None:
+    connection = aiortc.RTCPeerConnection()
+    connection.createDataChannel("motion")
+    association = connection.sctp
+    assert association is not None
+    Acknowledging(association, lazy_streams=[MOTION_STREAM])
+    association._cwnd = 1_200  # as upstream leaves it when its timer has run out
+    await association._transmit()
+    assert association._cwnd == WINDOW_BYTES
+    await connection.close()
 
 
 async def test_an_association_of_another_version_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ async def test_a_full_line_keeps_only_the_newest_motion(pair: Pair) -> None:
     listeners = [protocol.datagram_received for protocol in protocols]
     for protocol in protocols:  # no acknowledgement reaches the left side any more
         protocol.datagram_received = lambda data, address: None
-    sent = [index.to_bytes(2, "big") + bytes(198) for index in range(60)]
+    sent = [index.to_bytes(2, "big") + bytes(198) for index in range(200)]
     taken = []
     for motion in sent:
         taken.append(left.peer.send_motion(motion))

@@ -63,9 +63,10 @@ export class Connection {
     return this.socket?.readyState === WebSocket.OPEN;
   }
 
-  /** Ask something of the call: a name and what belongs to it. */
+  /** Ask something of the call: a name and what belongs to it. Returns whether the program could be asked. */
   wish(name, details = {}) {
     if (this.isOpen) this.socket.send(JSON.stringify({ wish: name, ...details }));
+    return this.isOpen;
   }
 
   /** Send 20 ms of sound (Int16Array of 960 samples). */

@@ -14,6 +14,28 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** As `setText`, for sentences of the program's: an option that is named in one stays in one line. */
+export function setSentence(element, text) {
+  if (element.textContent === text) return;
+  element.replaceChildren(
+    ...text.split(/(\(?--[a-z-]+)/).map((part, index) => {
+      if (index % 2 === 0) return part;
+      const option = document.createElement("span");
+      option.className = "whole";
+      option.textContent = part;
+      return option;
+    }),
+  );
+}
+
+/** How many of the first `now` were the last of `before`. */
+export function overlap(before, now, same = (one, other) => one === other) {
+  for (let length = Math.min(before.length, now.length); length > 0; length -= 1) {
+    if (before.slice(-length).every((item, index) => same(item, now[index]))) return length;
+  }
+  return 0;
+}
+
 /** Let a button's drawing be another one of the page's icons. */
 export function setIcon(button, name) {
   const use = button.querySelector("use");

@@ -1,6 +1,8 @@
 // The page of a call: takes the state that the program tells, and hands the person's wishes back to it.
 
+import { Awake } from "./awake.js";
 import { Chat } from "./chat.js";
+import { Clock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Controls } from "./controls.js";
 import { Details } from "./details.js";
@@ -9,7 +11,7 @@ import { Glow } from "./glow.js";
 import { Notices } from "./notices.js";
 import { Painter } from "./painter.js";
 import { Panel } from "./panel.js";
-import { Screens } from "./screens.js";
+import { Screens, WITH_FACE } from "./screens.js";
 import { Sound } from "./sound.js";
 import { Turner } from "./turner.js";
 
@@ -34,7 +36,12 @@ const panel = new Panel((tab) => {
   controls.openMore(false);
   if (tab === "chat") chat.read();
 });
-const chat = new Chat(wish, () => panel.isOpen("chat"));
+const chat = new Chat(wish, {
+  isOpen: () => panel.isOpen("chat"),
+  say: (sentence) => notices.add(sentence),
+});
+const clock = new Clock();
+const awake = new Awake();
 const turner = new Turner($("turner"), (yaw, pitch) => wish("turn", { yaw, pitch }));
 const glow = new Glow($("glow"));
 const face = new Painter([$("picture")], (picture) => glow.follow(picture));
@@ -60,17 +67,28 @@ function follow(patch) {
   screens.follow(state);
   controls.follow(state);
   details.follow(state);
-  chat.follow(state.chat);
+  chat.follow(state.chat, state);
+  clock.follow(state);
+  awake.follow(state);
   notices.follow(state.notices);
   turner.show(state.view);
   sound.mute(state.muted);
   $("face").style.setProperty("--level", state.their_level.toFixed(2));
   if (AGREED.has(state.phase)) sound.start();
+  // A film that stands still would show what nobody films any more; a face that is drawn idles.
+  const standsStill = !state.their_camera_on && !$("badge-filmed").hidden;
+  if (!WITH_FACE.has(state.phase) || standsStill) forgetFace();
   if (OVER.has(state.phase)) {
     sound.end();
     panel.close();
   }
   if (state.phase === "connected") panel.offer();
+}
+
+/** Let nobody who comes next be shown with the face of the one before. */
+function forgetFace() {
+  face.clear();
+  for (const badge of ["badge-redrawn", "badge-filmed"]) show($(badge), false);
 }
 
 const connection = new Connection({

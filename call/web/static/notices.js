@@ -1,5 +1,7 @@
 // Sentences for the person: shown over the stage, read aloud, gone after a while.
 
+import { overlap, setSentence } from "./dom.js";
+
 const STAY_MS = 12_000;
 const MOST = 3;
 
@@ -21,7 +23,7 @@ export class Notices {
   add(sentence) {
     const item = document.createElement("li");
     const text = document.createElement("p");
-    text.textContent = sentence;
+    setSentence(text, sentence);
     const close = document.createElement("button");
     close.type = "button";
     close.className = "round";
@@ -46,12 +48,4 @@ export class Notices {
       else item.remove();
     }, STAY_MS);
   }
-}
-
-/** How many of the first `now` were the last of `before`. */
-function overlap(before, now) {
-  for (let length = Math.min(before.length, now.length); length > 0; length -= 1) {
-    if (before.slice(-length).every((sentence, index) => sentence === now[index])) return length;
-  }
-  return 0;
 }

@@ -8,11 +8,19 @@ export class Painter {
     this.onDrawn = onDrawn;
     this.next = null;
     this.busy = false;
+    this.cleared = false; // since the picture that is being decoded has come
   }
 
   put(jpeg) {
     this.next = jpeg;
     if (!this.busy) this.draw();
+  }
+
+  /** Forget what is shown: it belongs to a call that is no more. */
+  clear() {
+    this.next = null;
+    this.cleared = true;
+    for (const { canvas } of this.surfaces) canvas.parentElement.classList.remove("drawn");
   }
 
   async draw() {
@@ -22,8 +30,9 @@ export class Painter {
       if (document.hidden) await new Promise(requestAnimationFrame);
       const jpeg = this.next;
       this.next = null;
+      this.cleared = false;
       const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })).catch(() => null);
-      if (bitmap === null) continue;
+      if (bitmap === null || this.cleared) continue;
       for (const surface of this.surfaces) paint(surface, bitmap);
       bitmap.close();
       this.onDrawn(this.surfaces[0].canvas);

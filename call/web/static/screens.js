@@ -1,11 +1,14 @@
 // What the stage shows in each phase of a call: a card, or the other's face with its badges.
 
-import { $, setIcon, setText, show } from "./dom.js";
+import { inWords } from "./clock.js";
+import { $, setIcon, setSentence, setText, show } from "./dom.js";
 
 const CARDS = ["consent", "waiting", "ringing", "connecting", "over"];
 const WITH_BAR = new Set(["waiting", "ringing", "connecting", "connected", "reconnecting"]);
-const SAID = new Set(["waiting", "ringing", "connecting"]);
-const WITH_FACE = new Set(["connected", "reconnecting"]);
+const SAID = new Set(["consent", "waiting", "ringing", "connecting"]);
+// What has just happened is said beside the face for so long.
+const SAID_MS = 8000;
+export const WITH_FACE = new Set(["connected", "reconnecting"]);
 
 const TITLES = {
   connected: "In a call – Visavis",
@@ -55,20 +58,20 @@ export class Screens {
     $("app").dataset.phase = phase;
     document.title = title(state);
     setText($("ringing-title"), state.their_name === "" ? "Somebody calls" : `${state.their_name} calls`);
-    setText($("sentence"), state.sentence);
+    this.tell(state.sentence);
     show($("bar"), WITH_BAR.has(phase));
     show($("face"), WITH_FACE.has(phase));
     show($("own"), WITH_BAR.has(phase));
     this.open(phase === "ended" || phase === "failed" ? "over" : phase);
     if (phase === "ended") {
-      this.sayOver({ icon: "leave", title: "The call has ended", sentence: state.sentence, closes: true });
+      this.sayOver({ icon: "leave", title: "The call has ended", sentence: state.sentence, lasted: inWords(state.talked_s), closes: true });
     } else if (phase === "failed") {
-      this.sayOver({ icon: "alert", title: "The call did not work", sentence: state.sentence, closes: true });
+      this.sayOver({ icon: "alert", title: "The call did not work", sentence: state.sentence, lasted: inWords(state.talked_s), closes: true });
     } else if (SAID.has(phase)) {
-      setText($(`${phase}-sentence`), state.sentence);
+      setSentence($(`${phase}-sentence`), state.sentence);
     }
     show($("interrupted"), phase === "reconnecting");
-    setText($("interrupted-text"), phase === "reconnecting" ? state.sentence : "");
+    setSentence($("interrupted-text"), phase === "reconnecting" ? state.sentence : "");
     this.invite(state.invitation);
     this.showBadges(state);
     this.showOwn(state);
@@ -83,6 +86,15 @@ export class Screens {
     this.sayOver(OURS[reason]);
   }
 
+  /** Say how the call is, at the top: for those who see it, as long as it is news. */
+  tell(sentence) {
+    if ($("sentence").textContent === sentence) return;
+    setText($("sentence"), sentence);
+    $("sentence").classList.remove("old");
+    clearTimeout(this.ageing);
+    this.ageing = setTimeout(() => $("sentence").classList.add("old"), SAID_MS);
+  }
+
   open(card) {
     if (card === this.card) return;
     this.card = card;
@@ -92,10 +104,12 @@ export class Screens {
     if (CARDS.includes(card) && hadFocus) $(`screen-${card}`).focus({ preventScroll: true });
   }
 
-  sayOver({ icon, title, sentence, again = false, closes = false }) {
+  sayOver({ icon, title, sentence, lasted = "", again = false, closes = false }) {
     setIcon($("screen-over"), icon);
     setText($("over-title"), title);
-    setText($("over-sentence"), sentence);
+    setSentence($("over-sentence"), sentence);
+    show($("over-lasted"), lasted !== "");
+    setText($("over-lasted"), lasted);
     show($("over-again"), again);
     show($("over-hint"), closes);
   }
@@ -121,7 +135,7 @@ export class Screens {
 
   showBadges(state) {
     show($("recording"), state.recording !== null && WITH_BAR.has(state.phase));
-    setText($("recording-text"), state.recording === null ? "" : `Recording to ${state.recording.split(/[\\/]/).pop()}`);
+    setText($("recording-file"), state.recording === null ? "" : ` to ${state.recording.split(/[\\/]/).pop()}`);
     $("recording").title = state.recording ?? "";
     show($("badge-name"), state.their_name !== "");
     setText($("badge-name"), state.their_name);
@@ -129,6 +143,8 @@ export class Screens {
     show($("badge-recording"), state.their_recording);
     show($("badge-camera"), !state.their_camera_on);
     show($("badge-muted"), state.their_muted);
+    show($("pending-spinner"), state.their_camera_on);
+    setText($("pending-text"), state.their_camera_on ? "Their picture is on its way" : "Their camera is off");
     const words = state.safety_words.join(" ");
     show($("words"), words !== "" && WITH_FACE.has(state.phase));
     setText($("words-text"), words);

@@ -36,11 +36,12 @@ export class Sound {
     this.ears = null; // where the microphone is connected: the same context where the browser lets it
     this.stream = null;
     this.muted = false;
+    this.resuming = false;
     this.over = false;
     this.microphone = $("microphone");
     this.loudspeaker = $("loudspeaker");
     this.microphone.addEventListener("change", () => this.listen(this.microphone.value));
-    this.loudspeaker.addEventListener("change", () => this.context.setSinkId(this.loudspeaker.value));
+    this.loudspeaker.addEventListener("change", () => this.speak());
   }
 
   /** Open loudspeaker and microphone; again, it does nothing. */
@@ -58,12 +59,21 @@ export class Sound {
     this.player.connect(this.context.destination);
     navigator.mediaDevices.addEventListener("devicechange", () => this.listDevices());
     await this.listen();
-    if (this.over) return;
+    await this.resume();
+    // A laptop that slept, or a telephone call, may have taken the loudspeaker away.
+    this.context.addEventListener("statechange", () => this.resume());
+  }
+
+  /** Let the other side be heard, or say what that wants. */
+  async resume() {
+    if (this.over || this.resuming || this.context.state === "running") return;
+    this.resuming = true;
     // A browser that has lent its microphone lets a page be heard, too, but wants to be asked.
-    const resumed = this.context.resume();
+    const resumed = this.context.resume().catch(() => {});
     const late = new Promise((done) => setTimeout(done, RESUME_MS));
     await Promise.race([resumed, late]);
-    if (this.context.state === "suspended") this.waitForClick();
+    if (!this.over && this.context.state !== "running") await this.clicked();
+    this.resuming = false;
   }
 
   /** Let go of the microphone for good: the call is over, and nothing is to be said of it any more. */
@@ -171,15 +181,31 @@ export class Sound {
     const loudspeakers = devices.filter(
       (device) => device.kind === "audiooutput" && device.label !== "" && device.deviceId !== "default",
     );
-    fill(this.loudspeaker, loudspeakers, this.loudspeaker.value, "The computer's own");
+    const chosen = this.loudspeaker.value;
+    fill(this.loudspeaker, loudspeakers, chosen, "The computer's own");
+    if (chosen !== "" && this.loudspeaker.value !== chosen) await this.speak(); // it was unplugged
     show($("loudspeaker-field"), "setSinkId" in this.context && loudspeakers.length > 0);
   }
 
-  waitForClick() {
+  /** Ask for a click or a key, without which the browser plays nothing. */
+  async clicked() {
     const dismiss = this.say(UNHEARD);
-    const resume = () => this.context.resume().then(dismiss);
-    addEventListener("pointerdown", resume, { once: true });
-    addEventListener("keydown", resume, { once: true });
+    const settled = new AbortController();
+    await new Promise((done) => {
+      for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, done, { signal: settled.signal });
+    });
+    settled.abort();
+    await this.context.resume().catch(() => {});
+    dismiss();
+  }
+
+  /** Play through the loudspeaker that is chosen. */
+  async speak() {
+    try {
+      await this.context.setSinkId(this.loudspeaker.value);
+    } catch (error) {
+      this.say(`That loudspeaker cannot be used (${error.message}). Choose another one under Details.`);
+    }
   }
 }
 

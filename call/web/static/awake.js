@@ -1,0 +1,28 @@
+// Keeps the screen from going dark while a call is held, where the browser can.
+
+const HELD = new Set(["ringing", "connecting", "connected", "reconnecting"]);
+
+export class Awake {
+  constructor() {
+    this.lock = null;
+    this.wanted = false;
+    // The browser lets go of it whenever the page is out of sight.
+    document.addEventListener("visibilitychange", () => this.hold());
+  }
+
+  follow({ phase }) {
+    if (this.wanted === HELD.has(phase)) return;
+    this.wanted = HELD.has(phase);
+    this.hold();
+  }
+
+  async hold() {
+    if (!this.wanted) {
+      this.lock?.release();
+      this.lock = null;
+    } else if (!document.hidden && (this.lock === null || this.lock.released)) {
+      // A battery that is nearly empty has its own rules.
+      this.lock = (await navigator.wakeLock?.request("screen").catch(() => null)) ?? null;
+    }
+  }
+}

@@ -1,0 +1,43 @@
+"""What the benches say while they work."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bench import report
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A log file in the place of the terminal."""
+    file = io.StringIO()
+    monkeypatch.setattr(report, "errors", Console(file=file))
+    return file
+
+
+def work(monkeypatch: pytest.MonkeyPatch, *, seconds_each: float, total: int) -> None:
+    """Go through `total` clips, each of which takes so long."""
+    now_s = [1000.0]
+    monkeypatch.setattr("bench.report.time.monotonic", lambda: now_s[0])
+    with report.progress(total, "measuring") as on_clip:
+        for index in range(total):
+            on_clip(f"clip-{index}")
+            now_s[0] += seconds_each
+
+
+def test_a_log_file_hears_now_and_then_how_far_it_is(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(monkeypatch, seconds_each=50, total=132)
+    lines = log.getvalue().splitlines()
+    assert lines[0] == "measuring: 2 of 132, 1 h 48 min left, clip-2"
+    assert 60 <= len(lines) <= 66
+    assert lines[-1] == "measuring: 130 of 132, 2 min left, clip-130"
+
+
+def test_a_log_file_hears_nothing_of_what_is_done_in_a_moment(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(monkeypatch, seconds_each=0.2, total=20)
+    assert log.getvalue() == ""

@@ -1,0 +1,126 @@
+"""Reliable data that got lost goes again soon: a part of `acknowledging`, and with it tied to aiortc's private parts.
+
+aiortc 1.16 sends again what three acknowledgements have left out, or what a second or more has brought nothing of. Here
+acknowledgements are few, so the first counts that tells of something sent clearly later, and where nothing was sent
+later the oldest goes again after some round trips: RACK and its tail loss probe (RFC 8985), for an association whose
+other side answers reliable data at once. It does not know what the messages carry.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Collection
+from typing import Any
+
+from aiortc import RTCSctpTransport
+from aiortc.rtcsctptransport import DataChunk, SackChunk
+from aiortc.utils import uint32_gte
+
+STRIKES = 3  # so many acknowledgements upstream waits for
+# What is sent closer together than this may overtake each other; a quarter of the round trip as in RFC 8985.
+OVERTAKING_S, OVERTAKING_SHARE = 0.03, 0.25
+PROBE_S, PROBE_ROUND_TRIPS = 0.1, 2.0  # as long as nothing is answered, until the oldest goes again
+FIRST_PROBE_S = 0.4  # before a round trip is known; upstream's 3 s are the RFC's
+PROBE_DOUBLINGS = 2  # a probe is small enough for any line, and what has returned is found out soon
+# A narrow line takes long for what is large, and must not be given it twice for that: before one was answered, it is
+# counted at this rate.
+LARGE_BYTES = 400
+NARROW_BPS = 20_000.0
+ROUND_TRIPS = 8
+
+
+class Resending:
+    """Watches the reliable chunks of one association. Times are upstream's clock, `time.time`."""
+
+    def __init__(self, sctp: RTCSctpTransport, *, lazy_streams: Collection[int]) -> None:
+        self._sctp: Any = sctp
+        self._lazy_streams = frozenset(lazy_streams)
+        self._sent_s: dict[int, float] = {}  # when the reliable chunks under way were sent last, by TSN
+        self._round_trips_s: deque[float] = deque(maxlen=ROUND_TRIPS)
+        self._large_answered = False
+        self._tries = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def stop(self) -> None:
+        """Send nothing again any more."""
+        self._sent_s.clear()
+        self._disarm()
+
+    def sent(self, chunk: DataChunk) -> None:
+        """Note that a chunk goes out, for the first time or again."""
+        if chunk.stream_id in self._lazy_streams:
+            return
+        self._sent_s[chunk.tsn] = time.time()
+        if self._timer is None:
+            self._arm()
+
+    def heard(self, sack: SackChunk) -> None:
+        """Learn from an acknowledgement, before upstream does, and have upstream send again what must be lost."""
+        if not self._sent_s:
+            return
+        told = {
+            (sack.cumulative_tsn + place) % 2**32
+            for first, last in sack.gaps
+            for place in range(first, last + 1)
+        }
+        now_s, newest_s, answered = time.time(), 0.0, False
+        missing: list[DataChunk] = []
+        for chunk in self._sctp._sent_queue:
+            known = uint32_gte(sack.cumulative_tsn, chunk.tsn) or chunk.tsn in told
+            if not known and chunk.tsn in self._sent_s:
+                missing.append(chunk)
+            elif known:
+                newest_s = max(newest_s, self._sent_s.get(chunk.tsn, chunk._sent_time))
+            if known and (sent_s := self._sent_s.pop(chunk.tsn, None)) is not None:
+                answered = True
+                # Where something went again, it may be an earlier answer that was lost.
+                if not self._tries and chunk._sent_count == 1:
+                    self._round_trips_s.append(now_s - sent_s)
+                    self._large_answered |= len(chunk.user_data) >= LARGE_BYTES
+        overtaking_s = max(OVERTAKING_S, OVERTAKING_SHARE * self._slowest_s)
+        for chunk in missing:
+            if not chunk._retransmit and newest_s - self._sent_s[chunk.tsn] > overtaking_s:
+                chunk._misses = STRIKES - 1
+        if answered:
+            self._tries = 0
+            self._arm()
+
+    @property
+    def _slowest_s(self) -> float:
+        return max(self._round_trips_s, default=0.0)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        """Wait anew for an answer, if there is something to be answered."""
+        self._disarm()
+        oldest = self._oldest()
+        if oldest is None:
+            return
+        wait_s = PROBE_S + PROBE_ROUND_TRIPS * self._slowest_s if self._round_trips_s else FIRST_PROBE_S
+        if not self._large_answered:
+            wait_s += 8 * len(oldest.user_data) / NARROW_BPS
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(wait_s * 2 ** min(self._tries, PROBE_DOUBLINGS), self._probe)
+
+    def _oldest(self) -> DataChunk | None:
+        """Return the first chunk that waits for its answer."""
+        waiting = (chunk for chunk in self._sctp._sent_queue if chunk.tsn in self._sent_s)
+        return next(waiting, None)
+
+    def _probe(self) -> None:
+        self._timer = None
+        oldest = self._oldest()
+        if oldest is None or self._sctp._association_state != RTCSctpTransport.State.ESTABLISHED:
+            return
+        self._tries += 1
+        oldest._retransmit = True
+        self._sctp._flight_size_decrease(oldest)
+        self._sctp._fast_recovery_transmit = True  # whatever the window holds
+        sending = asyncio.ensure_future(self._sctp._transmit())
+        # A line that has gone away meanwhile is noticed elsewhere.
+        sending.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._arm()

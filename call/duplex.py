@@ -149,6 +149,7 @@ class Duplex:
         self.receiver = receiver
         self.line = CallLine()
         self._on_input_lost = on_input_lost
+        sender.yield_to(lambda: receiver.pictures_skipped)
         self.begun = asyncio.Event()  # both ends take what the other side says from now on
 
     @property

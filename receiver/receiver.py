@@ -156,6 +156,11 @@ class Receiver:
         """What this side says of itself, with what the receiver is able to."""
         return self._hello
 
+    @property
+    def pictures_skipped(self) -> int:
+        """How many were due while drawing was behind; from any thread."""
+        return self._drawing.counts.skipped
+
     def look(self, view: View) -> None:
         """See the head like this from the next picture on; from any thread."""
         self._drawing.look(view)

@@ -173,6 +173,11 @@ class Sender:
         None: send motion again. From any thread."""
         self._frames.film = take
 
+    def yield_to(self, dropped: Callable[[], int]) -> None:
+        """Look after the source picture less often while what else this side does falls behind; `dropped` says how much
+        that has left out so far, from any thread. Before `run`."""
+        self._sending.dropped_beside = dropped
+
     def limit(self, limit_bps: float | None) -> None:
         """Keep all that is sent under this rate at the IP layer, None: what the line carries; on the event loop."""
         self._sending.limit(limit_bps)

@@ -57,6 +57,9 @@ class Sending:
         self._presentation = Presentation()
         self._coder: Coder | None = None  # this and what follows: once motions may go
         self._delivery: Delivery | None = None
+        self.dropped_beside: Callable[[], int] = lambda: (
+            0
+        )  # by what else this side does, as its receiver draws
         self._steering: Steering | None = None  # unless in order
         self._sources: Sources | None = None
 
@@ -157,7 +160,7 @@ class Sending:
             self._mirror,
             presentation=self._presentation,
             peer=peer,
-            dropped=lambda: self._frames.dropped,
+            dropped=lambda: self._frames.dropped + self.dropped_beside(),
             on_notice=self._on_notice,
         )
         if first is not source:

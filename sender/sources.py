@@ -28,7 +28,7 @@ FIRST_SCENE = 0
 class Sources:
     """The source pictures of one call, from the first on; made, started and stopped on the event loop.
 
-    mirror: None leaves it at the first picture. dropped: how many frames the motion thread has left out. on_notice: one
+    mirror: None leaves it at the first picture. dropped: how many frames this side has left out. on_notice: one
     sentence for the user, from any thread.
     """
 

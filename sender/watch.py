@@ -21,8 +21,8 @@ COSTLY_S = 0.2  # a look that takes longer makes them rarer
 class Watch:
     """Lets a mirror look at what is offered, from `start` to `stop`.
 
-    dropped: how many frames the motion thread has left out so far. on_wish: is told what the mirror asks for, on the
-    mirror's thread. on_error: is told what ended the mirror.
+    dropped: how many frames this side has left out so far, of what it sends and shows. on_wish: is told what the mirror
+    asks for, on the mirror's thread. on_error: is told what ended the mirror.
     """
 
     def __init__(

@@ -237,7 +237,7 @@ class Peer:
 
     def _listen(
         self,
-        channel: RTCDataChannel,
+        motion_channel: RTCDataChannel,
         on_motion: Callable[[bytes], None],
         on_control: Callable[[bytes], None],
     ) -> None:
@@ -253,7 +253,7 @@ class Peer:
                 self._control_received += 1
                 self._loop.call_soon(on_control, message)
 
-        channel.on("message", motion)
+        motion_channel.on("message", motion)
         self._control.on("message", control)
         self._report.on("message", control)
         for channel in self._channels:

@@ -25,6 +25,15 @@ INVITATION = Invitation("192.168.1.5:8765", "F7K2QX", "visavis call 192.168.1.5:
 WORDS = ("apple", "river", "candle", "moon")
 
 
+async def until(tab: Tab, condition: Callable[[], bool]) -> None:
+    """Wait until the program knows what the browser has done."""
+    for _ in range(PATIENCE_MS // 20):
+        if condition():
+            return
+        await tab.wait_for_timeout(20)
+    raise AssertionError("the page did not ask for it")
+
+
 def draw_head(yaw: float, pitch: float, *, tick: int, colour: tuple[int, int, int]) -> Picture:
     """Draw a head of 256x256 whose nose goes where it is turned to and whose mouth moves with `tick`."""
     picture = np.full((256, 256, 3), colour, np.uint8)

@@ -1,7 +1,6 @@
 """The page of a call in a browser: what it draws, and what it asks for."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,7 @@ from yarl import URL
 
 from call.state import Figures, Line
 from call.web import server
-from tests.call.page_double import FIGURES, INVITATION, PATIENCE_MS, FakeCall, Open, draw_head
+from tests.call.page_double import FIGURES, INVITATION, PATIENCE_MS, FakeCall, Open, draw_head, until
 
 pytest_plugins = ("tests.call.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -40,15 +39,6 @@ async def until_canvas(tab: Page, *, differs: str, name: str = "picture") -> Non
     await tab.wait_for_function(
         f"before => document.getElementById('{name}').toDataURL() !== before", arg=differs
     )
-
-
-async def until(tab: Page, condition: Callable[[], bool]) -> None:
-    """Wait until the program knows what the browser has done."""
-    for _ in range(PATIENCE_MS // 20):
-        if condition():
-            return
-        await tab.wait_for_timeout(20)
-    raise AssertionError("the page did not ask for it")
 
 
 async def drawn_tab(open_tab: Open) -> Page:
@@ -125,21 +115,19 @@ async def test_dragging_and_arrow_keys_turn_the_head_to_thirty_degrees_and_no_fu
     await tab.mouse.move(x + box["width"] / 4, y - box["width"] / 12, steps=4)
     await tab.mouse.up()
     await expect(tab.locator("#turned-text")).to_have_text("Turned 15° right, 5° up")
-    name, yaw, pitch = call.wishes[-1]
-    assert name == "turn"
-    assert yaw == pytest.approx(15, abs=0.3)
-    assert pitch == pytest.approx(-5, abs=0.3)
+    turned = ("turn", pytest.approx(15, abs=0.3), pytest.approx(-5, abs=0.3))
+    await until(tab, lambda: call.wishes[-1:] == [turned])
     await until_canvas(tab, differs=straight)
     await tab.mouse.dblclick(x, y)
     await expect(tab.locator("#turned")).to_be_hidden()
-    assert call.wishes[-1] == ("turn", 0.0, 0.0)
+    await until(tab, lambda: call.wishes[-1:] == [("turn", 0.0, 0.0)])
 
     await tab.focus("#turner")
     for _ in range(12):
         await tab.keyboard.press("ArrowLeft")
     await tab.keyboard.press("ArrowDown")
     await expect(tab.locator("#turned-text")).to_have_text("Turned 30° left, 3° down")
-    assert call.state.view == (-30.0, 3.0)
+    await until(tab, lambda: call.state.view == (-30.0, 3.0))
     await tab.keyboard.press("Home")
     await expect(tab.locator("#turned")).to_be_hidden()
 
@@ -378,7 +366,7 @@ async def test_the_slider_limits_what_is_sent(open_tab: Open, call: FakeCall) ->
     await expect(tab.locator("#limit-text")).to_have_text("20 kbit/s")
     await slider.press("End")
     await expect(tab.locator("#limit-text")).to_have_text("No limit")
-    assert call.wishes == [("limit", 20.0), ("limit", None)]
+    await until(tab, lambda: call.wishes == [("limit", 20.0), ("limit", None)])
 
 
 async def test_the_safety_words_lead_to_what_they_are_for(open_tab: Open) -> None:

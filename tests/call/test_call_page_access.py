@@ -9,7 +9,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from call.state import Figures, Line
-from tests.call.page_double import INVITATION, PATIENCE_MS, FakeCall, Open
+from tests.call.page_double import INVITATION, PATIENCE_MS, FakeCall, Open, until
 
 pytest_plugins = ("tests.call.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -168,7 +168,7 @@ async def test_nothing_is_cut_off_on_a_narrow_screen(open_tab: Open, call: FakeC
         await tab.get_by_role("button", name="Repair").click()
         await expect(tab.locator("#repair")).to_be_hidden()
         await expect(tab.locator("#more")).to_be_focused()
-        assert call.wishes == [("repair",)]
+        await until(tab, lambda: call.wishes == [("repair",)])
 
 
 async def test_the_invitation_is_whole_on_a_phone_and_the_stage_stays_where_it_is(

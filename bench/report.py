@@ -7,6 +7,7 @@ import json
 import math
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,10 @@ from bench.statistics import METRICS, PROFILE_KEYS
 # Nobody watches a pipe: tables there are as wide as they need to be.
 output = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 errors = Console(stderr=True, highlight=False)
-# A log file gets a line a minute at most.
+# A log file gets a line a minute at most, and what is left is told by the clips that ended last: those that an earlier
+# run has measured take no time.
 LOG_EVERY_S = 60.0
+LOG_RECENT = 9
 
 # The figures whose spread over the clips the plot shows: the judge of the picture, and those of the face.
 PLOTTED = ("lpips", "face_lpips", "mouth_akd", "mouth_expression")
@@ -70,15 +73,17 @@ class _Log:
     def __init__(self, total: int, what: str) -> None:
         self._total, self._what = total, what
         self._done = 0
-        self._began_s = self._said_s = time.monotonic()
+        self._said_s = time.monotonic()
+        self._recent_s: deque[float] = deque(maxlen=LOG_RECENT)
 
     def on_clip(self, name: str) -> None:
         """Note that a clip's work begins, and all before it is done."""
         now_s = time.monotonic()
         if self._done and now_s - self._said_s >= LOG_EVERY_S:
             self._said_s = now_s
-            left_s = (now_s - self._began_s) / self._done * (self._total - self._done)
+            left_s = (now_s - self._recent_s[0]) / len(self._recent_s) * (self._total - self._done)
             say(f"{self._what}: {self._done} of {self._total}, {duration(left_s)} left, {name}")
+        self._recent_s.append(now_s)
         self._done += 1
 
 

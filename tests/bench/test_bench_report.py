@@ -41,3 +41,16 @@ def test_a_log_file_hears_nothing_of_what_is_done_in_a_moment(
 ) -> None:
     work(monkeypatch, seconds_each=0.2, total=20)
     assert log.getvalue() == ""
+
+
+def test_what_is_left_is_told_by_what_took_time_and_not_by_what_was_kept(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [1000.0]
+    monkeypatch.setattr("bench.report.time.monotonic", lambda: now_s[0])
+    with report.progress(132, "measuring") as on_clip:
+        for index in range(132):
+            on_clip(f"clip-{index}")
+            now_s[0] += 0.1 if index < 80 else 60.0
+    lines = log.getvalue().splitlines()
+    assert "measuring: 92 of 132, 40 min left, clip-92" in lines

@@ -11,8 +11,10 @@ from itertools import pairwise
 import numpy as np
 
 Curve = Sequence[tuple[float, float]]  # rate (any unit, above 0) and quality of each point
-# A curve needs two points; fewer say nothing of the way between.
-LEAST = 2
+# Fewer points say too little of the way between.
+LEAST = 3
+# Of the narrower curve's range of quality: where less is shared, the mean is that of a corner.
+LEAST_SHARED = 0.25
 
 
 class CurveError(ValueError):
@@ -26,23 +28,26 @@ def bd_rate(anchor: Curve, test: Curve) -> float:
     their qualities overlap, never beyond. Quality may rise or fall with rate, but in both curves alike. Points that
     another point of their curve beats in both are left out.
 
-    Raises CurveError where the qualities do not overlap, or a curve has fewer than two points that are worth having.
+    Raises CurveError where the qualities overlap by less than a quarter of the narrower curve's, or a curve has fewer
+    than three points that are worth having.
     """
     sign = 1.0 if _rises(anchor) else -1.0
     curves = [_frontier([(rate, sign * quality) for rate, quality in curve]) for curve in (anchor, test)]
     if min(len(curve) for curve in curves) < LEAST:
-        raise CurveError("a curve of one point has no rate between points")
+        raise CurveError(f"a curve of fewer than {LEAST} points says too little of the rate between them")
     low = max(curve[0][1] for curve in curves)
     high = min(curve[-1][1] for curve in curves)
     if low >= high:
         raise CurveError("the curves share no quality, and beyond their ends nothing was measured")
+    if high - low < LEAST_SHARED * min(curve[-1][1] - curve[0][1] for curve in curves):
+        raise CurveError("the curves share too little quality for a mean")
     areas = [_area(curve, low, high) for curve in curves]
     return 100 * (math.exp((areas[1] - areas[0]) / (high - low)) - 1)
 
 
 def _rises(curve: Curve) -> bool:
     if len(curve) < LEAST:
-        raise CurveError("a curve of one point has no rate between points")
+        raise CurveError(f"a curve of fewer than {LEAST} points says too little of the rate between them")
     cheapest, dearest = min(curve), max(curve)
     return dearest[1] > cheapest[1]
 

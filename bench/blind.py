@@ -6,7 +6,6 @@ The paper's user study, for anyone to run (face-vid2vid, section 5). It makes fi
 
 from __future__ import annotations
 
-import random
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,13 +27,12 @@ LONGEST_S = 8.0
 
 @dataclass(frozen=True)
 class Pair:
-    """One clip twice, and as it was: films as MP4. `first_is_ours` is the secret; rates are payload, in kbit/s."""
+    """One clip twice, and as it was: films as MP4; rates are payload, in kbit/s."""
 
     clip: str
     original: bytes
-    first: bytes
-    second: bytes
-    first_is_ours: bool
+    ours: bytes
+    rival: bytes
     our_kbps: float
     rival_kbps: float
 
@@ -45,10 +43,9 @@ def make_pairs(
     codec: Codec,
     *,
     ratio: float,
-    seed: int,
     on_clip: Callable[[str], None],
 ) -> list[Pair]:
-    """Return a pair for each clip, in an order and with sides that `seed` decides.
+    """Return a pair for each clip, in the clips' order.
 
     Ours is drawn from the clip's first frame as a call sends it, with packets that stand alone; the rival has at most
     `ratio` times our bits, or its coarsest quality where even that takes more. Raises BenchError where PyAV lacks the
@@ -56,9 +53,8 @@ def make_pairs(
     """
     if ratio <= 0:
         raise BenchError(f"The rival's rate is a multiple of ours above 0, not {ratio:g}.")
-    chance = random.Random(seed)
     pairs = []
-    for clip in chance.sample(list(clips), len(clips)):
+    for clip in clips:
         on_clip(clip.name)
         footage = read_footage(clip, size=setup.picture_size)
         footage = Footage(
@@ -70,11 +66,10 @@ def make_pairs(
             sum(redrawn.packet_bytes) / footage.seconds + source.payload_bytes / SOURCE_SPREAD_S
         )
         rival, rival_kbps = _code_at(codec, footage, kbps=ratio * our_kbps)
-        ours_first = chance.random() < 0.5
-        films = [_film(pictures, footage.rate) for pictures in (redrawn.pictures, rival)]
-        first, second = films if ours_first else films[::-1]
-        original = _film(footage.pictures, footage.rate)
-        pairs.append(Pair(clip.name, original, first, second, ours_first, our_kbps, rival_kbps))
+        original, ours, theirs = (
+            _film(pictures, footage.rate) for pictures in (footage.pictures, redrawn.pictures, rival)
+        )
+        pairs.append(Pair(clip.name, original, ours, theirs, our_kbps, rival_kbps))
     return pairs
 
 

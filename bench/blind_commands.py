@@ -22,13 +22,15 @@ def blind(
     pairs: Annotated[int, typer.Option(min=1, help="How many clips are shown, each of another person.")] = 8,
     codec: Annotated[str, typer.Option(help="What ours is compared with: h264, h265, vp9 or av1.")] = "h264",
     ratio: Annotated[float, typer.Option(help="It may take so many times our bits.")] = 10.0,
-    seed: Annotated[int, typer.Option(help="Decides order and sides: another number, another page.")] = 1,
 ) -> None:
     """Make a page on which people choose between our picture and a codec's, not knowing which is which.
+
+    The page draws the order and the sides anew for every visitor, and needs no network.
 
     Example: visavis bench blind --data ../shared/data/val --ratio 10 --output out/blind.html
     """
     from bench.blind import make_pairs
+    from bench.blind_count import Comparison
     from bench.blind_page import make_blind_page
     from bench.codecs import CODECS
     from bench.sheet import pick_strangers
@@ -41,11 +43,13 @@ def blind(
     people = chosen if clips else pick_strangers(chosen, pairs)
     setup = load_setup(profile, engine=engine)
     with report.progress(len(people), "drawing") as on_clip:
-        made = make_pairs(setup, people, CODECS[codec], ratio=ratio, seed=seed, on_clip=on_clip)
-    page = make_blind_page(made, rival=f"{CODECS[codec].heading} at {ratio:g} times the rate")
+        made = make_pairs(setup, people, CODECS[codec], ratio=ratio, on_clip=on_clip)
+    page = make_blind_page(made, Comparison(setup.profile, CODECS[codec].heading, ratio))
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")
-    report.say(f"{output}: {len(made)} pairs. Count what people save with: visavis bench blind-count *.json")
+    report.say(
+        f"{output}: {len(made)} pairs. Count the files that people save with: visavis bench blind-count *.json"
+    )
 
 
 def blind_count(
@@ -54,8 +58,14 @@ def blind_count(
 ) -> None:
     """Count the choices of the blind test: how often our picture was preferred, with a 95 percent interval.
 
+    The interval is over people and over clips, both: eight answers of one person are not eight people. A file that is
+    given twice counts once.
+
     Example: visavis bench blind-count blind-choices*.json
     """
-    from bench.blind_count import blind_tables, count, read_answers
+    from bench.blind_count import blind_tables, count, read_answers, without_repeats
 
-    report.show(count([read_answers(path) for path in files]), as_json=as_json, tables=blind_tables)
+    people, repeats = without_repeats([read_answers(path) for path in files])
+    for again, first in repeats:
+        report.say(f"{again.path}: the same person's choices as {first.path}, which count once.")
+    report.show(count(people), as_json=as_json, tables=blind_tables)

@@ -30,11 +30,12 @@ LANDMARK_UNITS = 8192
 
 @dataclass(frozen=True)
 class Clip:
-    """A video and, where the data set has them, its landmarks."""
+    """A video and, where the data set has them, its landmarks, and the side of its crop in pixels of the original."""
 
     name: str
     path: Path
     landmarks: Path | None
+    crop_side: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def backbones_folder() -> Path:
 
 
 def list_clips(folder: Path, *, names: Sequence[str] = ()) -> list[Clip]:
-    """Return the clips of `folder`, by name: those of its clips/ with landmarks/, or else the videos right in it.
+    """Return the clips of `folder`, by name: those of its clips/ with landmarks/, or else the videos right in it; with
+    their crops' sides where index.csv stands beside it.
 
     `names` takes only these. Raises BenchError where there are none or a name is not among them.
     """
@@ -77,10 +79,12 @@ def list_clips(folder: Path, *, names: Sequence[str] = ()) -> list[Clip]:
     if not videos.is_dir():
         raise BenchError(f"{folder} is not a folder of clips.")
     found = {}
+    sides = crop_sides(folder) if inner.is_dir() else {}
     for path in sorted(videos.iterdir()):
         if path.suffix.lower() in VIDEO_SUFFIXES:
             landmarks = folder / "landmarks" / f"{path.stem}.npz"
-            found[path.stem] = Clip(path.stem, path, landmarks if landmarks.is_file() else None)
+            landmarks_there = landmarks if landmarks.is_file() else None
+            found[path.stem] = Clip(path.stem, path, landmarks_there, sides.get(path.stem))
     if not found:
         if (folder / "val" / "clips").is_dir():
             raise BenchError(f"{folder} holds no videos itself: name {folder / 'val'}.")
@@ -92,20 +96,29 @@ def list_clips(folder: Path, *, names: Sequence[str] = ()) -> list[Clip]:
 
 
 def large_crops(folder: Path, clips: Sequence[Clip], *, crop_side: int) -> list[Clip]:
-    """Return those of `clips` whose crop was at least `crop_side` pixels in the original (index.csv beside `folder`).
+    """Return those of `clips` whose crop was at least `crop_side` pixels in the original.
 
-    Raises BenchError where there is no such index, or no such clip.
+    Raises BenchError where nothing says so of any, or where there is no such clip.
     """
-    path = folder.resolve().parent / "index.csv"
-    try:
-        with path.open(newline="") as file:
-            sides = {row["name"]: int(row["crop_side"] or 0) for row in csv.DictReader(file)}
-    except (OSError, KeyError, ValueError) as error:
-        raise BenchError(f"The sides of the crops are not to be read from {path}: {error}.") from error
-    large = [clip for clip in clips if sides.get(clip.name, 0) >= crop_side]
+    if all(clip.crop_side is None for clip in clips):
+        raise BenchError(f"The sides of the crops are not known: there is no index.csv beside {folder}.")
+    large = [clip for clip in clips if (clip.crop_side or 0) >= crop_side]
     if not large:
         raise BenchError(f"No clip of {folder} was cropped from {crop_side} pixels or more.")
     return large
+
+
+def crop_sides(folder: Path) -> dict[str, int]:
+    """Return the sides of a data folder's crops by clip, as far as index.csv beside it says; raises BenchError for an
+    index that is none."""
+    path = folder.resolve().parent / "index.csv"
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return {row["name"]: int(row["crop_side"]) for row in csv.DictReader(file) if row["crop_side"]}
+    except (OSError, KeyError, ValueError) as error:
+        raise BenchError(f"The sides of the crops are not to be read from {path}: {error}.") from error
 
 
 def read_footage(clip: Clip, *, size: int) -> Footage:

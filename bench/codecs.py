@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import BenchError
-from call.h264 import X264_OPTIONS
+from call.h264 import X264_OPTIONS, supplement_bytes
 
 Picture = npt.NDArray[np.uint8]
 
@@ -22,8 +22,6 @@ Picture = npt.NDArray[np.uint8]
 CRFS = (20, 27, 34, 41, 48)
 # VP9 and AV1 begin anew after as many frames as x264 and x265 do by themselves.
 KEY_FRAMES = 250
-# Codes the encoder's name and options, which nobody needs to watch a film (H.264, annex D: user data, unregistered).
-SUPPLEMENT = 6
 
 # SVT-AV1 greets on standard error; 1 leaves it its errors.
 os.environ.setdefault("SVT_LOG", "1")
@@ -120,7 +118,8 @@ def run_codec(
             frame.pts, frame.time_base = index, 1 / rate
         packets = [packet for packet in encoder.encode(frame) if packet.size]
         decoded = [image for packet in packets for image in decoder.decode(packet)]
-        sizes += [packet.size - _supplement_bytes(codec, bytes(packet)) for packet in packets]
+        noted = codec.encoder == "libx264"
+        sizes += [packet.size - (supplement_bytes(bytes(packet)) if noted else 0) for packet in packets]
         for image in decoded if frame is not None else [*decoded, *decoder.decode(None)]:
             if shown in keep:
                 kept[shown] = np.asarray(image.to_ndarray(format="rgb24"), np.uint8)
@@ -138,14 +137,6 @@ def _open(name: str, mode: str) -> av.VideoCodecContext:
     assert isinstance(context, av.VideoCodecContext)
     context.thread_count = 1
     return context
-
-
-def _supplement_bytes(codec: Codec, packet: bytes) -> int:
-    """Count the bytes of x264's supplemental units, start codes included (H.264, annex B)."""
-    if codec.encoder != "libx264":
-        return 0
-    units = packet.split(b"\0\0\1")[1:]
-    return sum(len(unit) + 3 for unit in units if unit and unit[0] & 31 == SUPPLEMENT)
 
 
 @dataclass(frozen=True)

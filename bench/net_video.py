@@ -1,7 +1,7 @@
 """H.264 over RTP as aiortc sends it, in real time over a bad line: what a call would use instead of us.
 
 aiortc's own encoder, jitter buffer, retransmissions and rate control, with one change: its lowest rate is brought down
-from 500 to 30 kbit/s, without which it would have no chance on a thin line. It finds out when pictures come and which
+from 500 to 8 kbit/s, without which it would have no chance on a thin line. It finds out when pictures come and which
 they are; how good they are is judged elsewhere.
 """
 
@@ -12,7 +12,6 @@ import fractions
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 import av
 import cv2
@@ -24,35 +23,22 @@ from aiortc.mediastreams import MediaStreamError, VideoStreamTrack
 
 from bench.clips import Picture
 from bench.errors import BenchError
+from bench.net_figures import KEPT_EVERY_S, HeldCall, LineCount, Pair, Seen, counted
 from transport.relay import Relay
 
 CLOCK_RATE = 90_000
-LOWEST_BPS, STARTING_BPS = 30_000, 300_000
+# Asked for 8 kbit/s, x264 takes 7 to 13 at its worst quality (256 x 256): a lower floor would change nothing.
+LOWEST_BPS, STARTING_BPS = 8_000, 300_000
 MEETING_LIMIT_S = 30.0
-# Pictures kept to be judged: ten seconds at 30 a second.
-MOST_KEPT = 300
 THUMBNAIL = 24
-# The first picture that decodes may be so much later than the first that was sent.
-LATEST_START_S = 8.0
-
-
-@dataclass(frozen=True)
-class VideoCall:
-    """What was sent and what came. `frames_sent` left the camera within `seconds`; `shown_s` says when each picture
-    came and `latency_s` how long after its capture (monotonic seconds). `pictures` are the first of them, and
-    `originals` what the camera saw then."""
-
-    frames_sent: int
-    seconds: float
-    shown_s: list[float]
-    latency_s: list[float]
-    pictures: list[Picture]
-    originals: list[Picture]
+# No picture is shown later than this after its capture, and so many tell where the clock began.
+LATEST_S = 8.0
+COMPARED = 64
 
 
 async def hold_video(
     pictures: Sequence[Picture], *, frame_rate: float, seconds: float, relay: Relay
-) -> VideoCall:
+) -> HeldCall:
     """Send `pictures` over and over for `seconds` through the relay, which the caller closes.
 
     Raises BenchError where the two sides do not meet.
@@ -62,7 +48,7 @@ async def hold_video(
     tracks: asyncio.Queue[MediaStreamTrack] = asyncio.Queue()
     receiver.on("track", tracks.put_nowait)
     screen = _Screen()
-    with _thin_lines():
+    with _thin_lines(), counted(relay) as line:
         try:
             async with asyncio.timeout(MEETING_LIMIT_S):
                 await _meet(sender, receiver, camera, relay)
@@ -71,13 +57,13 @@ async def hold_video(
         except TimeoutError:
             raise BenchError("The two sides of H.264's call did not meet over this line.") from None
         else:
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(camera.began_s + seconds - time.monotonic())
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
         finally:
             camera.stop()
             await asyncio.gather(sender.close(), receiver.close())
-    return _understand(camera, screen, pictures)
+    return _understand(camera, screen, pictures, line, seconds=seconds, began_s=relay.began_s)
 
 
 @contextmanager
@@ -143,7 +129,8 @@ class _Screen:
         self.shown_s: list[float] = []
         self.ticks: list[int] = []
         self.thumbnails: list[npt.NDArray[np.float32]] = []
-        self.pictures: list[Picture] = []
+        self.kept: dict[int, Picture] = {}  # by number
+        self._kept_s = float("-inf")
 
     async def watch(self, track: MediaStreamTrack) -> None:
         """Take pictures until the track ends."""
@@ -151,40 +138,61 @@ class _Screen:
             while True:
                 frame = await track.recv()
                 assert isinstance(frame, av.VideoFrame)
-                self.shown_s.append(time.monotonic())
+                shown_s = time.monotonic()
                 picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
                 self.ticks.append(frame.pts or 0)
                 self.thumbnails.append(_thumbnail(picture))
-                if len(self.pictures) < MOST_KEPT:
-                    self.pictures.append(picture)
+                if shown_s - self._kept_s >= KEPT_EVERY_S:
+                    self.kept[len(self.shown_s)], self._kept_s = picture, shown_s
+                self.shown_s.append(shown_s)
 
 
-def _understand(camera: _Camera, screen: _Screen, pictures: Sequence[Picture]) -> VideoCall:
-    """Find out which frames came: their clock begins at a first one that is not known, so it is sought by its looks."""
+def _understand(
+    camera: _Camera,
+    screen: _Screen,
+    pictures: Sequence[Picture],
+    line: Sequence[LineCount],
+    *,
+    seconds: float,
+    began_s: float,
+) -> HeldCall:
+    """Find out which frames came, and when they were captured."""
     steps = [round(ticks * camera.frame_rate / CLOCK_RATE) for ticks in screen.ticks]
-    known = [_thumbnail(picture) for picture in pictures]
+    first = _first_frame(camera, screen, steps, [_thumbnail(picture) for picture in pictures]) if steps else 0
+    seen = [
+        Seen("fresh", shown_s, camera.began_s + (first + step) / camera.frame_rate)
+        for shown_s, step in zip(screen.shown_s, steps, strict=True)
+    ]
+    pairs = [
+        Pair(screen.shown_s[number], pictures[(first + steps[number]) % len(pictures)], shown)
+        for number, shown in screen.kept.items()
+    ]
+    return HeldCall(began_s, camera.began_s + seconds, seen, pairs, line)
+
+
+def _first_frame(
+    camera: _Camera, screen: _Screen, steps: Sequence[int], known: Sequence[npt.NDArray[np.float32]]
+) -> int:
+    """Return the number of the frame with which the screen's clock begins; it is not told, so it is sought by the looks
+    of what follows. Where a clip that is repeated looks the same again, it is the latest that could be."""
+    newest = min(
+        int((shown_s - camera.began_s) * camera.frame_rate) - step
+        for shown_s, step in zip(screen.shown_s, steps, strict=True)
+    )
+    compared = range(0, len(steps), -(-len(steps) // COMPARED))
 
     def mismatch(first: int) -> float:
         return float(
             np.mean(
                 [
-                    np.abs(seen - known[(first + step) % len(known)]).mean()
-                    for step, seen in zip(steps, screen.thumbnails, strict=True)
+                    np.abs(screen.thumbnails[number] - known[(first + steps[number]) % len(known)]).mean()
+                    for number in compared
                 ]
             )
         )
 
-    latest = min(camera.frames, round(LATEST_START_S * camera.frame_rate))
-    first = min(range(max(latest, 1)), key=mismatch) if steps else 0
-    captured_s = [camera.began_s + (first + step) / camera.frame_rate for step in steps]
-    return VideoCall(
-        frames_sent=camera.frames,
-        seconds=camera.frames / camera.frame_rate,
-        shown_s=screen.shown_s,
-        latency_s=[shown - captured for shown, captured in zip(screen.shown_s, captured_s, strict=True)],
-        pictures=screen.pictures,
-        originals=[pictures[(first + step) % len(pictures)] for step in steps[: len(screen.pictures)]],
-    )
+    oldest = max(0, newest - round(LATEST_S * camera.frame_rate))
+    return min(range(max(newest, 0), oldest - 1, -1), key=mismatch)
 
 
 def _thumbnail(picture: Picture) -> npt.NDArray[np.float32]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.clips import VIDEO_SUFFIXES, Clip, list_clips
+from bench.clips import VIDEO_SUFFIXES, Clip, crop_sides, list_clips
 from bench.errors import BenchError
 from bench.rd_losses import with_losses
 from bench.rd_measure import measure
@@ -19,6 +19,7 @@ from bench.rd_scene import METHOD, Job, Skipped
 from bench.rd_strips import Film, write_comparison
 from bench.rd_summary import summarise_size
 from bench.rd_tables import clips_of
+from bench.rd_versions import made_with, versions_of
 from bench.sheet import pick_strangers
 from models.cluster import gather
 
@@ -48,7 +49,7 @@ class Plan:
     workers: int
 
     def jobs(self) -> list[Job]:
-        """Return a job a clip and size, the small sizes first."""
+        """Return a job a clip and size, a clip's sizes behind each other: so what is done tells what is left."""
         clips, frames = self.clips, self.frames
         if self.quick:
             clips, frames = tuple(pick_strangers(clips, QUICK_CLIPS)), min(frames, QUICK_FRAMES)
@@ -59,16 +60,24 @@ class Plan:
                 size=size,
                 rows=choose_rows(quick=self.quick),
                 frames=frames,
-                profile=self.profile or profile_for(size),
+                profile=(profile := self.profile_at(size)),
                 engine=self.engine,
                 backbones=self.backbones,
+                versions=versions_of(profile, self.engine, self.backbones),
                 store=self.store,
                 strips=self.strips,
                 threads=max(1, (os.cpu_count() or 1) // local),
             )
-            for size in self.sizes
             for clip in clips
+            for size in self.sizes
         ]
+
+    def profile_at(self, size: int) -> str:
+        """Return the profile that draws at a size; a folder's is a whole path, as workers stand elsewhere."""
+        if self.profile is None:
+            return profile_for(size)
+        folder = Path(self.profile)
+        return str(folder.resolve()) if folder.is_dir() else self.profile
 
 
 def look_before(plan: Plan) -> None:
@@ -79,8 +88,8 @@ def look_before(plan: Plan) -> None:
 
     if plan.engine not in (known := {*ENGINES, *TORCH_ENGINES}):
         raise BenchError(f"There is no engine {plan.engine!r}; there are: {', '.join(sorted(known))}.")
-    for profile in {job.profile for job in plan.jobs()}:
-        load_profile(profile)
+    for size in plan.sizes:
+        load_profile(plan.profile_at(size))
 
 
 def run_rd(
@@ -88,8 +97,8 @@ def run_rd(
 ) -> dict[str, Any]:
     """Return the bench's JSON: what was run, `results` (a codec and size each) and `clips` (a clip and size each).
 
-    `on_clip` hears how far it is, `on_trouble` which clips were left out. Raises BenchError where nothing could be
-    measured.
+    `on_clip` hears how far it is, `on_trouble` which clips failed; all that were left out are in `skipped`. Raises
+    BenchError where nothing could be measured.
     """
     jobs = plan.jobs()
     measured: dict[tuple[int, str], dict[str, Any]] = {}
@@ -100,14 +109,16 @@ def run_rd(
             measured[job.size, job.clip.name] = result
         else:
             why = _sentence(error)
-            skipped.append({"clip": job.clip.name, "size": job.size, "why": why})
-            if not isinstance(error, Skipped):
+            failed = not isinstance(error, Skipped)
+            skipped.append({"clip": job.clip.name, "size": job.size, "why": why, "failed": failed})
+            if failed:
                 on_trouble(f"{job.clip.name} at {job.size}: {why}")
         on_clip(f"{job.clip.name} at {job.size}")
     if not measured:
         why = skipped[0]["why"] if skipped else "there are none"
         raise BenchError(f"No clip could be measured: {why}.")
-    order = [(job.size, job.clip.name) for job in jobs if (job.size, job.clip.name) in measured]
+    places = [(size, clip.name) for size in plan.sizes for clip in plan.clips]
+    order = [place for place in places if place in measured]
     clips = [with_losses(measured[place]) for place in order]
     rows = choose_rows(quick=plan.quick)
     results = [
@@ -117,6 +128,7 @@ def run_rd(
     ]
     return {
         "method": METHOD,
+        "made_with": made_with({job.profile: job.versions for job in jobs}),
         "quick": plan.quick,
         "sizes": list(plan.sizes),
         "frames_judged": jobs[0].frames,
@@ -161,19 +173,27 @@ def find_clips(paths: Sequence[Path]) -> tuple[Clip, ...]:
     Raises BenchError where there are none, or where two have the same name.
     """
     found: dict[str, Clip] = {}
-    for path in paths:
+    for path in (path.resolve() for path in paths):  # workers stand elsewhere
         if path.is_dir():
             clips = list_clips(path)
         elif path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
-            landmarks = path.parent.parent / "landmarks" / f"{path.stem}.npz"
-            clips = [Clip(path.stem, path, landmarks if landmarks.is_file() else None)]
+            clips = [_single_clip(path)]
         else:
             raise BenchError(f"{path} is no video and no folder of videos.")
         for clip in clips:
             before = found.setdefault(clip.name, clip)
-            if before.path.resolve() != clip.path.resolve():
+            if before.path != clip.path:
                 raise BenchError(f"{before.path} and {clip.path} have the same name: rename one.")
     return tuple(found.values())
+
+
+def _single_clip(path: Path) -> Clip:
+    """Return a video with what its data folder knows of it, where it lies in one."""
+    data = path.parent.parent
+    landmarks = data / "landmarks" / f"{path.stem}.npz"
+    if path.parent.name != "clips" or not landmarks.is_file():
+        return Clip(path.stem, path, None)
+    return Clip(path.stem, path, landmarks, crop_sides(data).get(path.stem))
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:

@@ -96,3 +96,6 @@ def rd(
         report.say("bench rd: stopped; the same command goes on with what is left")
         raise typer.Exit(130) from None
     report.show(without_pictures(result), as_json=as_json, tables=rd_tables)
+    if failed := sum(row["failed"] for row in result["skipped"]):
+        report.fail(f"{failed} of {len(plan.jobs())} could not be measured; see above.")
+        raise typer.Exit(1)

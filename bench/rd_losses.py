@@ -15,9 +15,9 @@ from bench.statistics import TIE
 
 RIVAL = "h264"
 # What H.264 is compared in, and at which rates; and what the frozen picture is. Less is better in all of them.
-COMPARED = ("lpips", "face_lpips", "mouth_expression")
+COMPARED = ("lpips", "face_lpips", "mouth_expression", "identity_distance", "ms_ssim")
 RATES = {"payload": "payload_kbps", "wire": "wire_kbps"}
-JUDGES = ("lpips", "face_lpips", "mouth_expression", "eye_expression", "mouth_akd")
+JUDGES = ("lpips", "face_lpips", "mouth_expression", "eye_expression", "mouth_akd", "identity_distance")
 
 
 def with_losses(clip: Mapping[str, Any]) -> dict[str, Any]:

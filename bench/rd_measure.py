@@ -16,7 +16,7 @@ from bench.metrics import identity
 from bench.rd_causes import describe
 from bench.rd_ours import MODES, able
 from bench.rd_rows import FROZEN, Row
-from bench.rd_scene import Job, Scene, open_scene, profile_hash
+from bench.rd_scene import Job, Scene, open_scene
 from bench.rd_store import Store
 from bench.rd_wire import conventional_cost, our_cost, rates
 from bench.statistics import METRICS, mean, ratio
@@ -70,7 +70,7 @@ def measure(job: Job) -> dict[str, Any]:
 def _outline(scene: Scene, store: Store) -> dict[str, Any]:
     """Return how long the clip is, which of its frames are judged, what draws it, and which rows that can have."""
     names = [row.name for row in scene.job.rows]
-    key = scene.key("outline", rows=names, profile=profile_hash(scene.job.profile, scene.job.engine))
+    key = scene.key("outline", rows=names, ours=scene.job.versions.ours)
     outline = store.get(key)
     if outline is None:
         footage, setup = scene.footage, scene.setup
@@ -91,7 +91,7 @@ def _outline(scene: Scene, store: Store) -> dict[str, Any]:
 
 def _filmed(scene: Scene, store: Store) -> dict[str, Any]:
     """Return what the originals say of themselves: how far neighbours differ, and the same person's faces."""
-    key = scene.key("filmed")
+    key = scene.key("filmed", judges=scene.job.versions.judges)
     filmed = store.get(key)
     if filmed is None:
         later = [index + 1 for index in scene.earlier]
@@ -104,7 +104,7 @@ def _filmed(scene: Scene, store: Store) -> dict[str, Any]:
 
 def _happens(scene: Scene, store: Store) -> dict[str, Any]:
     """Return what makes the clip hard to redraw."""
-    key = scene.key("happens", profile=profile_hash(scene.job.profile, scene.job.engine))
+    key = scene.key("happens", ours=scene.job.versions.ours)
     found = store.get(key)
     if found is None:
         mode = next(mode for mode in MODES.values() if able(scene.setup, mode, scene.corrector))
@@ -149,13 +149,9 @@ def _weighed(point: dict[str, Any], outline: dict[str, Any], *, size: int) -> di
 
 
 def _key(scene: Scene, row: Row, setting: int | None) -> str:
-    inputs: dict[str, Any] = {"row": row.name, "setting": setting}
-    if row.name in CODECS:
-        codec = CODECS[row.name]
-        inputs |= {"encoder": codec.encoder, "options": dict(codec.options)}
-    else:
-        inputs |= {"profile": profile_hash(scene.job.profile, scene.job.engine)}
-    return scene.key("point", **inputs)
+    versions = scene.job.versions
+    made_by = {"rivals": versions.rivals} if row.name in CODECS else {"ours": versions.ours}
+    return scene.key("point", row=row.name, setting=setting, judges=versions.judges, **made_by)
 
 
 def _make(scene: Scene, row: Row, setting: int | None) -> Made:

@@ -51,7 +51,7 @@ class Shown:
 @dataclass(frozen=True)
 class Watched:
     """A clip as the sender sees it. `source` is its first frame, uncompressed, and `motions` are relative to that;
-    pictures of the frames `judged` and of those beside them may not be brought."""
+    `judged` are the frames that are looked at."""
 
     setup: Setup
     footage: Footage
@@ -96,7 +96,8 @@ class Uncompressed:
 class Gallery:
     """The first frame as a call sends it, and up to `count` - 1 pictures more, chosen as the mirror chooses them in the
     minutes that a call has and a clip has not. They are taken from between the frames judged, none nearer than 0.2 s,
-    so none is judged by its own copy; where nothing lies between, or nothing is worth its bytes, there are fewer."""
+    so none is judged by its own copy; where nothing lies between, or nothing is worth its bytes, there are fewer. In a
+    clip of seconds they are of the same turn and light as the frames judged: what a gallery can give at best."""
 
     count: int
 

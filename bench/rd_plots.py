@@ -54,7 +54,7 @@ def curves_svg(result: Mapping[str, Any], size: int) -> str:
         place.grid(True, which="both", linewidth=0.3, color="#cccccc")
     handles, labels = axes.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
-    figure.suptitle(f"{size} x {size}: means over the clips", fontsize=11)
+    figure.suptitle(f"{size} x {size}: means over the clips, geometric ones of rates", fontsize=11)
     return _svg(figure)
 
 
@@ -111,20 +111,28 @@ def _chief_panel(place: Any, result: Mapping[str, Any], size: int, rate: str) ->
                 points[0]["lpips"], color="grey", linestyle="--", linewidth=1, label=entry["heading"]
             )
         elif codec in CHIEF_CODECS:
-            curve = [(point[rate], point["lpips"]) for point in points]
+            curve = [(point[f"{rate}_geometric"], point["lpips"]) for point in points]
             place.plot(
                 *zip(*curve, strict=True), "-", marker=".", color=COLOURS[codec], label=entry["heading"]
             )
         elif codec in CHIEF_OURS:
             marker, name = CHIEF_OURS[codec]
-            place.plot(points[0][rate], points[0]["lpips"], marker, color=OURS, markersize=8, label=name)
+            place.plot(
+                points[0][f"{rate}_geometric"],
+                points[0]["lpips"],
+                marker,
+                color=OURS,
+                markersize=8,
+                label=name,
+            )
 
 
 def _curves(place: Any, result: Mapping[str, Any], size: int, rate: str, quality: str) -> None:
     markers = itertools.cycle(MARKERS)
     for entry in entries_of(result, size):
         points = [point for point in entry["points"] if point.get(quality) is not None]
-        rates, values = [point[rate] for point in points], [point[quality] for point in points]
+        rates = [point.get(f"{rate}_geometric", point[rate]) for point in points]  # a paper's has one alone
+        values = [point[quality] for point in points]
         name = entry["heading"]
         if entry["codec"] == FROZEN and points:
             place.axhline(values[0], color="grey", linestyle="--", linewidth=1, label=name)

@@ -119,6 +119,8 @@ def _preface(result: Mapping[str, Any]) -> str:
         "five minutes. What a clip makes the sender repair counts within the clip. On the wire RTP, SRTP, UDP and IPv6 "
         "are added to the codecs' frames, and to ours DTLS, SCTP, acknowledgements, feedback and clocks in both "
         "directions.",
+        "A gallery holds pictures of the same clip, from between the frames judged and none nearer to one than 0.2 s: "
+        "that is its best case, as a call would have filled it in earlier minutes.",
         "The frozen picture is the clip's first frame, repeated. A codec that does not beat it on the face does "
         "nothing. LPIPS comes from SqueezeNet, which our networks were trained with: believe it where landmarks, "
         "identity and MS-SSIM agree.",

@@ -4,7 +4,6 @@ judged, and what the judge knows of them. It loads what measures, once a process
 from __future__ import annotations
 
 import functools
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from bench.quality import sampled
 from bench.rd_ours import Talk
 from bench.rd_rows import Row
 from bench.rd_store import file_hash, key_of
+from bench.rd_versions import Versions, versions_of
 from bench.talk import Setup, load_corrector, load_setup
 from sender.bring import Corrector
 
@@ -33,7 +33,8 @@ FLICKER_EVERY = 4
 
 @dataclass(frozen=True)
 class Job:
-    """A clip and a size to measure at; it travels to the worker. `strips`: also draw the report's pictures."""
+    """A clip and a size to measure at; it travels to the worker. `versions`: of what it is to be measured with;
+    `strips`: also draw the report's pictures."""
 
     clip: Clip
     size: int
@@ -42,6 +43,7 @@ class Job:
     profile: str
     engine: str
     backbones: Path
+    versions: Versions
     store: Path
     strips: bool
     threads: int
@@ -122,12 +124,21 @@ class Scene:
 def open_scene(job: Job) -> Scene:
     """Look at a clip.
 
-    Raises Skipped where it is smaller than the size, and BenchError where it cannot be read.
+    Raises Skipped where it is smaller than the size or was enlarged to it, and BenchError where it cannot be read, or
+    where this machine is not of the versions that are asked for.
     """
+    if versions_of(job.profile, job.engine, job.backbones) != job.versions:
+        raise BenchError(
+            "A worker runs other code, weights or libraries than the machine that asks it: bring it to the same, and"
+            " start it anew."
+        )
     cv2.setNumThreads(job.threads)
     width, height = picture_size(job.clip)
     if min(width, height) < job.size:
         raise Skipped(f"its pictures are {width} x {height}: at {job.size} they would be enlarged")
+    side = job.clip.crop_side
+    if side is not None and side < job.size:
+        raise Skipped(f"its face was cropped {side} pixels wide: at {job.size} it would be, or is, enlarged")
     digest = file_hash(job.clip.path)
     if job.clip.landmarks is not None:
         digest += file_hash(job.clip.landmarks)
@@ -173,15 +184,3 @@ def load_profile_setup(profile: str, engine: str) -> Setup:
 def load_profile_corrector(profile: str, engine: str) -> Corrector | None:
     """Load what makes a profile's residual codes, once a process."""
     return load_corrector(profile, load_profile_setup(profile, engine))
-
-
-@functools.cache
-def profile_hash(profile: str, engine: str) -> str:
-    """Return a hash of everything that draws: the graphs in every form, the tables, the engine."""
-    from runtime.profile import load_profile, outline_profile
-
-    found = load_profile(profile)
-    outline = outline_profile(found.folder)
-    forms = sorted([*outline.int8_hashes.values(), *outline.half_hashes.values()])
-    parts = [found.graphs_hash.hex(), *forms, file_hash(found.format_path), engine]
-    return hashlib.sha256(" ".join(parts).encode()).hexdigest()

@@ -119,10 +119,12 @@ def make_panels(
         wanted = math.log(ours["payload_kbps"])
         # A curve ends before the encoder does: what needs less than its least is the encoder's worst.
         at_rate = WORST_CRF if wanted < min(rates) else crf_at(curve, rates, wanted)
-        at_quality = crf_at(curve, [point["lpips"] for point in curve], ours["lpips"])
+        errors = [point["lpips"] for point in curve]
+        at_quality = crf_at(curve, errors, ours["lpips"])
+        nearest = "" if min(errors) <= ours["lpips"] <= max(errors) else ", or nearest to it"
         panels += [
             _rival(scene, "H.264 at our rate, or its least", at_rate, keep),
-            _rival(scene, "H.264 at our LPIPS", at_quality, keep),
+            _rival(scene, f"H.264 at our LPIPS{nearest}", at_quality, keep),
         ]
     return panels
 

@@ -23,7 +23,8 @@ RATES = {
     "_wire": "wire_kbps",
     "_wire_call": "wire_kbps_call",
 }
-BD_RATES = ("", "_wire")  # also those of ratios that are quoted
+BD_RATES = ("", "_wire")
+POINT_RATES = ("", "_call", "_clip", "_wire")  # of the ratios that are quoted
 # Ending of a key, and what 'as good' means: LPIPS where nothing is said.
 QUALITIES = {"": "lpips", "_face": "face_lpips", "_mouth": "mouth_expression", "_ms_ssim": "ms_ssim"}
 BD_QUALITIES = ("", "_face")
@@ -97,7 +98,10 @@ def _set_point(
     if not chosen:
         return None
     point: dict[str, Any] = {"setting": setting, "clips": len(chosen)}
-    point |= {key: float(np.mean([each[key] for each in chosen])) for key in RATE_KEYS}
+    for key in RATE_KEYS:
+        rates = np.array([each[key] for each in chosen])
+        # A few busy clips make most of a codec's mean rate, and hardly any of ours: plots have the other mean.
+        point |= {key: float(rates.mean()), f"{key}_geometric": float(np.exp(np.log(rates).mean()))}
     point |= summarise(chosen)
     flickers = [each["flicker"] for each in chosen if each["flicker"] is not None]
     point["flicker"] = float(np.mean(flickers)) if flickers else None
@@ -165,7 +169,7 @@ def _point_ratios(
 ) -> dict[str, Any]:
     """Return the same of one setting, for the rates that are quoted."""
     figures: dict[str, Any] = {}
-    for suffix in BD_RATES:
+    for suffix in POINT_RATES:
         key = f"rate_ratio_{anchor}{quality}{suffix}"
         ours = [
             next((point for point in points_of(clip, codec) if point["setting"] == setting), None)

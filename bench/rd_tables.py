@@ -153,16 +153,28 @@ def ratios_grid(result: Mapping[str, Any], size: int) -> Grid:
 
 
 def bd_grid(result: Mapping[str, Any], size: int) -> Grid:
-    """Return BD-rates against H.264 and H.265: medians over the clips whose curves overlap."""
+    """Return BD-rates against H.264 and H.265: medians over the clips whose curves overlap, where half of them do."""
     rows = []
+    count = len(clips_of(result, size))
     for entry in entries_of(result, size):
         keys = [f"bd_rate_vs_{anchor}{suffix}" for anchor in ANCHORS for _, suffix in BD]
         if any(entry.get(key) is not None for key in keys):
-            rows.append((entry["heading"], *(interval(entry, key, 0) for key in keys)))
+            rows.append((entry["heading"], *(_shared(entry, key, count) for key in keys)))
     columns = ("", *(f"{NAMES[anchor]}: {heading}" for anchor in ANCHORS for heading, _ in BD))
     title = f"{size} x {size}: BD-rate in percent, median over clips (95 % interval); below 0 saves bits"
-    return Grid(
-        title, columns, rows, "A codec of one point has no curve, and stands in the table above alone."
+    note = (
+        "In brackets behind the interval: in how many clips the two curves have three points each and share a quarter "
+        "of their quality; where that is less than half of the clips, no median is given. A codec of one point has no "
+        "curve, and stands in the table above alone."
+    )
+    return Grid(title, columns, rows, note)
+
+
+def _shared(entry: Mapping[str, Any], key: str, count: int) -> str:
+    """Return a median over the clips that have it, with their number; none where most clips have it not."""
+    known = entry[f"{key}_known"]
+    return (
+        f"{interval(entry, key, 0)} [{known} of {count}]" if 2 * known >= count else f"– [{known} of {count}]"
     )
 
 

@@ -26,6 +26,7 @@ errors = Console(stderr=True, highlight=False)
 # run has measured take no time.
 LOG_EVERY_S = 60.0
 LOG_RECENT = 9
+SPEED_S = 1200.0
 
 # The figures whose spread over the clips the plot shows: the judge of the picture, and those of the face.
 PLOTTED = ("lpips", "face_lpips", "mouth_akd", "mouth_expression")
@@ -55,7 +56,8 @@ def progress(total: int, what: str) -> Iterator[Callable[[str], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[clip]}"),
     )
-    with Progress(*columns, console=errors, transient=True) as bar:
+    # A clip may take minutes: without the longer memory there would be no time left to tell.
+    with Progress(*columns, console=errors, transient=True, speed_estimate_period=SPEED_S) as bar:
         task = bar.add_task(what, total=total, clip="")
         started = 0
 

@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 
 from bench.clips import Clip, Footage, Picture, read_footage
-from bench.codecs import CRFS, Point, rate_at
+from bench.codecs import CODECS, CRFS, Point, rate_at, run_codec
 from bench.judge import Judge, Subject
 from bench.statistics import PROFILE_KEYS, mean, ratio
 from bench.talk import Setup, redraw, take_source
-from call.h264 import x264
 
 # Frames of a clip on which H.264's points are judged, and ours for the match: five points are five judgements.
 H264_FRAMES = 12
@@ -27,10 +26,16 @@ def against_h264(
     """Find the rate at which H.264 is as good as we are; `ours` is our LPIPS by frame."""
     frames = list(ours)[:: max(1, -(-len(ours) // H264_FRAMES))]
     target = float(np.mean([ours[frame] for frame in frames]))
-    coded = [x264(footage.pictures, frame_rate=footage.rate, crf=crf) for crf in CRFS]
-    rivals = [[clip.pictures[frame] for frame in frames] for clip in coded]
+    streams = [
+        run_codec(CODECS["h264"], footage.pictures, frame_rate=footage.rate, crf=crf, keep=frames)
+        for crf in CRFS
+    ]
+    rivals = [[stream.pictures[frame] for frame in frames] for stream in streams]
     errors = judge.lpips([footage.pictures[frame] for frame in frames], rivals).mean(1)
-    points = [Point(clip.crf, clip.kbps, float(error)) for clip, error in zip(coded, errors, strict=True)]
+    points = [
+        Point(crf, 8 * sum(stream.packet_bytes) / footage.seconds / 1000, float(error))
+        for crf, stream, error in zip(CRFS, streams, errors, strict=True)
+    ]
     kbps = rate_at(points, target)
     if kbps is None:
         side = "better than its finest" if target < points[0].error else "worse than its coarsest"

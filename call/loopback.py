@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from receiver.output import Output
     from sender.capture import Input as OpenInput
     from sender.sender import Sender
+    from transport.relay import Relay
 
 WATCH_PERIOD_S = 0.1
 SLOW_SHARE = 0.1  # of the frames, left out for want of time, from which a person is told so
@@ -96,9 +97,11 @@ async def hold_between(
     *,
     limit_s: float | None = None,
     nobody_s: float | None = None,
+    watch: Watch | None = None,
+    relay: "Relay | None" = None,
 ) -> Held:
     """Hold the call to the end of its input, or for `limit_s` seconds of motion; a call in which no face comes within
-    `nobody_s` ends too, without a frame.
+    `nobody_s` ends too, without a frame. A `watch` and a `relay` of the caller's stand in for the call's own.
 
     Raises the first error of either side. Ctrl-C (the task's cancellation) ends the call early and cleanly;
     what was measured until then comes back.
@@ -109,7 +112,8 @@ async def hold_between(
     from transport.meet import connect_in_process
     from transport.peer import Peer
 
-    watch, setup_bytes, interrupted = Watch(pairs, live=not wanted.input.fast), 0, False
+    watch = Watch(pairs, live=not wanted.input.fast) if watch is None else watch
+    setup_bytes, interrupted = 0, False
 
     def on_frame(index: int, ticks: int, captured_s: float, picture: Picture) -> None:
         nonlocal setup_bytes
@@ -134,7 +138,8 @@ async def hold_between(
         on_motion=receiver.on_motion, on_control=receiver.on_control, on_closed=receiver.on_closed
     )
     sending_peer = Peer(on_motion=lambda data: None, on_control=sender.on_control, on_closed=sender.on_closed)
-    relay = None if wanted.line is None else line.make_relay(wanted.line)
+    if relay is None and wanted.line is not None:
+        relay = line.make_relay(wanted.line)
     meter, began_s = Meter(), time.monotonic()
     follower = asyncio.create_task(_follow(watch, sender, limit_s, nobody_s))
     try:

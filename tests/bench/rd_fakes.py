@@ -21,10 +21,12 @@ from bench.judge import Subject, pixel_figures
 from bench.metrics.landmarks import Box
 from bench.rd import Plan, find_clips, run_rd
 from bench.rd_rows import Row
+from bench.rd_versions import Versions
 from bench.talk import Setup
 from codec.fitting import Stream, fit_prediction
 from codec.motion import Motion
 
+VERSIONS = Versions("judges", "rivals", "ours")
 FACE = ("mouth_akd", "eye_akd", "mouth_expression", "eye_expression")
 
 
@@ -74,7 +76,8 @@ def stand_in(patch: pytest.MonkeyPatch, able: Setup) -> list[tuple[str, int | No
     patch.setattr(bench.rd_scene, "load_judge", lambda backbones, threads: FlatJudge())
     patch.setattr(bench.rd_scene, "load_profile_setup", lambda profile, engine: able)
     patch.setattr(bench.rd_scene, "load_profile_corrector", lambda profile, engine: None)
-    patch.setattr(bench.rd_measure, "profile_hash", lambda profile, engine: profile)
+    for module in (bench.rd, bench.rd_scene):
+        patch.setattr(module, "versions_of", lambda profile, engine, backbones: VERSIONS)
     make = bench.rd_measure._make
     noted: list[tuple[str, int | None]] = []
 

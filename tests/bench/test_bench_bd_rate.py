@@ -46,10 +46,11 @@ def test_a_point_that_costs_more_and_is_no_better_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("test", "why"),
     [
-        ([(100.0, 50.0), (200.0, 60.0)], "share no quality"),
-        ([(100.0, 36.0)], "one point"),
-        ([(100.0, 36.0), (200.0, 36.0)], "one point"),
-        ([(0.0, 36.0), (200.0, 37.0)], "no logarithm"),
+        ([(100.0, 50.0), (200.0, 60.0), (400.0, 70.0)], "share no quality"),
+        ([(100.0, 40.0), (200.0, 45.0), (400.0, 50.0)], "too little quality"),
+        ([(100.0, 36.0)], "fewer than 3 points"),
+        ([(100.0, 36.0), (200.0, 36.0), (400.0, 37.0)], "fewer than 3 points"),
+        ([(0.0, 36.0), (200.0, 37.0), (400.0, 38.0)], "no logarithm"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(test: list[tuple[float, float]], why: str) -> None:

@@ -189,13 +189,19 @@ def test_a_rival_that_draws_half_the_pixels_is_judged_at_our_size(films: Path) -
 
 
 def test_only_clips_cropped_from_enough_pixels_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "val" / "clips").mkdir(parents=True)
+    for name in ("small", "large", "unknown", "new"):
+        (tmp_path / "val" / "clips" / f"{name}.mp4").touch()
+    with pytest.raises(BenchError, match=r"index\.csv"):
+        large_crops(tmp_path / "val", list_clips(tmp_path / "val"), crop_side=400)
     (tmp_path / "index.csv").write_text("name,crop_side\nsmall,256\nlarge,512\nunknown,\n")
-    clips = [Clip(name, tmp_path / f"{name}.mp4", None) for name in ("small", "large", "unknown", "new")]
+    clips = list_clips(tmp_path / "val")
     assert [clip.name for clip in large_crops(tmp_path / "val", clips, crop_side=400)] == ["large"]
     with pytest.raises(BenchError, match="from 600 pixels"):
         large_crops(tmp_path / "val", clips, crop_side=600)
+    (tmp_path / "index.csv").write_text("clip,side\nsmall,256\n")
     with pytest.raises(BenchError, match=r"index\.csv"):
-        large_crops(tmp_path / "val" / "deeper", clips, crop_side=400)
+        list_clips(tmp_path / "val")
 
 
 def test_the_sheets_show_the_best_the_median_and_the_worst_clips() -> None:

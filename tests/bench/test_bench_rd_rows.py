@@ -33,12 +33,15 @@ def test_our_modes_cost_what_they_should_and_draw_the_same(tmp_path: Path, able:
 
 def clip_of(curve: dict[float, float], **ours: float) -> dict[str, Any]:
     """Return a clip as the measuring leaves it: H.264's LPIPS by kbit/s, and our figures."""
-    figures = dict.fromkeys(("lpips", "face_lpips", "mouth_expression"), 0.1)
+    figures = dict.fromkeys(("lpips", "face_lpips", "mouth_expression", "identity_distance"), 0.1)
     ratios = dict.fromkeys((f"{key}_ratio" for key in (*figures, "eye_expression", "mouth_akd")), 0.5)
+    alike = {"ms_ssim": 0.9}
     rates = {"payload_kbps": 10.0, "wire_kbps": 50.0, "lpips_frozen": 0.2}
-    points: list[dict[str, Any]] = [{"codec": "ours_predictive", **figures, **ratios, **rates, **ours}]
+    points: list[dict[str, Any]] = [
+        {"codec": "ours_predictive", **figures, **alike, **ratios, **rates, **ours}
+    ]
     for crf, (kbps, error) in enumerate(curve.items()):
-        same = {"payload_kbps": kbps, "wire_kbps": kbps + 15}
+        same = {"payload_kbps": kbps, "wire_kbps": kbps + 15, "ms_ssim": 1 - error}
         points.append({"codec": "h264", "setting": crf, **dict.fromkeys(figures, error), **same})
     happens = dict.fromkeys(("turn_degrees", "light_percent", "fault_before_face", "fault_elsewhere"), 0.0)
     return {"clip": "one", "size": 256, "profile_size": 256, "happens": happens, "points": points}
@@ -51,7 +54,7 @@ def test_a_clip_is_lost_where_something_else_is_better_and_says_what_happens_in_
     still = with_losses(clip_of(dear, face_lpips_ratio=1.2, lpips_ratio=1.0, lpips_frozen=0.03))
     assert (still["lost_to_frozen"], still["causes"]) == (["face_lpips"], ["hardly moves"])
     cheap = with_losses(clip_of({20.0: 0.02, 5.0: 0.11}))
-    every = ("lpips", "face_lpips", "mouth_expression")
+    every = ("lpips", "face_lpips", "mouth_expression", "identity_distance", "ms_ssim")
     assert cheap["lost_to_h264"] == [f"{key}, {rate}" for key in every for rate in ("payload", "wire")]
     # Better than ours at its worst: no rate of ours is as good.
     hopeless = clip_of(dear, mouth_expression=0.5)

@@ -24,7 +24,7 @@ def rd(
     sizes: Annotated[str, typer.Option(help="Sides of the pictures, with commas between.")] = "256,512",
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Three clips, few points, six frames: a look, no figure to quote."),
+        typer.Option("--quick", help="Three clips, few points, five frames: a look, no figure to quote."),
     ] = False,
     frames: Annotated[
         int, typer.Option(min=1, help="Frames of each clip that are judged, evenly spread.")

@@ -15,14 +15,13 @@ QUICK_MODES = (
     HEADLINE,
     "ours_gallery",
     "ours_repaired",
-    "ours_residual",
     "ours_adaptive",
     "ours_static",
     "ours_static_exact",
 )
 QUICK_SETTINGS: dict[str, tuple[int | None, ...]] = {"ours_gallery": (1, 4)}
 QUICK_CLIPS = 3
-QUICK_FRAMES = 6
+QUICK_FRAMES = 5
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""What touches private parts of aiortc 1.16 and aioice 0.13, with `acknowledging` and `moving` (a test fails when they
-change).
+"""What touches private parts of aiortc 1.16 and aioice 0.13, with `acknowledging`, `consent` and `moving` (a test fails
+when they change).
 
 It counts the datagrams of one connection at its sockets, in both directions and with their IP and UDP
 headers, lets two peers meet on a machine without a network, and reads from the SCTP association what its
@@ -9,6 +9,7 @@ public face does not show. It does not know what the datagrams carry.
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from aioice.candidate import Candidate
@@ -16,6 +17,7 @@ from aioice.ice import StunProtocol
 from aiortc import RTCCertificate, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcdtlstransport import certificate_digest
 
+from transport.consent import keep_consent
 from transport.moving import follow
 from transport.peak import Peak
 from transport.reach import is_own_address
@@ -52,6 +54,7 @@ class Wire:
         self._counted: set[StunProtocol] = set()
         self._gather_upstream = self._connection.get_component_candidates
         self._connection.get_component_candidates = self._gather  # type: ignore[method-assign]
+        self._connection.query_consent = partial(keep_consent, self._connection)  # type: ignore[method-assign]
 
     @property
     def unfinished_bytes(self) -> int:

@@ -31,7 +31,7 @@ CLOCK_RATE = 90_000
 LOWEST_BPS, STARTING_BPS = 8_000, 300_000
 MEETING_LIMIT_S = 30.0
 THUMBNAIL = 24
-# No picture is shown later than this after its capture, and so many tell where the clock began.
+# The picture that comes soonest after its capture comes within this; so many tell where the screen's clock began.
 LATEST_S = 8.0
 COMPARED = 64
 

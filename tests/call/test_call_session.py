@@ -276,7 +276,7 @@ async def test_nothing_leaves_before_its_sender_has_seen_it_and_nobody_comes_in_
     await host.until(lambda state: len(host.previews) == 2)
     host.session.accept(True)  # nobody has asked
     assert host.session.state.phase == "consent"
-    assert guest.session.state.phase == "waiting"
+    await guest.until(lambda state: state.phase == "waiting")
     host.session.agree(True)
     await host.until(lambda state: state.phase == "ringing")
     assert host.session.state.sentence == KNOCK

@@ -22,6 +22,7 @@ from aiortc.rtcsctptransport import (
     Chunk,
     DataChunk,
     ForwardTsnChunk,
+    InitChunk,
     SackChunk,
     serialize_packet,
 )
@@ -30,6 +31,7 @@ from aiortc.utils import uint32_gte
 from transport.resending import Resending
 
 UPSTREAM = "1.16"
+STANDS = RTCSctpTransport.State.ESTABLISHED
 DELAY_S = 0.5  # the most that RFC 9260 allows (section 6.2)
 PACKETS = 12  # no more wait: the sender's window, of four large packets at least, holds some sixty of motion
 # A gap is answered this soon, or in the next packet that goes back anyway. Answered packet by packet, as upstream does
@@ -98,6 +100,8 @@ class Acknowledging:
         elif isinstance(chunk, SackChunk):
             self._measure(chunk)
             self._resending.heard(chunk)
+        elif isinstance(chunk, InitChunk) and self._sctp._association_state is STANDS:
+            return  # one that was overtaken: upstream would begin to count anew
         await self._take_chunk(chunk)
 
     def _measure(self, sack: SackChunk) -> None:

@@ -265,7 +265,7 @@ class Peer:
         if self._was_open or not self.is_open:
             return
         self._was_open = True
-        self._wire.adopt_receive_task()
+        self._wire.begun()
         self._settled.set()
         self._watch()
         self._feed()

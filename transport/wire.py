@@ -1,5 +1,5 @@
-"""What touches private parts of aiortc 1.16 and aioice 0.13, with `acknowledging`, `consent` and `moving` (a test fails
-when they change).
+"""What touches private parts of aiortc 1.16 and aioice 0.13, with `acknowledging`, `consent`, `handshake` and `moving`
+(a test fails when they change).
 
 It counts the datagrams of one connection at its sockets, in both directions and with their IP and UDP
 headers, lets two peers meet on a machine without a network, and reads from the SCTP association what its
@@ -18,6 +18,7 @@ from aiortc import RTCCertificate, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcdtlstransport import certificate_digest
 
 from transport.consent import keep_consent
+from transport.handshake import Handshake
 from transport.moving import follow
 from transport.peak import Peak
 from transport.reach import is_own_address
@@ -55,6 +56,7 @@ class Wire:
         self._gather_upstream = self._connection.get_component_candidates
         self._connection.get_component_candidates = self._gather  # type: ignore[method-assign]
         self._connection.query_consent = partial(keep_consent, self._connection)  # type: ignore[method-assign]
+        self._handshake = Handshake(sctp)
 
     @property
     def unfinished_bytes(self) -> int:
@@ -95,14 +97,16 @@ class Wire:
         )
         return mine, theirs
 
-    def adopt_receive_task(self) -> None:
-        """See to it that an exception in the receive loop ends the connection without a traceback."""
+    def begun(self) -> None:
+        """Note that the connection stands; an exception in its receive loop will end it without a traceback."""
+        self._handshake.ended()
         task = self._sctp.transport._task
         if task is not None:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def abort(self) -> None:
         """Close the sockets at once, whatever aiortc is waiting for."""
+        self._handshake.ended()
         for protocol in self._connection._protocols:
             protocol.transport.abort()
 
@@ -158,6 +162,7 @@ class Wire:
         protocol.datagram_received = received  # type: ignore
         counted = _CountedTransport(protocol.transport, sent)
         protocol.transport = cast(asyncio.DatagramTransport, counted)
+        self._handshake.hurry(protocol)
 
 
 class _CountedTransport:

@@ -68,20 +68,24 @@ def window_at(step: int, size: int) -> tuple[slice | EllipsisType, ...]:
     return (..., slice(top, top + WHOLE), slice(left, left + WHOLE))
 
 
-def hold_still(talker: nn.Module, learns: list[str] | None) -> list[nn.Module]:
+def hold_still(talker: nn.Module, learns: list[str] | None, *, statistics: bool = False) -> list[nn.Module]:
     """Keep the weights of all modules but those named from learning; returns the modules that are held.
 
-    `learns`: modules by their full names; None holds nothing. Raises TrainingError where one is no module.
+    `learns`: modules by their full names; None holds nothing. `statistics`: hold what every batch norm has counted,
+    too. Raises TrainingError where one is no module.
     """
-    if learns is None:
-        return []
     modules = dict(talker.named_modules())
+    norms: list[nn.Module] = [
+        each for each in modules.values() if statistics and isinstance(each, nn.BatchNorm2d)
+    ]
+    if learns is None:
+        return norms
     if wrong := [name for name in learns if name not in modules]:
         raise TrainingError(f"there is no module {wrong[0]!r} that could learn")
     talker.requires_grad_(False)
     for name in learns:
         modules[name].requires_grad_(True)
-    return [
+    return norms + [
         module
         for name, module in modules.items()
         if not any(
@@ -132,7 +136,7 @@ def picture_stage(
         share=float(settings.get("portraits", 0)),
     )
     talker = channels_last(talking_head(profile)).to(device)
-    held = hold_still(talker, settings.get("learns"))
+    held = hold_still(talker, settings.get("learns"), statistics=settings.get("statistics") == "held")
     loss = channels_last(PictureLoss(perceptual, scales=int(settings["scales"]))).to(device)
     game = None
     if has_game(settings):

@@ -14,7 +14,6 @@ from typing import Protocol
 from codec.control import Message, decode_control, encode_control
 from codec.decoder import MotionDecoder
 from codec.errors import BitstreamError
-from codec.feedback import BYTES_CYCLE, SHOWN_CYCLE, Feedback
 from codec.format import MotionFormat
 from codec.hello import Capability, Goodbye, Hello, HelloMismatch, compare
 from codec.ordered import OrderedMotion
@@ -27,9 +26,11 @@ from receiver.errors import OtherSideError, OutputError, ReceiverError
 from receiver.gallery import Gallery
 from receiver.output import Output, Sound
 from receiver.playout import Shown
-from receiver.received import FEEDBACK_TICK_S, Received
+from receiver.received import Received
 from receiver.remembered import Remembered
 from receiver.repairing import Repairing
+from receiver.reporting import Line as ReportLine
+from receiver.reporting import Reporting
 from receiver.stats import ReceiverStats, ShowMeter
 from receiver.timeline import Timeline
 from receiver.writer import Writer
@@ -37,28 +38,14 @@ from runtime.repairer import Repairer
 from runtime.talker import Source, Talker
 from runtime.view import View
 
-ORDERED_FEEDBACK_S = 0.05  # a sender in order waits for it: a window in this time is 600 frames a second
 HELLO_LIMIT_S = 10.0
 
 
-class LineCounters(Protocol):
-    """What the receiver needs of `transport.stats.WireStats`."""
-
-    @property
-    def received_bytes(self) -> int: ...
-
-
-class Line(Protocol):
+class Line(ReportLine, Protocol):
     """What the receiver needs of a peer."""
 
     def send_control(self, data: bytes) -> None:
         """Queue a message for the other side's control channel."""
-
-    def send_report(self, data: bytes) -> None:
-        """Send a message that may get lost."""
-
-    def stats(self) -> LineCounters:
-        """Say what the line has carried so far."""
 
     async def drain(self) -> None:
         """Wait until the other side has what was queued, for a moment at most."""
@@ -113,11 +100,9 @@ class Receiver:
         self._on_notice = on_notice
         self._decoder = MotionDecoder(motion_format)
         self._agreed = False
-        self._in_order = False  # as the sender's hello says: every motion, without a clock
         self._packets_bad = 0
         self._packets_early = 0
         self._received = Received()
-        self._source: int | None = None  # the slot that was last drawn from
         self._ended: str | None = None
         self._lost: str | None = None  # how the line broke, where nobody had said goodbye
         self._error: Exception | None = None
@@ -130,6 +115,7 @@ class Receiver:
         self._drawing = Drawing(
             talker, on_picture=self._picture, on_error=self._fail_from_thread, view=view or View()
         )
+        self._reporting = Reporting(self._received, self._drawing)
         self._gallery = Gallery(
             talker,
             picture_size=hello.picture_size,
@@ -193,7 +179,7 @@ class Receiver:
         self._writer = Writer(self._output, on_error=self._fail_from_thread)
         self._send(self._hello)
         self._drawing.start()
-        feedback = self._loop.create_task(self._send_feedback(line))
+        feedback = self._loop.create_task(self._reporting.run(line))
         hello_limit = self._loop.call_later(HELLO_LIMIT_S, self._miss_hello)
         try:
             await self._end.wait()
@@ -305,7 +291,7 @@ class Receiver:
         if not self._agreed:
             self._meter.frame_s = 1 / theirs.frame_rate
         if not self._agreed and theirs.capabilities & Capability.SENDS_IN_ORDER:
-            self._in_order = True
+            self._reporting.in_order = True
             self._drawing.draw_in_order()
         self._agreed = True
 
@@ -317,9 +303,9 @@ class Receiver:
     def _picture(self, shown: Shown, picture: Picture, began_s: float, shown_s: float) -> None:
         """Pass a drawn picture on (on the drawing thread)."""
         self._meter.add(shown, began_s=began_s, shown_s=shown_s)
-        self._source = shown.source
+        self._reporting.source = shown.source
         if self._writer is not None:
-            if self._in_order:  # the capture's clock is the only one
+            if self._reporting.in_order:  # every motion: the capture's clock is the only one
                 at_s = self._timeline.stamp_s(shown, shown.ticks / TICKS_PER_SECOND)
                 self._writer.put_patiently(picture, at_s)
             else:
@@ -336,28 +322,6 @@ class Receiver:
     def _send(self, message: Message) -> None:
         if self._line is not None:
             self._line.send_control(encode_control(message))
-
-    async def _send_feedback(self, line: Line) -> None:
-        told_s = time.monotonic()
-        while True:
-            await asyncio.sleep(ORDERED_FEEDBACK_S if self._in_order else FEEDBACK_TICK_S)
-            if not self._received.is_due(time.monotonic() - told_s) and not self._in_order:
-                continue
-            told_s = time.monotonic()
-            counts = self._drawing.counts
-            shown = counts.fresh + counts.interpolated + counts.extrapolated + counts.relaxed
-            feedback = Feedback(
-                newest_ticks=self._received.newest_ticks,
-                bitmap=self._received.bitmap,
-                playout_delay_ms=round(1000 * self._drawing.delay_s),
-                shown=shown % SHOWN_CYCLE,
-                source=self._source,
-                arrived_packets=self._received.packets,
-                arrived_bytes=line.stats().received_bytes % BYTES_CYCLE,
-                transit=self._received.take_transit(),
-                ready=self._received.ready,
-            )
-            line.send_report(encode_control(feedback))
 
     def _miss_hello(self) -> None:
         if not self._agreed:

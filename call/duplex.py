@@ -39,7 +39,7 @@ class Wire(Protocol):
 
     def pace(self, *, pieces_bps: float | None, limit_bps: float | None) -> None: ...
 
-    async def drain(self, timeout_s: float = ...) -> None: ...
+    async def drain(self, timeout_s: float | None = ...) -> None: ...
 
     def stats(self) -> WireStats: ...
 
@@ -128,8 +128,8 @@ class CallLine:
         if self._peer is not None:
             self._peer.pace(pieces_bps=pieces_bps, limit_bps=self.limit_bps)
 
-    async def drain(self, timeout_s: float = 0.3) -> None:
-        """Wait as the peer does, `timeout_s` at most."""
+    async def drain(self, timeout_s: float | None = None) -> None:
+        """Wait as the peer does."""
         if self._peer is not None:
             await self._peer.drain(timeout_s)
 

@@ -72,8 +72,8 @@ class Ringing:
             self._theirs.set_result(message)
 
     def refuse(self, sentence: str) -> None:
-        """Take the other side's no, or its goodbye."""
-        self._why = sentence
+        """Take the other side's no, or its goodbye; what it says first is why."""
+        self._why = self._why or sentence
         self._refused.set()
 
     async def agree(self, link: Link, ring: Ring) -> bool:
@@ -89,15 +89,16 @@ class Ringing:
         agreed = asyncio.create_task(self._agree(link))
         try:
             await asyncio.wait({lost, refused, agreed}, return_when=asyncio.FIRST_COMPLETED)
-            if refused.done():  # what is said last goes with the line
-                raise NotWantedError(self._why)
-            if not agreed.done():
-                raise CallError("The other side left before the call began.")
-            return agreed.result()
         finally:
             for task in (lost, refused, agreed):
                 task.cancel()
             await asyncio.gather(lost, refused, agreed, return_exceptions=True)
+        # What is said last goes with the line, and a goodbye may follow a yes at once.
+        if self._refused.is_set():
+            raise NotWantedError(self._why)
+        if agreed.cancelled():
+            raise CallError("The other side left before the call began.")
+        return agreed.result()
 
     async def _agree(self, link: Link) -> bool:
         ring = await self._theirs

@@ -207,7 +207,10 @@ class Drawing:
                 if shown is not None:
                     self._last = shown
                     self._taken += 1
-                    return _Due(self._taken - 1, shown, self._fade.next(shown.source), dict(self._sources))
+                    blend = self._fade.next(shown.source)
+                    if self._reference is None:  # here, as the second picture may be drawn before the first
+                        self._reference = _pose(shown.motion), self._sources[blend.source]
+                    return _Due(self._taken - 1, shown, blend, dict(self._sources))
                 due_s = self._playout.due_s()
                 if due_s is None and self._sources:
                     due_s = self._idler.due_s(now_s)
@@ -237,10 +240,9 @@ class Drawing:
 
     def _seen(self, motion: Motion, source: Source) -> Pose:
         """Return the pose to draw: relative motion moves the head of the first source, whichever is drawn from."""
-        pose = Pose(motion.rotation, motion.translation, motion.expression)
-        with self._changed:
-            self._reference = self._reference or (pose, source)
-            reference, first = self._reference
+        pose = _pose(motion)
+        assert self._reference is not None  # since the first picture came due
+        reference, first = self._reference
         rest = Pose(first.rotation, first.translation, first.expression)
         seen = self._view.of(self._rebased(pose, source, first), reference, rest)
         return self._rebased(seen, first, source)
@@ -248,8 +250,7 @@ class Drawing:
     def _for_source(self, motion: Motion, of: int, to: int) -> Motion:
         """Return a motion that was for one source for another one, both by their numbers."""
         source = self._sources[of]
-        pose = Pose(motion.rotation, motion.translation, motion.expression)
-        return Motion(*self._rebased(pose, source, self._sources[to]))
+        return Motion(*self._rebased(_pose(motion), source, self._sources[to]))
 
     def _rebased(self, pose: Pose, of: Source, to: Source) -> Pose:
         """Return a pose that was for one source for another one."""
@@ -262,3 +263,7 @@ class Drawing:
         with self._changed:
             self._changed.wait_for(lambda: self._handed_on == number or self._failed)
             return not self._failed
+
+
+def _pose(motion: Motion) -> Pose:
+    return Pose(motion.rotation, motion.translation, motion.expression)

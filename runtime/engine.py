@@ -7,7 +7,7 @@ names. Nothing here knows what the arrays mean.
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -115,7 +115,7 @@ def _openvino_core() -> Any:
     import openvino
 
     core = openvino.Core()
-    cache = Path(platformdirs.user_cache_dir("visavis")) / "openvino"
+    cache = _cache_folder()
     try:
         cache.mkdir(parents=True, exist_ok=True)
         core.set_property({"CACHE_DIR": str(cache)})
@@ -134,7 +134,36 @@ def _compiled(core: Any, path: Path, *, streams: int, threads: int | None = None
     }
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
-    return OpenVinoGraph(core.compile_model(path, "CPU", settings), streams=streams)
+    with _alone_in(_cache_folder()):
+        compiled = core.compile_model(path, "CPU", settings)
+    return OpenVinoGraph(compiled, streams=streams)
+
+
+def _cache_folder() -> Path:
+    return Path(platformdirs.user_cache_dir("visavis")) / "openvino"
+
+
+@contextmanager
+def _alone_in(cache: Path) -> Iterator[None]:
+    """Hold off every other process that would compile into the same folder.
+
+    OpenVINO maps what lies there into its memory and, where two processes compile the same graph, writes it there
+    twice: the second time under the feet of whoever has mapped it since, whom the system then ends (SIGBUS).
+    """
+    if sys.platform == "win32":  # which lets nobody write to a file that is mapped
+        yield
+        return
+    import fcntl
+
+    try:
+        lock = (cache / "lock").open("w")
+    except OSError:  # there is no cache, and so nothing to fight for
+        yield
+        return
+    with lock:
+        with suppress(OSError):  # a file system that knows no locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -164,10 +164,17 @@ class OfferServer:
         try:
             answer = await peer.accept(offer)
         except TransportError as error:
+            self._check_still_waits(peer)
             self._settle(error)
             raise Refusal(400, str(error)) from error
+        self._check_still_waits(peer)
         self.guests.answered(guest)
         return await self._deliver(request, answer)
+
+    def _check_still_waits(self, peer: Peer) -> None:
+        """Raise `Refusal` where a peer was let go of while it answered: the next one may do it."""
+        if self._peer is not peer:
+            raise Refusal(503, "Nobody is waiting for a call right now.")
 
     async def _deliver(self, request: web.Request, answer: Description) -> web.StreamResponse:
         """Send the answer, and let `answer_one` return only then, as its caller may close the server."""

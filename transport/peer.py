@@ -40,6 +40,7 @@ LINE_LOST_S = 15.0  # ICE asks for consent every 4 to 6 s both ways, so a living
 WATCH_S = 0.25
 MAX_UNFINISHED_BYTES = 256 * 1024  # a peer of ours never has more than a few packets under way
 CLOSE_LIMIT_S = 0.5
+DRAIN_S, DRAIN_ROUND_TRIPS = 0.5, 3.0  # as long again at most
 
 Certificate = RTCCertificate
 
@@ -193,8 +194,11 @@ class Peer:
         self._pacer.rate_bps = RATE_BPS if pieces_bps is None else pieces_bps
         self._pacer.limit_bps = limit_bps
 
-    async def drain(self, timeout_s: float = 0.3) -> None:
-        """Wait until all control messages are acknowledged by the other side, at most `timeout_s`."""
+    async def drain(self, timeout_s: float | None = None) -> None:
+        """Wait until all control messages are acknowledged by the other side, at most `timeout_s`; None: for a moment,
+        in which the line could bring one that got lost once more."""
+        if timeout_s is None:
+            timeout_s = DRAIN_S + min(DRAIN_ROUND_TRIPS * (self._acknowledging.round_trip_s or 0.0), DRAIN_S)
         end_s = self._loop.time() + timeout_s
         while self.is_open and self._loop.time() < end_s:
             waiting = self._pacer.waiting_bytes or self._control.bufferedAmount

@@ -60,8 +60,10 @@ class RoomLine:
 
     async def close(self) -> None:
         """End the connection and its task."""
+        # Not `wait_for`, which in Python 3.11 forgets that it was cancelled where the connection has just ended.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._socket.close(), CLOSE_LIMIT_S)
+            async with asyncio.timeout(CLOSE_LIMIT_S):
+                await self._socket.close()
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
 

@@ -35,6 +35,7 @@ from call.call import WORDS
 from call.encounter import BACK, LOST
 from call.film import write_clip
 from tests.conftest import FRAME_RATE, portrait_frames
+from tests.patience import PATIENCE_S
 from transport.impairment import Impairment
 
 SECONDS = 11.0
@@ -232,7 +233,7 @@ async def test_what_passes_between_two_namespaces_is_delayed_cut_and_counted(bet
     try:
         assert echo.stdout is not None
         await echo.stdout.readline()
-        host, took_s = await ask(30.0)
+        host, took_s = await ask(PATIENCE_S)
         assert host == between.address(1)
         assert float(took_s) >= 0.1
         assert between.sent(0).offered_bytes == between.sent(1).offered_bytes == 100  # with IP and UDP
@@ -242,7 +243,7 @@ async def test_what_passes_between_two_namespaces_is_delayed_cut_and_counted(bet
         before = between.address(1)
         moved = between.move(1)
         assert moved != before
-        assert (await ask(30.0))[0] == moved
+        assert (await ask(PATIENCE_S))[0] == moved
     finally:
         echo.kill()
         await echo.wait()

@@ -14,6 +14,7 @@ from bench.codecs import CODECS, Point, rate_at, run_codec
 from bench.errors import BenchError
 from bench.metrics.basic import psnr
 from call.h264 import supplement_bytes
+from tests.patience import PATIENCE_S
 
 
 def test_the_curve_is_straight_in_log_rate_and_ends_where_it_ends() -> None:
@@ -88,7 +89,7 @@ def test_x264_agrees_with_the_ffmpeg_command(
     command = f"{program} -v error -f rawvideo -pix_fmt rgb24 -s 256x256 -r {rate} -i {raw} -pix_fmt yuv420p"
     options = "-c:v libx264 -preset medium -tune zerolatency -bf 0 -crf 34 -threads 1"
     note = "-bsf:v filter_units=remove_types=6 -f h264"
-    subprocess.run([*f"{command} {options} {note}".split(), str(coded)], check=True, timeout=60)
+    subprocess.run([*f"{command} {options} {note}".split(), str(coded)], check=True, timeout=PATIENCE_S)
     ours = run_codec(CODECS["h264"], pictures, frame_rate=rate, crf=34, keep=set())
     assert sum(ours.packet_bytes) == pytest.approx(coded.stat().st_size, rel=0.01)
 

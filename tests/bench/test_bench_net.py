@@ -18,6 +18,7 @@ from bench.net_ours import hold_ours
 from bench.net_video import hold_video
 from call.ends import load_ends
 from call.options import Engine
+from tests.patience import PATIENCE_S
 from transport.impairment import ImpairedLine, Impairment
 from transport.relay import Relay
 
@@ -37,16 +38,32 @@ async def call_over(line: Impairment, *, seconds: float = 3.0) -> tuple[HeldCall
     return held, relay
 
 
+async def call_that_shows(line: Impairment) -> tuple[HeldCall, Relay]:
+    """Hold a call over a line that carries pictures, as long as it takes to see some."""
+    for seconds in (3.0, 6.0, 12.0, 24.0):  # a slow and busy machine shows few of them
+        held, relay = await call_over(line, seconds=seconds)
+        if len(held.pairs) >= 4:
+            break
+    assert len(held.pairs) >= 4
+    return held, relay
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody give up because a slow machine takes its time to meet."""
+    monkeypatch.setattr("bench.net_video.MEETING_LIMIT_S", PATIENCE_S)
+    monkeypatch.setattr("call.loopback.MEETING_LIMIT_S", PATIENCE_S)
+    for side in ("sender.sender", "receiver.receiver"):
+        monkeypatch.setattr(f"{side}.HELLO_LIMIT_S", PATIENCE_S)
+
+
 def latencies_s(held: HeldCall) -> list[float]:
     return [each.shown_s - each.captured_s for each in held.seen if each.captured_s is not None]
 
 
+@pytest.mark.usefixtures("patient")
 async def test_what_came_over_a_clean_line_is_known_frame_by_frame() -> None:
-    for seconds in (3.0, 6.0, 12.0, 24.0):  # a slow and busy machine shows few of them
-        held, relay = await call_over(Impairment(), seconds=seconds)
-        if len(held.pairs) >= 4:
-            break
-    assert len(held.pairs) >= 4
+    held, relay = await call_that_shows(Impairment())
     assert min(latencies_s(held)) >= 0
     errors = [np.abs(pair.shown.astype(float) - pair.original).mean() for pair in held.pairs]
     moved = np.abs(held.pairs[0].original.astype(float) - held.pairs[1].original).mean()
@@ -56,8 +73,9 @@ async def test_what_came_over_a_clean_line_is_known_frame_by_frame() -> None:
     assert held.began_s < held.seen[0].shown_s < held.ended_s
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_delayed_line_adds_its_delay() -> None:
-    held, _ = await call_over(Impairment(delay_s=0.3))
+    held, _ = await call_that_shows(Impairment(delay_s=0.3))
     assert np.median(latencies_s(held)) >= 0.29
 
 
@@ -129,6 +147,7 @@ class PixelJudge:
         )
 
 
+@pytest.mark.usefixtures("patient")
 async def test_our_call_over_a_bad_line_has_its_figures(
     profile_folder: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,7 +161,8 @@ async def test_our_call_over_a_bad_line_has_its_figures(
         finally:
             relay.close()
         figures = call_figures(held, cast(Any, PixelJudge()))
-        if figures["fresh_fps"] and figures["lpips"] is not None:
+        steady = [pair for pair in held.pairs if held.seen[0].shown_s + 1 <= pair.shown_s <= held.ended_s]
+        if figures["fresh_fps"] and len(steady) >= 4:
             break
     assert not figures["why"]
     # The sides meet, and the source picture comes, in several ways there and back.
@@ -157,9 +177,8 @@ async def test_our_call_over_a_bad_line_has_its_figures(
     assert 0 <= figures["lost_share"] < 0.5
     assert 0.01 < held.line[-1].lost / held.line[-1].packets < 0.3
     # What was drawn is nearer to the frame it stands for than to one of half a second earlier or later.
-    pairs = held.pairs
-    own = np.mean([_difference(pair.shown, pair.original) for pair in pairs])
-    others = np.mean([_difference(one.shown, other.original) for one, other in pairwise(pairs)])
+    own = np.mean([_difference(pair.shown, pair.original) for pair in steady])
+    others = np.mean([_difference(one.shown, other.original) for one, other in pairwise(steady)])
     assert own < others
     assert figures["lpips"] == pytest.approx(own, rel=0.5)
 

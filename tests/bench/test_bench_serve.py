@@ -7,10 +7,15 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.__main__ import app
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_a_small_load_meets_without_a_failure_and_leaves_an_empty_server() -> None:
+def test_a_small_load_meets_without_a_failure_and_leaves_an_empty_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("START_LIMIT_S", "ANSWER_LIMIT_S", "LEAVE_LIMIT_S"):
+        monkeypatch.setattr(f"bench.serve.{name}", PATIENCE_S)
     result = CliRunner().invoke(
         app, ["serve", "--rooms", "8", "--seconds", "3", "--every", "2", "--strangers", "3", "--json"]
     )

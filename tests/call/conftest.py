@@ -3,14 +3,23 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 
 import call.encounter
 import call.link
+import transport.listening
+import transport.meeting
+import transport.peer
+import transport.room_line
+import transport.rooms
+import transport.serve
+import transport.signalling
 from call import options
 from call.ends import Ends, load_ends
+from call.link import RETURN_LIMITS_S
 from tests.call.program import PROGRAM, Start, Visavis
 from tests.patience import PATIENCE_S
 
@@ -70,10 +79,35 @@ def start(environment: dict[str, str]) -> Iterator[Start]:
         process.communicate()
 
 
+# By whom, how long something is waited for that takes a moment where nothing is wrong.
+LIMITS = {
+    call.encounter: ("SILENCE_S", "UNHEARD_S"),
+    call.link: ("CONNECT_LIMIT_S", "RETURN_CONNECT_LIMIT_S", "HELLO_LIMIT_S"),
+    transport.peer: ("LINE_LOST_S",),
+    transport.listening: ("BODY_TIMEOUT_S", "RETURN_WAIT_S"),
+    transport.meeting: ("RETURN_TIMEOUT_S",),
+    transport.rooms: ("REACH_LIMIT_S", "EXCHANGE_LIMIT_S"),
+    transport.room_line: ("REACH_LIMIT_S", "HEARTBEAT_S"),
+    transport.serve: ("ENTER_LIMIT_S", "SEND_LIMIT_S", "HEARTBEAT_S"),
+}
+
+
+class PatientTries:
+    """How long each try to come back may take. One whose time is over is cut off, in the middle of an exchange as well,
+    which somebody who comes for the first time takes for a no."""
+
+    def __getitem__(self, place: int) -> float:
+        return RETURN_LIMITS_S[place]  # which the old connection waits for
+
+    def __iter__(self) -> Iterator[float]:
+        return repeat(PATIENCE_S)
+
+
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no silence of a slow and busy machine look like a lost line, and no try to come back be given up early."""
-    for name in ("SILENCE_S", "UNHEARD_S"):
-        monkeypatch.setattr(call.encounter, name, PATIENCE_S)
-    for name in ("CONNECT_LIMIT_S", "RETURN_CONNECT_LIMIT_S", "HELLO_LIMIT_S"):
-        monkeypatch.setattr(call.link, name, PATIENCE_S)
+    """Let no silence of a slow and busy machine look like a lost line, and no try to meet be given up early."""
+    for module, names in LIMITS.items():
+        for name in names:
+            monkeypatch.setattr(module, name, PATIENCE_S)
+    monkeypatch.setitem(transport.signalling.post_offer.__kwdefaults__, "timeout_s", PATIENCE_S)
+    monkeypatch.setattr(call.link, "RETURN_LIMITS_S", PatientTries())

@@ -34,6 +34,11 @@ async def until(tab: Tab, condition: Callable[[], bool]) -> None:
     raise AssertionError("the page did not ask for it")
 
 
+async def until_loaded(tab: Tab) -> None:
+    """Wait until the page has all that it fetches from its program: its microphone's part comes last."""
+    await tab.wait_for_function("() => document.getElementById('microphone').length > 0")
+
+
 def draw_head(yaw: float, pitch: float, *, tick: int, colour: tuple[int, int, int]) -> Picture:
     """Draw a head of 256x256 whose nose goes where it is turned to and whose mouth moves with `tick`."""
     picture = np.full((256, 256, 3), colour, np.uint8)

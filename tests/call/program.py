@@ -3,10 +3,11 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Protocol
 
 # -P: the tests' folder must not stand in front of what is installed.
-PROGRAM = (sys.executable, "-P", "-m", "call.cli")
+PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("patient_program.py")))
 
 
 class Visavis(Protocol):

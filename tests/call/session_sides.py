@@ -30,6 +30,13 @@ from transport.rooms import RoomMeeting
 READY = Manners(asks=False, sends_picture=True, lets_in=True)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what is seen in plain values; the limit only keeps a broken run from hanging."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 -- another thread changes them
+            await asyncio.sleep(0.01)
+
+
 class Table:
     """Where two sessions of one process meet: the first peer that comes waits for the second."""
 
@@ -61,22 +68,23 @@ class Table:
         await self._passable.wait()
         if self._waiting is None or self._waiting[1].done():
             done = asyncio.get_running_loop().create_future()
-            self._waiting = peer, done
+            self._waiting = waiting = peer, done
             try:
                 await done
             finally:
-                self._waiting = None
+                if self._waiting is waiting:
+                    self._waiting = None
             return
-        other, done = self._waiting
+        (other, done), self._waiting = self._waiting, None
         relay = Relay(Impairment(), Impairment())
         self._relays.append(relay)
         try:
             offer = await relay.stand_in(await peer.create_offer())
             answer = await relay.stand_in(await other.accept(offer))
             await peer.complete(answer)
-        except TransportError as error:
-            if not done.done():
-                done.set_exception(error)
+        except BaseException:
+            if not done.done():  # nor shall the other one wait for who has gone away meanwhile
+                done.set_exception(TransportError("The exchange was cut off in the middle."))
             raise
         self.met += 1
         if not done.done():
@@ -183,6 +191,10 @@ class Side:
                     raise AssertionError(f"the call ended: {self.session.state.sentence}")
                 await asyncio.sleep(0.01)
 
+    async def comes_to(self, phase: Phase) -> None:
+        """Wait until the call has been in a phase for the first time, which may be over by the time one looks."""
+        await self.until(lambda state: phase in self.phases)
+
     async def kill(self) -> None:
         """End without a word to anybody, as a process does that is killed."""
         link, meeting = self.session._encounter._link, self.session._meeting
@@ -193,9 +205,11 @@ class Side:
         self.session.hang_up()
         await self.running
 
+    async def told(self, notice: str) -> None:
+        """Wait until the person was told something, whatever else they are told."""
+        await self.until(lambda state: notice in state.notices)
+
     async def shows(self, *kinds: str, frames: int = 5) -> None:
         """Wait for so many more pictures of these kinds."""
         begins = len(self.kinds)
-        async with asyncio.timeout(PATIENCE_S):
-            while sum(kind in kinds for kind in self.kinds[begins:]) < frames:  # noqa: ASYNC110 -- a thread appends
-                await asyncio.sleep(0.01)
+        await until(lambda: sum(kind in kinds for kind in self.kinds[begins:]) >= frames)

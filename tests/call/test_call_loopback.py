@@ -51,7 +51,10 @@ def test_a_loopback_call_shows_most_frames_and_writes_them(
     assert_bookkeeping(figures, sent=figures["frames_sent"])
     assert figures["fresh_share"] == figures["frames_fresh"] / 30
     assert figures["payload_bytes_per_frame"] < 60
-    assert figures["wire_kbps_forward"] > figures["payload_kbps"] > figures["motion_kbps"]
+    assert figures["payload_kbps"] > figures["motion_kbps"]
+    # The two rates are over times of their own, which a slow machine draws apart; in bytes they can be compared.
+    motion_bytes = figures["frames_sent"] * figures["payload_bytes_per_frame"]
+    assert figures["wire_kbps_forward"] * figures["seconds"] * 1000 / 8 > motion_bytes
     assert figures["output"] == str(output)
     pictures = list(read_film(output))
     assert len(pictures) >= figures["frames_fresh"] - figures["frames_unwritten"]
@@ -71,6 +74,7 @@ def test_a_strangers_clip_is_redrawn_closer_than_its_frozen_picture(
         "full",
         "--source",
         "first",
+        "--fast",  # every frame counts, however slow the machine is
         "--json",
         env={"VISAVIS_DATA": str(data_folder)},
     )
@@ -175,7 +179,7 @@ def test_interrupting_a_receiver_ends_both_sides_and_keeps_the_pictures(
 ) -> None:
     output = tmp_path / "received"
     receiver = start("receive", "--listen", "127.0.0.1:0", "--output", f"{output}/")
-    sender = start("send", str(face_clip), *invitation(receiver), "--repeat", "60")
+    sender = start("send", str(face_clip), *invitation(receiver), "--repeat", "600")
     wait_for_pictures(tmp_path)
     receiver.send_signal(signal.SIGINT)
     assert receiver.wait(timeout=PATIENCE_S) == 130
@@ -189,7 +193,7 @@ def test_interrupting_a_sender_ends_both_sides_and_keeps_the_pictures(
 ) -> None:
     output = tmp_path / "received"
     receiver = start("receive", "--listen", "127.0.0.1:0", "--output", f"{output}/")
-    sender = start("send", str(face_clip), *invitation(receiver), "--repeat", "60")
+    sender = start("send", str(face_clip), *invitation(receiver), "--repeat", "600")
     wait_for_pictures(tmp_path)
     sender.send_signal(signal.SIGINT)
     assert sender.wait(timeout=PATIENCE_S) == 130
@@ -205,7 +209,7 @@ def test_who_is_stopped_in_a_scripts_background_says_goodbye_too(
     asked = invitation(receiver)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what it starts with &
     try:
-        sender = start("send", str(face_clip), *asked, "--repeat", "60", "--json")
+        sender = start("send", str(face_clip), *asked, "--repeat", "600", "--json")
     finally:
         signal.signal(signal.SIGINT, before)
     wait_for_pictures(tmp_path)
@@ -217,10 +221,11 @@ def test_who_is_stopped_in_a_scripts_background_says_goodbye_too(
 
 
 def test_a_sender_whose_receiver_is_killed_prints_what_it_sent(
-    start: Start, profile_folder: Path, face_clip: Path, tmp_path: Path
+    start: Start, environment: dict[str, str], profile_folder: Path, face_clip: Path, tmp_path: Path
 ) -> None:
+    environment["LOSES_LINES"] = "1"
     receiver = start("receive", "--listen", "127.0.0.1:0", "--output", f"{tmp_path / 'received'}/")
-    sender = start("send", str(face_clip), *invitation(receiver), "--repeat", "60", "--json")
+    sender = start("send", str(face_clip), *invitation(receiver), "--repeat", "600", "--json")
     wait_for_pictures(tmp_path)
     receiver.kill()
     told, complaint = sender.communicate(timeout=LIMIT_S)
@@ -253,9 +258,13 @@ def test_a_sender_that_is_killed_before_a_picture_was_shown_fails_the_receiver_w
 
 async def peer_that_leaves(address: str, code: str) -> None:
     """Connect as a sender would, and be gone without a word."""
-    peer = Peer(on_motion=lambda data: None, on_control=lambda data: None, on_closed=lambda reason: None)
-    await offer(address, code, peer)
+    greeted = asyncio.Event()
+    peer = Peer(
+        on_motion=lambda data: None, on_control=lambda data: greeted.set(), on_closed=lambda reason: None
+    )
+    await offer(address, code, peer, timeout_s=PATIENCE_S)
     await peer.connected(PATIENCE_S)
+    await asyncio.wait_for(greeted.wait(), PATIENCE_S)  # the receiver knows of the connection, too
     await peer.close()
 
 

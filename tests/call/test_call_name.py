@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from call.keeper import Keeper
-from call.ringing import KNOCK, Manners, Ringing, clean_name
+from call.ringing import KNOCK, Manners, NotWantedError, Ringing, clean_name
 from call.state import CallState
 from codec.control import Message, decode_control, encode_control
 from codec.conversation import MAX_NAME_CHARACTERS, Accept, Name, Ring
@@ -65,6 +65,36 @@ async def test_who_rings_is_named_and_it_is_said_that_nobody_has_checked_it() ->
         await asyncio.sleep(0)
     assert link.said == [Ring(0), Accept()]
     agreeing.cancel()
+
+
+def begin(manners: Manners) -> tuple[Ringing, asyncio.Task[bool]]:
+    keeper = Keeper(CallState("connecting", ""), on_state=None, on_notice=None, asks=True)
+    ringing = Ringing(keeper, manners, learn=lambda conditions: None)
+    return ringing, asyncio.create_task(ringing.agree(Link(), Ring(0)))  # type: ignore[arg-type]
+
+
+async def test_why_a_side_refuses_is_what_it_says_first() -> None:
+    ringing, agreeing = begin(Manners())
+    ringing.refuse("It does not want to.")
+    ringing.refuse("It has gone.")
+    with pytest.raises(NotWantedError, match="does not want to"):
+        await agreeing
+
+
+async def test_a_goodbye_that_follows_a_yes_at_once_is_not_missed() -> None:
+    for turns in range(100):
+        ringing, agreeing = begin(Manners(lets_in=True))
+        ringing.take(Ring(0))
+        ringing.take(Accept())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if agreeing.done():
+            break
+        ringing.refuse("It has gone.")
+        with pytest.raises(NotWantedError, match="gone"):
+            await agreeing
+    assert turns > 2
+    assert agreeing.result()
 
 
 async def test_a_name_is_said_before_the_ring_and_taken_no_more_after_it() -> None:

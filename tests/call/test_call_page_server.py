@@ -22,7 +22,8 @@ from tests.patience import PATIENCE_S
 
 
 @pytest_asyncio.fixture
-async def call() -> AsyncIterator[FakeCall]:
+async def call(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeCall]:
+    monkeypatch.setattr(server, "HEARTBEAT_S", PATIENCE_S)
     held = FakeCall()
     await held.start()
     yield held
@@ -201,20 +202,35 @@ async def test_the_last_state_arrives_before_the_line_ends(browser: ClientSessio
     await closed
 
 
-async def test_the_newest_tab_takes_over(browser: ClientSession, call: FakeCall) -> None:
+async def test_the_newest_tab_takes_over(
+    browser: ClientSession, call: FakeCall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "FAREWELL_S", PATIENCE_S)
     old = await connect(browser, call)
     await next_state(old)
     new = await connect(browser, call)
     assert (await next_state(new))["phase"] == "connected"
     assert await next_state(old) == {"farewell": server.TAKEN_OVER}
-    # What an old tab still says does not count, and one that stays is put out.
+    # What an old tab still says does not count.
     await old.send_str('{"wish": "hang_up"}')
-    assert await closing(old) == aiohttp.WSCloseCode.GOING_AWAY
+    await old.close()  # the server answers this behind all that came before
     assert call.wishes == []
-    await new.send_str('{"wish": "repair"}')
-    call.change(muted=True)
+    await new.send_str('{"wish": "mute", "on": true}')
     while "muted" not in await next_state(new):
         pass
+    assert call.wishes == [("mute", True)]
+
+
+async def test_an_old_tab_that_stays_is_put_out(
+    browser: ClientSession, call: FakeCall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "FAREWELL_S", 0.05)
+    old = await connect(browser, call)
+    await next_state(old)
+    new = await connect(browser, call)
+    assert await next_state(old) == {"farewell": server.TAKEN_OVER}
+    assert await closing(old) == aiohttp.WSCloseCode.GOING_AWAY
+    assert (await next_state(new))["phase"] == "connected"
 
 
 async def test_a_page_that_fetches_nothing_gets_the_newest_of_everything_later() -> None:
@@ -262,21 +278,32 @@ async def test_a_film_goes_with_the_camera_that_is_turned_off_and_a_drawn_face_s
 
 
 async def test_a_page_that_nobody_has_open_any_more_is_told_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "GONE_S", 0.05)
     held, gone = FakeCall(), asyncio.Queue[None]()
     held.page = server.Page(held, on_gone=lambda: gone.put_nowait(None))
     await held.start()
-    async with ClientSession() as browser:
-        for _ in range(2):  # the tab is closed, opened again and closed
-            socket = await connect(browser, held)
-            await next_state(socket)
-            await socket.close()
-        await asyncio.wait_for(gone.get(), PATIENCE_S)
-        held.change(phase="ended")
+
+    async def visit(browser: ClientSession, *, gone_s: float) -> asyncio.TimerHandle:
+        """Open the page and close it; returns what will tell that it is gone."""
+        monkeypatch.setattr(server, "GONE_S", gone_s)
+        before = held.page._missing
         socket = await connect(browser, held)
         await next_state(socket)
         await socket.close()
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(PATIENCE_S):
+            while (missing := held.page._missing) is None or missing is before:  # noqa: ASYNC110 -- a plain value
+                await asyncio.sleep(0.01)
+        return missing
+
+    async with ClientSession() as browser:
+        # The tab is closed, opened again and closed.
+        first = await visit(browser, gone_s=PATIENCE_S)
+        await visit(browser, gone_s=0.05)
+        assert first.cancelled()
+        await asyncio.wait_for(gone.get(), PATIENCE_S)
+        held.change(phase="ended")
+        last = await visit(browser, gone_s=0.05)
+        # Timers fire in their order: this one after what would have told.
+        await asyncio.sleep(max(last.when() - asyncio.get_running_loop().time(), 0.0) + 0.01)
     assert gone.empty()
     await held.close()
 

@@ -11,27 +11,41 @@ from call.errors import CallError
 from call.web.outbox import Outbox
 from call.web.sound import MICROPHONE_BLOCKS, SAMPLES, SPEAKER_BLOCKS, PageMicrophone
 from tests.call.page_double import PATIENCE_MS, FakeCall, Open
+from tests.patience import PATIENCE_S
 
 pytest_plugins = ("tests.call.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 expect.set_options(timeout=PATIENCE_MS)
 
+# Loaded before the page's own worklet, it lets this say so when it has taken a block.
+ANSWERING = """const { registerProcessor: register } = globalThis;
+globalThis.registerProcessor = (name, Processor) => register(name, class extends Processor {
+  constructor(...given) {
+    super(...given);
+    const take = this.port.onmessage;
+    this.port.onmessage = (event) => {
+      take(event);
+      this.port.postMessage("taken");
+    };
+  }
+});"""
+
 # Plays blocks of a ramp through the page's own worklet, offline, and returns what was heard: for every block its time
 # in seconds, and when it arrives.
-PLAYED = """async (blocks) => {
+PLAYED = """async ([answering, blocks]) => {
   const context = new OfflineAudioContext(1, 48000 * 0.6, 48000);
+  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([answering], { type: "text/javascript" })));
   await context.audioWorklet.addModule("/static/playback.js");
   const player = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
   player.connect(context.destination);
-  for (const { atS, from, arrivesS } of blocks) {
-    const samples = Int16Array.from({ length: 960 }, (_, index) => from + index);
-    if (arrivesS === 0) player.port.postMessage({ atS, samples });
-    else context.suspend(arrivesS).then(() => {
-      player.port.postMessage({ atS, samples });
-      setTimeout(() => context.resume(), 20);
-    });
+  const place = ({ atS, from }) => new Promise((done) => {
+    player.port.onmessage = done;
+    player.port.postMessage({ atS, samples: Int16Array.from({ length: 960 }, (_, index) => from + index) });
+  });
+  for (const block of blocks.filter(({ arrivesS }) => arrivesS === 0)) await place(block);
+  for (const block of blocks.filter(({ arrivesS }) => arrivesS > 0)) {
+    context.suspend(block.arrivesS).then(() => place(block)).then(() => context.resume());
   }
-  await new Promise((done) => setTimeout(done, 50));
   const heard = await context.startRendering();
   return Array.from(heard.getChannelData(0), (sample) => Math.round(sample * 32768));
 }"""
@@ -89,7 +103,7 @@ async def test_a_block_of_another_size_is_refused(size: int) -> None:
 async def test_the_browsers_microphone_is_heard_and_muted(open_tab: Open, call: FakeCall) -> None:
     tab = await open_tab()
     microphone = call.page.microphone
-    async with asyncio.timeout(PATIENCE_MS / 1000):
+    async with asyncio.timeout(PATIENCE_S):
         while not (await microphone.read()).any():
             pass
         await tab.get_by_role("button", name="Mute", exact=True).click()
@@ -102,20 +116,26 @@ async def test_the_browsers_microphone_is_heard_and_muted(open_tab: Open, call: 
 
 async def test_what_the_program_plays_reaches_the_player_as_it_is(open_tab: Open, call: FakeCall) -> None:
     tab = await open_tab(script=NOTED)
-    while not await tab.evaluate("window.noted.length"):
-        call.page.speaker.play(np.arange(-300, 660, dtype=np.int16), time.monotonic() + 0.04)
-        await tab.wait_for_timeout(20)
+    async with asyncio.timeout(PATIENCE_S):
+        while not await tab.evaluate("window.noted.length"):
+            call.page.speaker.play(np.arange(-300, 660, dtype=np.int16), time.monotonic() + 0.04)
+            await tab.wait_for_timeout(20)
     assert await tab.evaluate("window.noted[0]") == [-300, -299, SAMPLES]
 
 
+async def played(open_tab: Open, blocks: list[dict[str, float]]) -> np.ndarray:
+    """What the page's player lets be heard of these blocks, as samples of int16's scale."""
+    tab = await open_tab(loads_anything=True)
+    return np.array(await tab.evaluate(PLAYED, [ANSWERING, blocks]))
+
+
 async def test_the_player_joins_blocks_without_a_seam_and_keeps_their_time(open_tab: Open) -> None:
-    tab = await open_tab()
     # The times of the second and the third tremble by a few milliseconds.
     blocks = [
         {"atS": 0.1 + 0.02 * index + tremble, "from": 1 + 960 * index, "arrivesS": 0}
         for index, tremble in enumerate((0.0, 0.006, -0.006))
     ]
-    heard = np.array(await tab.evaluate(PLAYED, blocks))
+    heard = await played(open_tab, blocks)
     sounding = np.flatnonzero(heard)
     assert sounding[0] == pytest.approx(4800, abs=1)
     assert heard[sounding].tolist() == list(range(1, 2881))
@@ -123,13 +143,12 @@ async def test_the_player_joins_blocks_without_a_seam_and_keeps_their_time(open_
 
 
 async def test_the_player_plays_on_in_time_after_a_gap_and_leaves_out_what_is_late(open_tab: Open) -> None:
-    tab = await open_tab()
     blocks = [
         {"atS": 0.1, "from": 1, "arrivesS": 0},
         {"atS": 0.3, "from": 1, "arrivesS": 0},
         {"atS": 0.39, "from": 1, "arrivesS": 0.4},
     ]
-    heard = np.array(await tab.evaluate(PLAYED, blocks))
+    heard = await played(open_tab, blocks)
     assert heard[14_400:15_360].tolist() == list(range(1, 961))
     assert not heard[5_760:14_400].any()
     late = heard[19_200:]

@@ -19,6 +19,13 @@ def raiser_in(package: str) -> ModuleType:
     return module
 
 
+@pytest.fixture(autouse=True)
+def _without_other_orphans(capfd: pytest.CaptureFixture[str]) -> None:
+    """Let what earlier tests have left behind be told of before this one's begins."""
+    gc.collect()
+    capfd.readouterr()
+
+
 async def orphaned(package: str) -> list[str]:
     """Let a task of this package fail with nobody waiting for it, and return what the person is told."""
     told: list[str] = []

@@ -22,13 +22,13 @@ from call.errors import CallError
 from call.film import read_film
 from call.ringing import FOREIGN, KNOCK, Manners
 from call.state import Line
-from call.talk import CAMERA_GONE, NOTHING_BETTER, SOMEBODY_THERE
+from call.talk import CAMERA_GONE, NOBODY_THERE, NOTHING_BETTER, SOMEBODY_THERE
 from codec.conversation import Condition, Status
 from runtime.talker import Talker
 from sender.capture import ClipInput, Frame, Input, LiveInput
 from sender.clips import VideoClip
 from sender.errors import InputError
-from tests.call.session_sides import READY, Side, Table
+from tests.call.session_sides import READY, Side, Table, until
 from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.usefixtures("patient")
@@ -111,9 +111,9 @@ async def test_two_people_see_each_other_and_know_what_the_other_does(hall: Hall
     await other.until(lambda state: not state.their_camera_on)
     await other.shows("idle", frames=3)
     assert not one.session.state.camera_on
-    assert not cameras[0].is_open
+    await until(lambda: not cameras[0].is_open)  # let go of by a thread
     one.session.camera(True)
-    await one.until(lambda state: "The camera is in use by another program." in state.notices)
+    await one.told("The camera is in use by another program.")
     await one.until(lambda state: not state.camera_on)
     one.session.camera(True)
     await other.until(lambda state: state.their_camera_on)
@@ -209,7 +209,7 @@ async def test_who_asks_for_a_repair_is_told_where_nothing_would_be_better(
     monkeypatch.setattr("sender.mirror.mend", lambda *frames, **how: None)
     one, other = await hall.pair()
     other.session.repair()
-    await other.until(lambda state: NOTHING_BETTER in state.notices)
+    await other.told(NOTHING_BETTER)
     assert NOTHING_BETTER not in one.session.state.notices
 
 
@@ -227,15 +227,15 @@ async def test_a_call_survives_a_line_that_is_cut_for_three_seconds(
     hall.table.make_passable(True)
     await asyncio.gather(*(side.until(lambda state: state.phase == "connected") for side in (one, other)))
     await asyncio.gather(one.shows("fresh"), other.shows("fresh"))
+    await one.until(lambda state: len(state.safety_words) == 4)
     words = one.session.state.safety_words
     pictures = other.session.duplex.receiver.stats().pictures_received
     one.session.turn(10.0, 5.0)
     one.session.mute(True)
     await other.until(lambda state: state.their_muted)
 
-    # Of what is tried only the first can come about, however long that takes.
+    # Only one way to come back can come about, however long that takes.
     monkeypatch.setattr("call.link.OLD_KEPT_S", PATIENCE_S)
-    monkeypatch.setattr("call.link.RETURN_LIMITS_S", (PATIENCE_S,))
     with monkeypatch.context() as impatient:
         for name, silence_s in (("SILENCE_S", SILENCE_S), ("UNHEARD_S", UNHEARD_S)):
             impatient.setattr(call.encounter, name, silence_s)
@@ -343,23 +343,25 @@ async def test_a_call_that_fails_says_so_on_both_sides(hall: Hall, faceless_clip
 
 
 async def test_a_camera_that_fails_ends_its_own_direction_only(hall: Hall) -> None:
+    pulled_out = threading.Event()
+
     class Unplugged(ClipInput):
-        """A camera that is pulled out after two seconds."""
+        """A camera that is pulled out."""
 
         def frames(self) -> Iterator[Frame]:
             for frame in super().frames():
-                if frame.index == 50:
+                if pulled_out.is_set():
                     raise InputError("The camera was disconnected.")
                 yield frame
 
-    one = hall.side(opened=Unplugged(VideoClip(hall.clip), realtime=True, repeat_s=600))
-    other = hall.side()
+    one, other = await hall.pair(Unplugged(VideoClip(hall.clip), realtime=True, repeat_s=600))
+    pulled_out.set()
     await other.until(lambda state: not state.their_camera_on)
-    assert "The camera was disconnected." in one.session.state.notices
+    await one.told("The camera was disconnected.")
     assert not one.session.state.camera_on
     await asyncio.gather(one.shows("fresh"), other.shows("idle"))
     one.session.camera(True)
-    await one.until(lambda state: state.notices[-1] == CAMERA_GONE)
+    await one.told(CAMERA_GONE)
     assert not one.session.state.camera_on
     one.session.say("I can still write.")
     await other.until(lambda state: bool(state.chat))
@@ -368,6 +370,6 @@ async def test_a_camera_that_fails_ends_its_own_direction_only(hall: Hall) -> No
 async def test_a_face_that_nobody_sits_before_idles_and_the_person_is_told(hall: Hall) -> None:
     one, other = await hall.pair()
     one.session._encounter._link.say(Status(Condition.AWAY))  # type: ignore[union-attr]
-    await other.until(lambda state: "Nobody is before" in state.notices[-1] if state.notices else False)
+    await other.told(NOBODY_THERE)
     one.session._encounter.talk.tell_status()
-    await other.until(lambda state: state.notices[-1] == SOMEBODY_THERE)
+    await other.told(SOMEBODY_THERE)

@@ -18,7 +18,7 @@ from tests.patience import PATIENCE_S
 from tests.virtual_time import in_virtual_time
 from transport.meet import connect_in_process
 from transport.peer import Peer
-from transport.sound import SoundLine
+from transport.sound import NOISE_S, SoundLine
 
 BLOCK = 960
 RATE = 48_000
@@ -32,17 +32,26 @@ class Spoken:
         self._samples = samples
         self._pacer = Pacer()
         self._next = 0
+        self.blocks = 0  # that were read
         self.halves_s: list[float] = []  # when the second half of them began to sound, each time
         self.late_s = float("inf")  # of all reads the quickest one was so late
 
     async def read(self) -> Samples:
         began_s = await self._pacer.wait()
+        self.blocks += 1
         self.late_s = min(self.late_s, time.monotonic() - began_s - BLOCK_S)
         if self._next == len(self._samples) // 2:
             self.halves_s.append(began_s)
         block = self._samples[self._next : self._next + BLOCK]
         self._next = (self._next + BLOCK) % len(self._samples)
         return block
+
+    async def say(self, blocks: int) -> None:
+        """Wait until so many more have been read, and sent but for the last."""
+        end = self.blocks + blocks
+        async with asyncio.timeout(PATIENCE_S):
+            while self.blocks < end:  # noqa: ASYNC110 -- a plain count
+                await asyncio.sleep(0.02)
 
 
 class Ended:
@@ -103,7 +112,7 @@ class Call:
             Peer(sound=link.new_line(), on_motion=ignore, on_control=ignore, on_closed=ignore)
             for link in self.links
         ]
-        await connect_in_process(*self.peers)
+        await connect_in_process(*self.peers, timeout_s=PATIENCE_S)
         for link, peer in zip(self.links, self.peers, strict=True):
             link.use(peer.sound)
 
@@ -136,8 +145,8 @@ async def make_call() -> AsyncIterator[MakeCall]:
 
 
 async def test_what_one_says_the_other_hears_until_it_is_muted_and_again(make_call: MakeCall) -> None:
-    heard = Heard()
-    mine, theirs = SoundLink(Spoken(tone()), Silence()), SoundLink(Silence(), heard)
+    heard, spoken = Heard(), Spoken(tone())
+    mine, theirs = SoundLink(spoken, Silence()), SoundLink(Silence(), heard)
     await make_call(mine, theirs).connect()
     await heard.tone()
     assert 0.5 < mine.level < 1
@@ -146,12 +155,12 @@ async def test_what_one_says_the_other_hears_until_it_is_muted_and_again(make_ca
     mine.mute(True)
     await heard.silence()
     assert mine.muted
-    sent, pulled = mine.stats().sent_packets, len(heard.blocks)
-    async with asyncio.timeout(PATIENCE_S):
-        while len(heard.blocks) < pulled + 25:  # noqa: ASYNC110 -- a plain list
-            await asyncio.sleep(0.02)
+    await spoken.say(20)  # what follows speech is sent for a while
+    sent, began_s = mine.stats().sent_packets, time.monotonic()
+    await spoken.say(25)
     assert mine.level < 0.1
-    assert mine.stats().sent_packets - sent <= 5
+    # Silence is told of about once a second, however long the blocks have taken.
+    assert mine.stats().sent_packets - sent <= 2 + (time.monotonic() - began_s) / NOISE_S
     mine.mute(False)
     await heard.tone()
 

@@ -53,18 +53,19 @@ async def test_a_call_goes_over_to_ordinary_video_at_a_click_and_back(ends: Ends
         await other.until(lambda state: len(filmed) >= 15)
         await other.until(lambda state: state.figures.frames_per_s and state.figures.latency_ms is None)
         source = list(read_film(face_clip))
-        best = max(psnr(filmed[-1], picture) for picture in source)
         assert filmed[-1].shape == source[0].shape
-        assert best > 25, "what is seen is what was filmed"
+        # What is seen is what was filmed, as soon as there was time to code it well.
+        await other.until(lambda state: max(psnr(filmed[-1], picture) for picture in source) > 25)
         sent = one.session.duplex.sender.stats.frames_sent
-        await asyncio.sleep(0.3)
+        filmed.clear()
+        await other.until(lambda state: len(filmed) >= 8)
         assert one.session.duplex.sender.stats.frames_sent == sent, "no motion goes beside it"
         await one.shows("fresh")  # the other direction goes on as it was
 
         # The connection breaks, and with another one the video goes on.
         assert one.session._encounter._link is not None
         await one.session._encounter._link.peer.close()
-        await other.until(lambda state: state.phase == "reconnecting")
+        await other.comes_to("reconnecting")
         filmed.clear()
         await other.until(lambda state: state.phase == "connected" and len(filmed) >= 5)
 
@@ -104,13 +105,14 @@ async def test_a_thrifty_call_stays_under_thirty_kilobits_a_second_each_way(
         await other.until(lambda state: state.their_thrifty)
         lines = [side.session.duplex.line for side in (one, other)]
         loop = asyncio.get_running_loop()
-        await other.shows("fresh")
+        # The first pictures are what is large: without the limit they alone would take longer than this.
         began_s, before = loop.time(), [line.stats().sent_bytes for line in lines]
-        await asyncio.sleep(3.0)
+        await asyncio.gather(asyncio.sleep(3.0), one.shows("fresh"), other.shows("fresh"))
         passed_s = loop.time() - began_s
         for line, sent_bytes in zip(lines, before, strict=True):
             sent_bits = 8 * (line.stats().sent_bytes - sent_bytes)
-            assert 0 < sent_bits <= 1000 * THRIFTY_KBPS * (passed_s + 0.5), "what went at once is made up for"
+            # What went at once, or once more on a busy machine, is made up for later.
+            assert 0 < sent_bits <= 1000 * THRIFTY_KBPS * (passed_s + 1.0)
         one.session.hang_up()
         await asyncio.gather(one.running, other.running)
 

@@ -34,6 +34,7 @@ from models.training.footage import LANDMARK_UNIT, image_coordinates
 from runtime.talker import Face
 from tests.conftest import ROOT, portrait_frames
 from tests.models import prepare_fakes as fakes
+from tests.patience import PATIENCE_S
 
 SETTINGS = Settings(size=128, least_seconds=0.6, least_face=60)
 
@@ -300,7 +301,7 @@ def test_ctrl_c_leaves_whole_clips_only_and_the_next_run_goes_on(
         assert (videos / "stuck").exists(), "the second video was never begun"
         assert (output / ".partial").is_dir()
         os.killpg(program.pid, signal.SIGINT)
-        printed, _ = program.communicate(timeout=60)
+        printed, _ = program.communicate(timeout=PATIENCE_S)
     finally:
         if program.poll() is None:
             os.killpg(program.pid, signal.SIGKILL)

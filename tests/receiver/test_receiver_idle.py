@@ -96,10 +96,11 @@ def test_a_face_idles_only_while_no_motion_comes_and_only_when_it_is_told_to() -
             kinds.append(shown.kind)
             changed.notify_all()
 
-    def wait_for(kind: str) -> None:
+    def wait_for(kind: str, *, after: int = 0) -> int:
+        """Wait until that is shown, after so many others; return how many are shown with it."""
         with changed:
-            begins = len(kinds)
-            assert changed.wait_for(lambda: kind in kinds[begins:], timeout=PATIENCE_S)
+            assert changed.wait_for(lambda: kind in kinds[after:], timeout=PATIENCE_S)
+            return kinds.index(kind, after) + 1
 
     def fail(error: Exception) -> None:
         raise error
@@ -114,11 +115,12 @@ def test_a_face_idles_only_while_no_motion_comes_and_only_when_it_is_told_to() -
     drawing.idle(True)
     wait_for("idle")  # before a first motion as well
     drawing.push([decoded(100)], time.monotonic())
-    wait_for("fresh")
-    wait_for("idle")
+    before = wait_for("fresh")
+    wait_for("idle", after=before)
     drawing.idle(False)
-    drawing.push([decoded(1000)], time.monotonic())
-    drawing.push([decoded(1003)], time.monotonic())
-    wait_for("relaxed")
+    now_s = time.monotonic()
+    drawing.push([decoded(1000)], now_s)
+    drawing.push([decoded(1003)], now_s + 0.05)
+    wait_for("relaxed", after=wait_for("fresh", after=before))
     drawing.finish()
     assert "idle" not in kinds[kinds.index("relaxed", len(kinds) - 1 - kinds[::-1].index("fresh")) :]

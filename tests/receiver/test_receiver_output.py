@@ -16,6 +16,7 @@ import pytest
 from receiver.errors import OutputError
 from receiver.output import Picture, left_by_earlier_calls, open_output, unnamed_output
 from receiver.writer import MAX_QUEUED, Writer
+from tests.patience import PATIENCE_S
 
 TIMES_S = [0.0, 0.033, 0.083, 0.117, 0.5, 2.0]
 
@@ -286,7 +287,7 @@ class SlowOutput:
         self.finished = self.discarded = False
 
     def write(self, picture: Picture, at_s: float) -> None:
-        self.go_on.wait(10)
+        self.go_on.wait(PATIENCE_S)
         if at_s < 0:
             raise OutputError("the disk is full.")
         self.times_s.append(at_s)

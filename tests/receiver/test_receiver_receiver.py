@@ -20,6 +20,7 @@ from codec.hello import Capability, Goodbye, Hello
 from codec.ordered import ORDERED_WINDOW, OrderedMotion
 from codec.picture import Picture, cut_picture, encode_picture
 from codec.transfer import PicturePiece, PictureReady, PictureRefused
+from receiver.clock import MAX_DELAY_S
 from receiver.errors import OtherSideError, OutputError, ReceiverError
 from receiver.output import Nothing, Output, open_output
 from receiver.playout import Shown
@@ -30,8 +31,15 @@ from tests.patience import PATIENCE_S
 
 @pytest.fixture(autouse=True)
 def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is to be drawn in the end is drawn, however long that takes."""
-    monkeypatch.setattr("receiver.drawing.FINISH_S", PATIENCE_S)
+    """What is to be drawn in the end is drawn and written, however long that takes, and whoever is slow has not begun
+    anew."""
+    for limit in (
+        "receiver.drawing.FINISH_S",
+        "receiver.playout.RESTART_S",
+        "receiver.receiver.HELLO_LIMIT_S",
+    ):
+        monkeypatch.setattr(limit, PATIENCE_S)
+    monkeypatch.setattr("receiver.writer.MAX_QUEUED", 10_000)
 
 
 @dataclass
@@ -110,7 +118,9 @@ async def test_a_call_from_hello_to_goodbye_shows_every_motion() -> None:
     fresh = [shown for shown, _, _ in call.shown if shown.kind == "fresh"]
     yaws = [round(shown.motion.rotation[0]) for shown in fresh]
     assert yaws == sorted(set(yaws))
-    assert yaws[-1] == 14  # what was still to come due was waited for
+    # What was still to come due was waited for. A machine that hesitates between capture and arrival is a line that
+    # brings a motion late.
+    assert 14 - stats.frames_late <= yaws[-1] <= 14
     assert stats.frames_fresh == len(yaws) == 15 - stats.frames_skipped - stats.frames_late
     assert stats.packets_bad == stats.packets_early == 0
     assert stats.pictures_received == 1
@@ -316,11 +326,13 @@ async def test_feedback_tells_what_came_and_what_was_shown() -> None:
     async with calling() as call:
         await begin(call)
         await play(call, frames=10)
-        await call.until(lambda: any(one.shown and one.bitmap for one in call.line.of(Feedback)))
+        await call.until(lambda: any(one.source is not None and one.bitmap for one in call.line.of(Feedback)))
+        await call.until(lambda: any(one.transit is not None for one in call.line.of(Feedback)))
     newest = call.line.of(Feedback)[-1]
     assert newest.newest_ticks is not None
-    assert 0 < newest.playout_delay_ms <= 150
+    assert 0 < newest.playout_delay_ms <= 1000 * MAX_DELAY_S
     assert newest.source == 0
+    assert newest.shown >= 1
     assert newest.ready == ReadyTransfers(1)
     assert 0 < newest.arrived_packets <= 10
     assert newest.arrived_bytes == 5000

@@ -26,6 +26,22 @@ from transport.peer import Peer, WireStats
 from transport.signalling import offer
 
 
+@pytest.fixture(autouse=True)
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long something takes, it is neither given up nor taken for a sender that starts anew."""
+    for limit in (
+        "receiver.drawing.FINISH_S",
+        "receiver.playout.RESTART_S",
+        "receiver.receiver.HELLO_LIMIT_S",
+        "receiver.session.CONNECT_LIMIT_S",
+        "transport.listening.BODY_TIMEOUT_S",
+        "transport.peer.CLOSE_LIMIT_S",
+        "transport.peer.LINE_LOST_S",
+    ):
+        monkeypatch.setattr(limit, PATIENCE_S)
+    monkeypatch.setitem(offer.__kwdefaults__, "timeout_s", PATIENCE_S)
+
+
 def make_receiver() -> Receiver:
     return Receiver(FakeTalker(), motion_format(), hello=hello(), output=Nothing())  # type: ignore[arg-type]
 
@@ -52,7 +68,7 @@ async def send(address: str, code: str, *, frames: int) -> None:
             peer.send_motion(encoder.encode(motion(float(index)), captured_s=time.monotonic(), source=0))
             await asyncio.sleep(0.04)
         peer.send_control(encode_control(Goodbye("the input has ended")))
-        await peer.drain()
+        await peer.drain(PATIENCE_S)
     finally:
         await peer.close()
 

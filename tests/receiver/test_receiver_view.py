@@ -3,14 +3,17 @@
 import threading
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from codec.decoder import DecodedMotion
 from codec.motion import Motion
-from receiver.drawing import Drawing
+from codec.picture import Picture
+from receiver.drawing import Drawing, _Due
 from runtime.view import View
+from tests.patience import PATIENCE_S
 
 POINTS = 20
 
@@ -21,7 +24,23 @@ def motion(yaw: float) -> Motion:
     )
 
 
-def drawn_with(view: View, yaws: list[float]) -> list[np.ndarray]:
+class SecondFirst(Drawing):
+    """Draws the second picture before the first, as a busy machine may."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.second_drawn = threading.Event()
+
+    def _draw(self, due: _Due) -> Picture:
+        if due.number == 0:
+            assert self.second_drawn.wait(PATIENCE_S)
+        picture = super()._draw(due)
+        if due.number == 1:
+            self.second_drawn.set()
+        return picture
+
+
+def drawn_with(view: View, yaws: list[float], *, kind: type[Drawing] = Drawing) -> list[np.ndarray]:
     """Return the rotations that are drawn of motions with these yaws; the source looks at 10 degrees."""
     drawn: list[np.ndarray] = []
     done = threading.Event()
@@ -37,7 +56,7 @@ def drawn_with(view: View, yaws: list[float]) -> list[np.ndarray]:
     def fail(error: Exception) -> None:
         raise error
 
-    drawing = Drawing(SimpleNamespace(draw=draw), on_picture=shown, on_error=fail, view=view)  # type: ignore[arg-type]
+    drawing = kind(SimpleNamespace(draw=draw), on_picture=shown, on_error=fail, view=view)  # type: ignore[arg-type]
     drawing.draw_in_order()
     drawing.start()
     rest = motion(10)
@@ -49,7 +68,7 @@ def drawn_with(view: View, yaws: list[float]) -> list[np.ndarray]:
     )
     for index, yaw in enumerate(yaws):
         drawing.push([DecodedMotion(4 * index, 0, motion(yaw))], time.monotonic())
-    assert done.wait(5)
+    assert done.wait(PATIENCE_S)
     drawing.finish()
     return drawn
 
@@ -64,7 +83,7 @@ def test_the_head_is_levelled_and_then_turned() -> None:
 
 
 def test_relative_motion_starts_from_the_source_picture_whatever_the_first_motion_was() -> None:
-    first, second = drawn_with(View(relative=True), [40, 35])
+    first, second = drawn_with(View(relative=True), [40, 35], kind=SecondFirst)
     np.testing.assert_allclose(first, [10, 5, 0], atol=1e-3)
     assert second[0] == pytest.approx(5, abs=0.5)
 

@@ -11,10 +11,11 @@ from codec.ordered import ORDERED_WINDOW
 from sender import delivery
 from sender.adapting import Adapting, Wanted
 from sender.coding import Packet
-from sender.delivery import InOrder, Live
+from sender.delivery import FLUSH_LIMIT_S, InOrder, Live
 from sender.errors import SenderError
 from tests.patience import PATIENCE_S
 from tests.sender.sender_fakes import SIZE, FakePeer, shown
+from tests.virtual_time import in_virtual_time
 
 HELLO = Hello(1, "fake-64", bytes(32), bytes(32), SIZE, 25.0, 0, bytes(16))
 
@@ -82,19 +83,19 @@ async def test_in_order_is_finished_when_the_last_motion_is_shown(peer: FakePeer
     await settle()
     assert not finishing.done()
     out.take(shown(5))
-    await asyncio.wait_for(finishing, 5)
+    await asyncio.wait_for(finishing, PATIENCE_S)
 
 
 async def test_a_receiver_that_says_it_has_shown_more_than_it_got_is_not_believed(peer: FakePeer) -> None:
     out = InOrder(peer, asyncio.get_running_loop())
     putting = put_all(out, 60)
-    await settle()
+    await until(lambda: out.sent == ORDERED_WINDOW)
     for lie in (ORDERED_WINDOW + 1, 2**31, 2**32 - 1):
         out.take(shown(lie))
     await settle()
     assert out.sent == ORDERED_WINDOW
     out.stop()
-    await asyncio.wait_for(putting, 5)
+    await asyncio.wait_for(putting, PATIENCE_S)
 
 
 async def test_old_feedback_takes_nothing_back(peer: FakePeer) -> None:
@@ -102,7 +103,7 @@ async def test_old_feedback_takes_nothing_back(peer: FakePeer) -> None:
     await put_all(out, 10)
     out.take(shown(10))
     out.take(shown(3))
-    await asyncio.wait_for(out.finish(), 5)
+    await asyncio.wait_for(out.finish(), PATIENCE_S)
 
 
 async def test_a_receiver_that_draws_no_more_ends_the_call_with_a_sentence(
@@ -122,20 +123,24 @@ async def test_stopping_lets_the_motion_thread_go(peer: FakePeer) -> None:
     await until(lambda: out.sent == ORDERED_WINDOW)
     await settle()
     out.stop()
-    await asyncio.wait_for(putting, 5)
+    await asyncio.wait_for(putting, PATIENCE_S)
     assert len(peer.messages) == ORDERED_WINDOW
 
 
+@in_virtual_time
 async def test_live_sends_as_many_copies_as_are_decided_and_none_once_it_is_stopped(peer: FakePeer) -> None:
     out = live(peer)
     out._adapting.decision = replace(out._adapting.decision, copies=3)
-    await put_all(out, 2)
-    await until(lambda: len(peer.motions) == 6)
+    for packet in packets(2):
+        out.put(packet)
+    await asyncio.sleep(1)
     assert sorted(peer.motions) == sorted([packet.data for packet in packets(2)] * 3)
     assert (out.sent, out.frames, out.payload_bytes) == (6, 2, 18)
-    await put_all(out, 1)
+    out.put(next(packets(1)))
+    await asyncio.sleep(out._adapting.decision.copies_apart_s / 2)
+    assert len(peer.motions) == 7
     out.stop()
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
     assert len(peer.motions) == 7
 
 
@@ -149,11 +154,15 @@ async def test_live_counts_what_the_line_cannot_take(peer: FakePeer) -> None:
     assert out.payload_bytes == 45
 
 
+@in_virtual_time
 async def test_live_waits_for_the_line_before_goodbye_but_not_for_long(peer: FakePeer) -> None:
     out = live(peer)
-    await put_all(out, 3)
+    for packet in packets(3):
+        out.put(packet)
+    await asyncio.sleep(0.01)
     peer.counters.motion_sent = 2  # the last one is still here
     finishing = asyncio.create_task(out.finish())
-    await settle()
+    await asyncio.sleep(0.9 * FLUSH_LIMIT_S)
     assert not finishing.done()
-    await asyncio.wait_for(finishing, 5)
+    await asyncio.sleep(0.2 * FLUSH_LIMIT_S)
+    assert finishing.done()

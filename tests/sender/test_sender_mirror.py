@@ -1,7 +1,6 @@
 """What the mirror sees, asks for, and when it looks."""
 
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -16,7 +15,9 @@ from sender.posture import posture_of
 from sender.repair import RESIDUAL_SHARE
 from sender.spending import BUDGET_BYTES_PER_S
 from sender.watch import PERIOD_S, Watch
+from tests.patience import PATIENCE_S
 from tests.sender.held_fakes import MirrorTalker, face, held, motion, turned
+from tests.sender.test_sender_capture import until
 
 
 def spoilt(picture: np.ndarray, *, at: int = 8, size: int = 24) -> np.ndarray:
@@ -346,7 +347,7 @@ class Watched:
         look = self.call.mirror.look
 
         def slowly(seen: Seen) -> Bring | None:
-            self.go_on.wait(10)
+            self.go_on.wait(PATIENCE_S)
             if self.fails:
                 raise RuntimeError("the graph is broken")
             try:
@@ -369,10 +370,8 @@ class Watched:
             return False
         self.watch.offer(Seen(face(), motion(), self.call.pictures.current, at_s, round(at_s * 60)))
         if self.go_on.is_set():
-            assert self.looked.acquire(timeout=10)
-            end_s = time.monotonic() + 10
-            while self.watch.looking and time.monotonic() < end_s:
-                time.sleep(0.001)
+            assert self.looked.acquire(timeout=PATIENCE_S)
+            until(lambda: not self.watch.looking)
         return True
 
 

@@ -267,9 +267,11 @@ class GatedTalker(FakeTalker):
     def __init__(self, gate: threading.Semaphore) -> None:
         super().__init__()
         self._gate = gate
+        self.looks = 0  # of the call proper, the one that waits included
 
     def estimate(self, picture: np.ndarray, source: object):
         if source is not None:
+            self.looks += 1
             self._gate.acquire(timeout=PATIENCE_S)
         return super().estimate(picture, source)
 
@@ -299,6 +301,12 @@ class Camera:
     def rest(self, on: bool, *, on_failed: Callable[[InputError], None]) -> None:
         pass
 
+    async def give(self) -> None:
+        """Let a frame come, and wait until it has been handed over."""
+        before = self.given
+        self.ready.release()
+        await until(lambda: self.given > before)
+
     def stop(self) -> None:
         self.stopped = True
         self.ready.release()
@@ -316,14 +324,13 @@ async def test_a_slow_machine_drops_frames_of_a_camera_and_counts_them(motion_fo
         camera, motion_format, hello, talker=GatedTalker(gate), settings=SenderSettings(source="first")
     )
     running = asyncio.create_task(call.run())
-    camera.ready.release()
+    await camera.give()
     await until(lambda: any(isinstance(message, PicturePiece) for message in call.peer.messages))
-    # Capture goes on while the motion thread stands still; what came before the call proper does not count.
-    for _ in range(500):
-        if call.sender.stats.frames_dropped >= 9:
-            break
-        camera.ready.release()
-        await asyncio.sleep(0.005)
+    await until(lambda: call.sender.stats.frames_in == 0)  # what came before the call proper does not count
+    # Capture goes on while the motion thread stands still.
+    async with asyncio.timeout(PATIENCE_S):
+        while call.sender.stats.frames_dropped < 9:
+            await camera.give()
     for _ in range(10):
         gate.release()
     await until(lambda: call.sender.stats.frames_sent >= 1)
@@ -349,7 +356,7 @@ async def test_stopping_ends_everything_at_once(motion_format, hello) -> None:
 
 
 async def test_goodbye_does_not_wait_for_what_a_thread_is_at(motion_format, hello, monkeypatch) -> None:
-    monkeypatch.setattr("sender.sender.STOP_LIMIT_S", 10.0)
+    monkeypatch.setattr("sender.sender.STOP_LIMIT_S", PATIENCE_S)
     gate, order = threading.Semaphore(0), []
 
     class Slow(GatedTalker):
@@ -359,7 +366,8 @@ async def test_goodbye_does_not_wait_for_what_a_thread_is_at(motion_format, hell
                 order.append("looked")
             return seen
 
-    call = Call(clip([FACE] * 25, realtime=True), motion_format, hello, talker=Slow(gate))
+    talker = Slow(gate)
+    call = Call(clip([FACE] * 25, realtime=True), motion_format, hello, talker=talker)
 
     def answer(message: Message) -> list[Message]:
         if isinstance(message, Goodbye):
@@ -369,7 +377,7 @@ async def test_goodbye_does_not_wait_for_what_a_thread_is_at(motion_format, hell
 
     call.peer.answer = answer
     running = asyncio.create_task(call.run())
-    await until(lambda: call.sender.stats.frames_in >= 2)
+    await until(lambda: talker.looks > 0)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -377,9 +385,17 @@ async def test_goodbye_does_not_wait_for_what_a_thread_is_at(motion_format, hell
 
 
 async def test_a_search_for_a_face_can_be_broken_off(motion_format, hello) -> None:
-    call = Call(clip(itertools.repeat(EMPTY), rate=1e9), motion_format, hello)
+    searched = threading.Event()
+
+    def pictures() -> Iterator[np.ndarray]:
+        for index in itertools.count():
+            if index > 2:
+                searched.set()
+            yield EMPTY
+
+    call = Call(clip(pictures(), rate=1e9), motion_format, hello)
     searching = asyncio.create_task(call.sender.prepare())
-    await asyncio.sleep(0.05)
+    await until(searched.is_set)
     searching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await searching

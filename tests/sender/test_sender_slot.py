@@ -3,6 +3,7 @@
 import threading
 
 from sender.slot import Belt, Slot
+from tests.patience import PATIENCE_S
 
 
 def test_a_slot_keeps_the_newest_item_and_counts_the_others() -> None:
@@ -35,7 +36,7 @@ def test_closing_wakes_whoever_waits() -> None:
     slot.close()
     belt.close()
     for thread in threads:
-        thread.join(5)
+        thread.join(PATIENCE_S)
     assert got == [None, None]
 
 

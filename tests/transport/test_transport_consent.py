@@ -37,14 +37,15 @@ async def test_a_line_that_is_slower_than_upstreams_patience_keeps_its_connectio
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    request = StunProtocol.request
+    for side in pair:
+        for protocol in side.peer._wire._connection._protocols:
 
-    async def count(self: StunProtocol, *args: Any, **named: Any) -> Any:
-        answer = await request(self, *args, **named)
-        asked.append(answer)
-        return answer
+            async def count(*args: Any, request: Any = protocol.request, **named: Any) -> Any:
+                answer = await request(*args, **named)
+                asked.append(answer)
+                return answer
 
-    monkeypatch.setattr(StunProtocol, "request", count)
+            monkeypatch.setattr(protocol, "request", count)
     delay(pair, monkeypatch, 0.35)  # a round trip of 0.7 s, where aioice waits for 0.5
     # Longer than patience lasts without an answer.
     begun_s = asyncio.get_running_loop().time()

@@ -11,6 +11,7 @@ from OpenSSL import SSL
 from transport_sides import Pair, Side, until
 
 from tests.patience import PATIENCE_S
+from transport import handshake
 from transport.impairment import Impairment
 from transport.meet import connect_in_process
 from transport.relay import Relay
@@ -22,6 +23,10 @@ LOSSY = Impairment(loss=0.3, delay_s=0.01)
 def without_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stun, "RETRY_RTO", 10 * PATIENCE_S)
     monkeypatch.setattr(SSL.Connection, "DTLSv1_get_timeout", lambda self: 10 * PATIENCE_S)
+    # As upstream does not take over in the end, here nothing is left to the chance that all of a few tries get lost.
+    monkeypatch.setattr(handshake, "CHECKS_S", (*handshake.CHECKS_S, *range(4, round(PATIENCE_S))))
+    monkeypatch.setattr(handshake, "FLIGHTS_AGAIN", 1000)
+    monkeypatch.setattr(handshake, "ASSOCIATION_S", PATIENCE_S)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from aioice import ice
-from transport_sides import Pair, until
+from transport_sides import Pair, unhurried, until
 
 from tests.patience import PATIENCE_S
 from transport import peer as peer_module
@@ -69,6 +69,8 @@ async def test_a_full_line_keeps_only_the_newest_motion(pair: Pair) -> None:
     left, right = pair
     left.peer.send_control(b"first")  # is acknowledged at once
     await until(lambda: left.peer.stats().round_trip_s is not None)
+    association = left.peer._connection.sctp
+    unhurried(left)  # until all has been sent
     protocols = left.peer._wire._connection._protocols
     listeners = [protocol.datagram_received for protocol in protocols]
     for protocol in protocols:  # no acknowledgement reaches the left side any more
@@ -81,6 +83,8 @@ async def test_a_full_line_keeps_only_the_newest_motion(pair: Pair) -> None:
     assert not taken[-1]
     for protocol, listener in zip(protocols, listeners, strict=True):
         protocol.datagram_received = listener
+    association._rto = 1.0
+    association._t3_restart()
     await until(lambda: sent[-1] in right.motions)
     stats = left.peer.stats()
     assert stats.motion_dropped == taken.count(False) > 20
@@ -152,6 +156,7 @@ async def test_closing_does_not_wait_for_an_upstream_that_hangs(
         await asyncio.Event().wait()
 
     left, right = pair
+    monkeypatch.setattr(peer_module, "CLOSE_LIMIT_S", 0.5)
     monkeypatch.setattr(left.peer._connection, "close", hang)
     async with asyncio.timeout(PATIENCE_S):
         await left.peer.close()

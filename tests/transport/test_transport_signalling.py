@@ -2,13 +2,12 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 from aiohttp import web
-from transport_sides import Pair, Side, until
+from transport_sides import Pair, Side, held_port, until
 
 from tests.patience import PATIENCE_S
 from transport import guests, listening
@@ -83,6 +82,13 @@ async def test_broken_requests_are_refused_and_the_right_caller_still_gets_throu
     await left.peer.connected(PATIENCE_S)
 
 
+@pytest.fixture
+def unforgiving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long its wrong codes take, nobody may try more of them."""
+    monkeypatch.setattr(guests, "GUESSES_PER_S", 0.0)
+
+
+@pytest.mark.usefixtures("unforgiving")
 async def test_guessing_leads_to_a_new_code_that_works_and_in_the_end_to_a_pause(
     server: OfferServer, apart: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,10 +129,10 @@ async def test_a_port_in_use_is_named(server: OfferServer) -> None:
 
 
 async def test_a_caller_is_told_when_nobody_listens(apart: Pair) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(TransportError, match=r"Nobody answers at .* \(Connection refused\)"):
+    with (
+        held_port() as port,
+        pytest.raises(TransportError, match=r"Nobody answers at .* \(Connection refused\)"),
+    ):
         await offer(f"127.0.0.1:{port}", "code", apart[0].peer)
 
 

@@ -45,6 +45,11 @@ def psnr(one: Picture, other: Picture) -> float:
     return float(10 * np.log10(255**2 / max(error, 1e-9)))
 
 
+def has_settled(line: VideoLine) -> bool:
+    """Say whether all that was asked for has come about, and nothing of what is over is still on its way."""
+    return line._settling is None or line._settling.done()
+
+
 async def film(line: VideoLine, until_s: Callable[[], bool], *, width: int = 320, height: int = 240) -> int:
     """Send a scene at 25 pictures a second until something has come about; return how many."""
     tick = 0
@@ -58,7 +63,7 @@ async def film(line: VideoLine, until_s: Callable[[], bool], *, width: int = 320
 
 async def test_video_comes_and_goes_and_comes_again_over_the_same_connection(pair: Pair) -> None:
     one, other = pair
-    for _ in range(2):
+    for round_ in range(2):
         came: list[Picture] = []
         other.peer.video.receive(True, came.append)
         one.peer.video.send(True)
@@ -68,12 +73,14 @@ async def test_video_comes_and_goes_and_comes_again_over_the_same_connection(pai
         assert best > 28, "the pictures that arrive are those that were filmed"
         one.peer.video.send(False)
         other.peer.video.receive(False)
-        await until(lambda: one.peer.video._sending is None and other.peer.video._receiving is None)
+        await until(lambda: has_settled(one.peer.video) and has_settled(other.peer.video))
         count = len(came)
         before = one.peer.stats().sent_bytes
         for tick in range(10):
             one.peer.video.put(scene(tick), time.monotonic())
             await asyncio.sleep(0.02)
+        one.peer.send_control(b"behind them")
+        await until(lambda round_=round_: len(other.controls) == round_ + 1)  # type: ignore[misc]
         assert len(came) == count
         assert one.peer.stats().sent_bytes - before < 1_000, "pictures go nowhere while nobody wants them"
     assert one.peer.video.stats().sent >= 24
@@ -122,7 +129,9 @@ async def test_a_limit_holds_for_all_that_the_connection_sends(pair: Pair) -> No
     await until(lambda: one.peer.video._sending is not None)
     began_s, before = time.monotonic(), one.peer.stats().sent_bytes
     noise = np.random.default_rng(0)
-    while time.monotonic() - began_s < 3.0:
+    while time.monotonic() - began_s < 3.0 or (
+        not one.peer.video.stats().held_back and time.monotonic() - began_s < PATIENCE_S
+    ):
         # A scene of which nothing stays as it was.
         picture = cv2.resize(noise.integers(0, 255, (24, 32, 3), np.uint8), (640, 480))
         one.peer.video.put(picture, time.monotonic())  # type: ignore[arg-type]
@@ -144,7 +153,8 @@ async def test_a_connection_that_is_closed_in_mid_video_leaves_no_thread(pair: P
     assert not [thread for thread in threading.enumerate() if thread.name == "video-decoder"]
 
 
-def test_rates_go_in_steps_within_their_bounds() -> None:
+def test_rates_go_in_steps_within_their_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transport.video_coder.RISE_S", PATIENCE_S)
     assert stepped(0) == LEAST_BPS
     assert stepped(LEAST_BPS * 1.3) == LEAST_BPS * 1.25
     assert stepped(1e9) <= MOST_BPS

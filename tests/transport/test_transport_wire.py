@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aioice.ice import Connection, StunProtocol
-from transport_sides import Pair, quiet, until
+from transport_sides import Pair, quiet, unhurried, until
 
 from tests.patience import PATIENCE_S
 from transport.acknowledging import PACKETS
@@ -61,7 +61,8 @@ async def test_what_one_side_sends_the_other_receives_and_a_motion_costs_what_th
     left, right = pair
     await quiet(left, right)
     # Motions are answered by their number alone.
-    monkeypatch.setattr("transport.acknowledging.DELAY_S", 100.0)
+    unhurried(left)
+    monkeypatch.setattr("transport.acknowledging.DELAY_S", 10 * PATIENCE_S)
     before = left.peer.stats()
     count = 2 * PACKETS
     for _ in range(count):

@@ -1,7 +1,9 @@
 """A peer that notes what reaches it, and a wait for what must come."""
 
 import asyncio
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tests.patience import PATIENCE_S
 from transport.peer import Certificate, Peer
@@ -46,9 +48,28 @@ async def quiet(*sides: Side, for_s: float = 0.3) -> None:
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(PATIENCE_S):
         seen: list[int] = []
-        since_s = loop.time()
-        while loop.time() - since_s < for_s:
+        since_s, looks = loop.time(), 0
+        # Where the machine was stopped, time has passed in which nobody looked.
+        while loop.time() - since_s < for_s or looks < 10:
             counts = [side.peer.stats().received_packets for side in sides]
             if counts != seen:
-                seen, since_s = counts, loop.time()
+                seen, since_s, looks = counts, loop.time(), 0
             await asyncio.sleep(0.02)
+            looks += 1
+
+
+def unhurried(side: Side) -> None:
+    """Let this connected side take nothing for lost because its answer is long in coming."""
+    association = side.peer._connection.sctp
+    assert association is not None
+    association._rto = 10 * PATIENCE_S
+
+
+@contextmanager
+def held_port() -> Iterator[int]:
+    """A port of the loopback at which nobody listens, and which the system gives to nobody else meanwhile; a server
+    that asks for it by its number can have it."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]

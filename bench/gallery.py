@@ -111,10 +111,10 @@ def _play_clip(
             [footage.pictures[index] for index in chosen],
             None if footage.boxes is None else [footage.boxes[index] for index in chosen],
         )
-        shots = [played.shots[start + index] for index in chosen]
+        places = [start + index for index in chosen]
         rivals = [
-            [draw_shot(setup, shot) for shot in shots],
-            [draw_from(setup, shot, played.first) for shot in shots],
+            [draw_shot(setup, played, place) for place in places],
+            [draw_from(setup, played.shots[place], played.first) for place in places],
         ]
         ours, one = judge.figures(subject, rivals) if chosen else ({}, {})
         for key in KEYS:
@@ -132,7 +132,7 @@ def _flicker(setup: Setup, frames: list[Picture], played: Played, judge: Judge) 
     ratios = []
     for place in (played.changes[index] for index in some):
         places = range(place - 1, min(place + FRAMES + 1, len(frames)))
-        drawn = [draw_shot(setup, played.shots[index]) for index in places]
+        drawn = [draw_shot(setup, played, index) for index in places]
         filmed = [frames[index] for index in places]
         largest = [float(judge.lpips(each[:-1], [each[1:]])[0].max()) for each in (drawn, filmed)]
         ratios.append(largest[0] / max(largest[1], 1e-6))

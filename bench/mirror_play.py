@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from bench.clips import Picture
+from bench.fades import Change, Fades, draw_faded
 from bench.talk import ROUND_TRIP_S, Setup
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.motion import Motion
 from codec.time import TICK_CYCLE, TICKS_PER_SECOND
-from receiver.crossfade import CrossFade, mix
 from runtime.talker import Talker
 from sender.bring import Bring, Corrector, MirrorCounts, Seen
 from sender.held import Held, HeldPictures
@@ -38,13 +38,13 @@ class Event:
 
 @dataclass(frozen=True)
 class Shot:
-    """How a frame is drawn: its motion, from which picture in which slot, and which other one shows through with what
-    weight."""
+    """How a frame is drawn: its motion, from which picture in which slot, and how much of which change of pictures is
+    still to be seen."""
 
     motion: Motion
     slot: int
     source: SourcePicture
-    other: SourcePicture | None
+    change: Change | None
     weight: float
 
 
@@ -85,7 +85,7 @@ def play(
     pictures = HeldPictures(Held(SLOT, first, posture_in(first.prepared), scene=0))
     mirror.begin(pictures)
     encoder, decoder = MotionEncoder(setup.motion_format), MotionDecoder(setup.motion_format)
-    fade = CrossFade()
+    fades = Fades()
     at_receiver: dict[int, SourcePicture] = {SLOT: first}
     under_way: deque[tuple[float, Bring]] = deque()
     known: deque[tuple[float, int]] = deque()
@@ -110,11 +110,10 @@ def play(
         packet = encoder.encode(Motion(rotation, translation, expression), captured_s=now_s, source=held.slot)
         motion = decoder.decode(packet)[0].motion
         played.motion_bytes += len(packet)
-        blend = fade.next(held.slot)
-        other = None if blend.other is None else at_receiver[blend.other]
+        change, weight = fades.next(place, held.slot, at_receiver)
         if played.shots and played.shots[-1].source is not held.source:
             played.changes.append(place)
-        played.shots.append(Shot(motion, held.slot, held.source, other, blend.weight))
+        played.shots.append(Shot(motion, held.slot, held.source, change, weight))
         known.append((now_s + ROUND_TRIP_S, ticks))
         pictures.name(held.slot, ticks)
         mirror.note(posture, ticks)
@@ -129,10 +128,14 @@ def play(
     return played
 
 
-def draw_shot(setup: Setup, shot: Shot) -> Picture:
-    """Return what the receiver draws."""
-    picture = draw_from(setup, shot, shot.source)
-    return picture if shot.other is None else mix(picture, draw_from(setup, shot, shot.other), shot.weight)
+def draw_shot(setup: Setup, played: Played, place: int) -> Picture:
+    """Return what the receiver shows of a frame."""
+
+    def draw(place: int, source: SourcePicture) -> Picture:
+        return draw_from(setup, played.shots[place], source)
+
+    shot = played.shots[place]
+    return draw_faded(draw, place, shot.source, shot.change, shot.weight)
 
 
 def draw_from(setup: Setup, shot: Shot, source: SourcePicture) -> Picture:

@@ -124,7 +124,7 @@ def _figures(
     start = round(BEGINS_S * rate)
     step = max(1, round(JUDGED_EVERY_S * rate))
     places = list(range(step, len(frames), step))
-    drawn = [draw_shot(setup, played.shots[place]) for place in places]
+    drawn = [draw_shot(setup, played, place) for place in places]
     lpips = judge.lpips([frames[place] for place in places], [drawn])[0]
     before = float(np.mean([value for place, value in zip(places, lpips, strict=True) if place < start]))
     back_s = None

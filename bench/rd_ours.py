@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bench.clips import Footage, Picture
+from bench.fades import draw_faded
 from bench.rate import Static
-from bench.rd_pictures import NARROW, WIDE, Gallery, Pictures, Shown, Sight, Uncompressed, Watched
+from bench.rd_pictures import NARROW, WIDE, Gallery, Pictures, Shown, Uncompressed, Watched
 from bench.talk import ROUND_TRIP_S, Setup, motion_of, take_source
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
@@ -18,7 +19,6 @@ from codec.format import MotionFormat
 from codec.motion import Motion
 from codec.predictive_encoder import Capture, PredictiveEncoder
 from codec.time import ticks_of
-from receiver.crossfade import mix
 from receiver.received import FEEDBACK_S
 from runtime.talker import Source as Features
 from sender.bring import Corrector
@@ -178,7 +178,15 @@ class Talk:
             sizes.append(len(packet))
             decoded = decoder.decode(packet)
             received |= {index: one.motion for index, one in zip(indices, decoded, strict=True)}
-        pictures = {index: self._draw(shown.sights[index], received[index]) for index in keep}
+
+        def draw(index: int, features: Features) -> Picture:
+            return self._draw(received[index], features, relative_to=shown.sights[index].features)
+
+        sights = {index: shown.sights[index] for index in keep}
+        pictures = {
+            index: draw_faded(draw, index, sight.features, sight.change, sight.weight)
+            for index, sight in sights.items()
+        }
         return Said(sizes, shown.once_bytes, shown.clip_bytes, pictures)
 
     def _show(self, pictures: Pictures) -> Shown:
@@ -196,16 +204,12 @@ class Talk:
         )
         return Motion(motion.rotation, motion.translation, expression)
 
-    def _draw(self, sight: Sight, motion: Motion) -> Picture:
-        """Draw a frame as the receiver does, fading where the picture has just changed."""
-        talker = self.watched.talker
-        picture = talker.draw(sight.features, motion.rotation, motion.translation, motion.expression)
-        if sight.other is None:
-            return picture
-        expression = talker.rebase(motion.rotation, motion.expression, of=sight.features, to=sight.other)
-        return mix(
-            picture, talker.draw(sight.other, motion.rotation, motion.translation, expression), sight.weight
-        )
+    def _draw(self, motion: Motion, features: Features, *, relative_to: Features) -> Picture:
+        """Draw a frame from what its motion is relative to, or from another picture."""
+        talker, expression = self.watched.talker, motion.expression
+        if features is not relative_to:
+            expression = talker.rebase(motion.rotation, expression, of=relative_to, to=features)
+        return talker.draw(features, motion.rotation, motion.translation, expression)
 
 
 def able(setup: Setup, mode: Mode, corrector: Corrector | None) -> bool:

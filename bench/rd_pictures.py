@@ -5,16 +5,16 @@ knows pictures and when they are drawn from; it codes no motion and judges nothi
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 from bench.clips import Footage
+from bench.fades import Change, Fades
 from bench.gallery import APART_S
 from bench.mirror_play import play
 from bench.talk import Setup, Source
 from codec.motion import Motion
 from codec.time import TICKS_PER_SECOND
-from receiver.crossfade import CrossFade
 from runtime.talker import Source as Features
 from runtime.talker import Talker
 from sender.bring import Corrector
@@ -31,11 +31,12 @@ from sender.spending import BUDGET_BYTES_PER_S
 
 @dataclass(frozen=True)
 class Sight:
-    """What one frame is drawn from: the picture in its slot, and which other one shows through with what weight."""
+    """What one frame is drawn from: the picture in its slot, and how much of which change of pictures is still to be
+    seen."""
 
     slot: int
     features: Any
-    other: Any = None
+    change: Change | None = None
     weight: float = 0.0
 
 
@@ -150,12 +151,7 @@ class Mirrored:
             corrector=watched.corrector,
         )
         sights = [
-            Sight(
-                shot.slot,
-                shot.source.prepared,
-                None if shot.other is None else shot.other.prepared,
-                shot.weight,
-            )
+            Sight(shot.slot, shot.source.prepared, _prepared(shot.change), shot.weight)
             for shot in played.shots
         ]
         return Shown(sights, watched.source.payload_bytes, played.picture_bytes)
@@ -172,11 +168,17 @@ def _follow(held: list[Held], postures: Mapping[int, Posture], watched: Watched)
     for each in held[1:]:
         pictures.take(each)
     features: dict[int, Features] = {each.slot: each.source.prepared for each in held}
-    fade = CrossFade()
+    fades = Fades()
     sights = []
     for index, posture in postures.items():
         pictures.choose(posture, watched.ticks(index))
-        blend = fade.next(pictures.current.slot)
-        other = None if blend.other is None else features[blend.other]
-        sights.append(Sight(blend.source, features[blend.source], other, blend.weight))
+        slot = pictures.current.slot
+        sights.append(Sight(slot, features[slot], *fades.next(index, slot, features)))
     return sights
+
+
+def _prepared(change: Change | None) -> Change | None:
+    """Return a change of source pictures as one of what is drawn from."""
+    if change is None:
+        return None
+    return replace(change, new=change.new.prepared, old=change.old.prepared, before=_prepared(change.before))

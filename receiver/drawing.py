@@ -14,7 +14,7 @@ from codec.decoder import DecodedMotion
 from codec.motion import Motion
 from codec.packet import MAX_SOURCES
 from codec.picture import Picture
-from receiver.crossfade import Blend, CrossFade, mix
+from receiver.crossfade import Changes, CrossFade
 from receiver.idle import Idler
 from receiver.in_order import InOrder
 from receiver.playout import Playout, PlayoutCounts, Shown
@@ -49,12 +49,12 @@ class Buffer(Protocol):
 
 
 class _Due(NamedTuple):
-    """A picture to be made: its number, what it shows, and what of."""
+    """A picture to be made: its number, what it shows, and what of; `before` where it is the first of its source."""
 
     number: int
     shown: Shown
-    blend: Blend
-    sources: dict[int, Source]
+    source: Source
+    before: Source | None
 
 
 class Drawing:
@@ -92,7 +92,8 @@ class Drawing:
         # named: the slot, and MAX_SOURCES more for every second picture. Nothing waits for longer than two of them.
         self._sources: dict[int, Source] = {}
         self._numbers: dict[int, int] = {}  # of each slot's newest picture
-        self._fade = CrossFade()
+        self._changes = Changes()
+        self._fade = CrossFade()  # of whoever's turn it is
         self._changed = threading.Condition()
         self._end_s: float | None = None
         self._failed = False
@@ -181,9 +182,10 @@ class Drawing:
         try:
             while (due := self._wait()) is not None:
                 began_s = time.monotonic()
-                picture = self._draw(due)
+                picture, old = self._draw(due)
                 if not self._wait_for_turn(due.number):
                     return
+                picture = self._fade.show(picture, old)
                 shown = replace(due.shown, source=due.shown.source % MAX_SOURCES)
                 self._on_picture(shown, picture, began_s, time.monotonic())
                 with self._changed:
@@ -207,10 +209,11 @@ class Drawing:
                 if shown is not None:
                     self._last = shown
                     self._taken += 1
-                    blend = self._fade.next(shown.source)
+                    source, before = self._sources[shown.source], self._changes.next(shown.source)
                     if self._reference is None:  # here, as the second picture may be drawn before the first
-                        self._reference = _pose(shown.motion), self._sources[blend.source]
-                    return _Due(self._taken - 1, shown, blend, dict(self._sources))
+                        self._reference = _pose(shown.motion), source
+                    old = None if before is None else self._sources[before]
+                    return _Due(self._taken - 1, shown, source, old)
                 due_s = self._playout.due_s()
                 if due_s is None and self._sources:
                     due_s = self._idler.due_s(now_s)
@@ -229,14 +232,13 @@ class Drawing:
         motion = self._idler.next(now_s, rest, source.canonical)
         return None if motion is None else Shown("idle", ticks, slot, motion)
 
-    def _draw(self, due: _Due) -> Picture:
-        source = due.sources[due.blend.source]
-        pose = self._seen(due.shown.motion, source)
-        picture = self._talker.draw(source, *pose)
-        if due.blend.other is None:
-            return picture
-        other = due.sources[due.blend.other]
-        return mix(picture, self._talker.draw(other, *self._rebased(pose, source, other)), due.blend.weight)
+    def _draw(self, due: _Due) -> tuple[Picture, Picture | None]:
+        """Draw a picture, and beside it from the source before, where that was another."""
+        pose = self._seen(due.shown.motion, due.source)
+        picture = self._talker.draw(due.source, *pose)
+        if due.before is None:
+            return picture, None
+        return picture, self._talker.draw(due.before, *self._rebased(pose, due.source, due.before))
 
     def _seen(self, motion: Motion, source: Source) -> Pose:
         """Return the pose to draw: relative motion moves the head of the first source, whichever is drawn from."""

@@ -103,10 +103,10 @@ def test_what_is_played_is_repaired_soon_and_the_way_of_the_picture_takes_its_ti
     (change,) = played.changes
     way_s = len(event.bring.source.data) * 8 / 50_000
     assert change / RATE >= event.at_s + way_s
-    assert (draw_shot(setup, played.shots[start]) == played.first.picture).all()
+    assert (draw_shot(setup, played, start) == played.first.picture).all()
     last = played.shots[-1]
     assert last.source is event.bring.source
-    assert (draw_shot(setup, last) == last.source.picture).all()
+    assert (draw_shot(setup, played, len(frames) - 1) == last.source.picture).all()
     assert (draw_from(setup, last, played.first) == played.first.picture).all()
     assert played.motion_bytes > 0
 
@@ -118,3 +118,6 @@ def test_a_change_of_picture_fades(setup: Setup) -> None:
     assert weights[0] == 0
     assert 1 > weights[1] > weights[3] > 0
     assert weights[-1] == 0
+    old, new = played.first.picture.astype(int), played.shots[-1].source.picture.astype(int)
+    first = draw_shot(setup, played, change).astype(int)
+    assert np.abs(first - (new + weights[1] * (old - new))).max() <= 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codec.picture import Picture
-from receiver.crossfade import Changes, Offset, Weights, beyond, joined, lay_over
+from receiver.crossfade import Changes, Offset, Weights, beyond, lay_over, scaled
 
 Draw = Callable[[int, Any], Picture]  # a frame's place, and what to draw it from
 
@@ -37,7 +37,7 @@ class Fades:
         """Take the slot that the next frame names, and what the slots hold; return the change that is still to be seen
         in it, if there is one, and how much of it."""
         old = self._changes.next(slot)
-        if old is not None:
+        if old is not None and self._changes.begins:
             weight = self._weights.now
             before = self._newest if weight else None
             self._newest = Change(place, sources[slot], sources[old], before, weight)
@@ -49,11 +49,11 @@ class Fades:
 def draw_faded(draw: Draw, place: int, source: Any, change: Change | None, weight: float) -> Picture:
     """Return what the receiver shows of a frame."""
     picture = draw(place, source)
-    return picture if change is None else lay_over(picture, _offset(draw, change), weight)
+    return picture if change is None else lay_over(picture, _offset(draw, place, change), weight)
 
 
-def _offset(draw: Draw, change: Change) -> Offset:
-    offset = beyond(draw(change.place, change.old), draw(change.place, change.new))
-    if change.before is None:
-        return offset
-    return joined(offset, _offset(draw, change.before), change.weight)
+def _offset(draw: Draw, place: int, change: Change) -> Offset:
+    rest = None
+    if change.before is not None:
+        rest = scaled(_offset(draw, change.place, change.before), change.weight)
+    return beyond(draw(place, change.old), draw(place, change.new), rest)

@@ -26,6 +26,9 @@ FINISH_S = 0.4
 # Pictures in the making at once: while one is drawn the next comes due, and two side by side keep two cores
 # busier than one after the other.
 DRAWN_AT_ONCE = 2
+# Who had no time for a picture has none for a second drawing of others for so long. Someone who speaks with a wide
+# mouth changes pictures up to three times a second.
+BEHIND_S = 2.0
 
 
 class Buffer(Protocol):
@@ -49,12 +52,14 @@ class Buffer(Protocol):
 
 
 class _Due(NamedTuple):
-    """A picture to be made: its number, what it shows, and what of; `before` where it is the first of its source."""
+    """A picture to be made: its number, what it shows, and what of; `old` where it is to be drawn from the source
+    before as well, and whether it `begins` with its source."""
 
     number: int
     shown: Shown
     source: Source
-    before: Source | None
+    old: Source | None
+    begins: bool
 
 
 class Drawing:
@@ -93,6 +98,8 @@ class Drawing:
         self._sources: dict[int, Source] = {}
         self._numbers: dict[int, int] = {}  # of each slot's newest picture
         self._changes = Changes()
+        self._skipped = 0  # pictures, as far as they were seen
+        self._behind_until_s = float("-inf")
         self._fade = CrossFade()  # of whoever's turn it is
         self._changed = threading.Condition()
         self._end_s: float | None = None
@@ -185,7 +192,7 @@ class Drawing:
                 picture, old = self._draw(due)
                 if not self._wait_for_turn(due.number):
                     return
-                picture = self._fade.show(picture, old)
+                picture = self._fade.show(picture, old, begins=due.begins)
                 shown = replace(due.shown, source=due.shown.source % MAX_SOURCES)
                 self._on_picture(shown, picture, began_s, time.monotonic())
                 with self._changed:
@@ -209,11 +216,11 @@ class Drawing:
                 if shown is not None:
                     self._last = shown
                     self._taken += 1
-                    source, before = self._sources[shown.source], self._changes.next(shown.source)
+                    source = self._sources[shown.source]
                     if self._reference is None:  # here, as the second picture may be drawn before the first
                         self._reference = _pose(shown.motion), source
-                    old = None if before is None else self._sources[before]
-                    return _Due(self._taken - 1, shown, source, old)
+                    old = self._old_of(shown, now_s)
+                    return _Due(self._taken - 1, shown, source, old, self._changes.begins)
                 due_s = self._playout.due_s()
                 if due_s is None and self._sources:
                     due_s = self._idler.due_s(now_s)
@@ -232,13 +239,24 @@ class Drawing:
         motion = self._idler.next(now_s, rest, source.canonical)
         return None if motion is None else Shown("idle", ticks, slot, motion)
 
+    def _old_of(self, shown: Shown, now_s: float) -> Source | None:
+        """Return the source that a picture is to be drawn from as well, if there is one: while a change fades, but
+        where the machine is behind only when it begins."""
+        old = self._changes.next(shown.source)
+        skipped = self._playout.counts.skipped
+        if skipped > self._skipped:
+            self._skipped, self._behind_until_s = skipped, now_s + BEHIND_S
+        if old is None or (now_s < self._behind_until_s and not self._changes.begins):
+            return None
+        return self._sources[old]
+
     def _draw(self, due: _Due) -> tuple[Picture, Picture | None]:
-        """Draw a picture, and beside it from the source before, where that was another."""
+        """Draw a picture, and beside it from the source before where that is asked for."""
         pose = self._seen(due.shown.motion, due.source)
         picture = self._talker.draw(due.source, *pose)
-        if due.before is None:
+        if due.old is None:
             return picture, None
-        return picture, self._talker.draw(due.before, *self._rebased(pose, due.source, due.before))
+        return picture, self._talker.draw(due.old, *self._rebased(pose, due.source, due.old))
 
     def _seen(self, motion: Motion, source: Source) -> Pose:
         """Return the pose to draw: relative motion moves the head of the first source, whichever is drawn from."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from receiver_fakes import SIZE, FakeSource, FakeTalker, decoded
 
 from codec.control import Message
@@ -23,9 +24,14 @@ from tests.patience import PATIENCE_S
 
 
 class PaintingTalker(FakeTalker):
-    """Paints a source's brightness."""
+    """Paints a source's brightness, and counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn: list[float] = []
 
     def draw(self, source: FakeSource, *pose: np.ndarray) -> np.ndarray:
+        self.drawn.append(source.brightness)
         return np.full((SIZE, SIZE, 3), source.brightness, np.uint8)
 
 
@@ -33,11 +39,13 @@ def source(brightness: float) -> FakeSource:
     return PaintingTalker().prepare(np.full((SIZE, SIZE, 3), brightness, np.uint8))
 
 
-def draw_all(steps: Callable[[Drawing], None], *, pictures: int) -> list[tuple[Shown, int]]:
+def draw_all(
+    steps: Callable[[Drawing], None], *, pictures: int, talker: PaintingTalker | None = None
+) -> list[tuple[Shown, int]]:
     """Draw in order what `steps` bring, until so many pictures are there; return them with their brightness."""
     shown: list[tuple[Shown, int]] = []
     drawing = Drawing(
-        PaintingTalker(),  # type: ignore[arg-type]
+        talker or PaintingTalker(),  # type: ignore[arg-type]
         on_picture=lambda what, picture, began_s, shown_s: shown.append((what, int(picture[0, 0, 0]))),
         on_error=lambda error: None,
         view=View(),
@@ -66,6 +74,24 @@ def test_a_motion_is_drawn_from_the_picture_that_its_slot_held_when_it_came() ->
     assert brightness == sorted(brightness)
     assert len(set(brightness)) == FRAMES + 2  # no two steps alike: nothing pops
     assert {what.source for what, _ in shown} == {1}
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_change_is_drawn_from_both_pictures_only_once_where_the_machine_is_behind(behind: bool) -> None:
+    def steps(drawing: Drawing) -> None:
+        for slot, brightness in ((0, 50), (1, 200)):
+            drawing.set_source(slot, source(brightness))  # type: ignore[arg-type]
+        drawing.counts.skipped += behind
+        drawing.push([decoded(10, source=0)], 0.0)
+        drawing.push([decoded(12 + 2 * index, source=1) for index in range(FRAMES + 1)], 0.0)
+
+    talker = PaintingTalker()
+    shown = draw_all(steps, pictures=FRAMES + 2, talker=talker)
+    assert talker.drawn.count(200) == FRAMES + 1
+    assert talker.drawn.count(50) == 1 + (1 if behind else FRAMES)
+    brightness = [level for _, level in shown]
+    assert brightness == sorted(brightness)  # it fades all the same
+    assert len(set(brightness)) == FRAMES + 2
 
 
 def test_a_slot_can_be_filled_again_and_again() -> None:

@@ -21,7 +21,9 @@ STRIKES = 3  # so many acknowledgements upstream waits for
 OVERTAKING_S, OVERTAKING_SHARE = 0.03, 0.25
 PROBE_S, PROBE_ROUND_TRIPS = 0.1, 2.0  # as long as nothing is answered, until the oldest goes again
 FIRST_PROBE_S = 0.4  # before a round trip is known; upstream's 3 s are the RFC's
-PROBE_DOUBLINGS = 2  # a probe is small enough for any line, and what has returned is found out soon
+# Each wait is longer, to some five times the first: probes are small enough for any line, and what has returned is
+# found out soon. From the second one on it may be the answer that got lost, so that what was sent after goes along.
+PROBE_GROWTH, PROBE_LONGER = 1.5, 4
 # A narrow line takes long for what is large, and must not be given it twice for that: before one was answered, it is
 # counted at this rate.
 LARGE_BYTES = 400
@@ -97,28 +99,28 @@ class Resending:
     def _arm(self) -> None:
         """Wait anew for an answer, if there is something to be answered."""
         self._disarm()
-        oldest = self._oldest()
-        if oldest is None:
+        waiting = self._oldest(1)
+        if not waiting:
             return
         wait_s = PROBE_S + PROBE_ROUND_TRIPS * self._slowest_s if self._round_trips_s else FIRST_PROBE_S
         if not self._large_answered:
-            wait_s += 8 * len(oldest.user_data) / NARROW_BPS
+            wait_s += 8 * len(waiting[0].user_data) / NARROW_BPS
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(wait_s * 2 ** min(self._tries, PROBE_DOUBLINGS), self._probe)
+        self._timer = loop.call_later(wait_s * PROBE_GROWTH ** min(self._tries, PROBE_LONGER), self._probe)
 
-    def _oldest(self) -> DataChunk | None:
-        """Return the first chunk that waits for its answer."""
-        waiting = (chunk for chunk in self._sctp._sent_queue if chunk.tsn in self._sent_s)
-        return next(waiting, None)
+    def _oldest(self, count: int) -> list[DataChunk]:
+        """Return so many of the first chunks that wait for their answers."""
+        return [chunk for chunk in self._sctp._sent_queue if chunk.tsn in self._sent_s][:count]
 
     def _probe(self) -> None:
         self._timer = None
-        oldest = self._oldest()
-        if oldest is None or self._sctp._association_state != RTCSctpTransport.State.ESTABLISHED:
+        oldest = self._oldest(2 if self._tries else 1)
+        if not oldest or self._sctp._association_state != RTCSctpTransport.State.ESTABLISHED:
             return
         self._tries += 1
-        oldest._retransmit = True
-        self._sctp._flight_size_decrease(oldest)
+        for chunk in oldest:
+            chunk._retransmit = True
+            self._sctp._flight_size_decrease(chunk)
         self._sctp._fast_recovery_transmit = True  # whatever the window holds
         sending = asyncio.ensure_future(self._sctp._transmit())
         # A line that has gone away meanwhile is noticed elsewhere.

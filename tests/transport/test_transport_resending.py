@@ -93,7 +93,17 @@ def test_what_nobody_answers_goes_again_after_ever_longer_and_no_more_once_it_is
     assert len(again) >= 2
     first_s, second_s, *_ = (at_s for _, at_s in again)
     assert first_s == pytest.approx(FIRST_PROBE_S, abs=0.1)
-    assert second_s - first_s > 1.5 * first_s
+    assert second_s - first_s > 1.2 * first_s
+
+
+def test_what_was_sent_after_goes_along_where_the_answer_to_the_oldest_is_lost_as_well() -> None:
+    async def call(association: Association) -> None:
+        association.send(1, CONTROL)
+        association.send(2, CONTROL)
+        association.send(3, CONTROL)
+        await asyncio.sleep(1.2)
+
+    assert [tsn for tsn, _ in play(call).again] == [1, 1, 2]
 
 
 def test_a_large_piece_is_given_the_time_that_a_narrow_line_takes() -> None:

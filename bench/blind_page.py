@@ -284,7 +284,8 @@ function showResult() {
   find("save").download = "blind-choices-" + visit.visitor.slice(0, 8) + ".json";
 }
 let visit = recall();
-keep();
+// What was recalled is not written again: where a reload overtook the last change, that would be lost for good.
+if (!visit.choices.length) keep();
 show();
 </script>
 </body>

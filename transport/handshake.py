@@ -133,7 +133,7 @@ class Handshake:
         return data
 
     def _wait(self) -> None:
-        self._settle(keep=True)
+        self._disarm()
         narrow_s = 8 * sum(map(len, self._flight)) / NARROW_BPS
         wait_s = min(AGAIN_S * GROWTH**self._flights_again, LONGEST_S) + narrow_s
         self._timer = self._loop.call_later(wait_s, self._flight_again)
@@ -149,12 +149,14 @@ class Handshake:
             self._run(self._send_upstream(data))
         self._wait()
 
-    def _settle(self, *, keep: bool = False) -> None:
+    def _settle(self) -> None:
+        self._disarm()
+        self._flight = []
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not keep:
-            self._flight = []
 
     def _expired(self) -> None:
         """Stand in for what SCTP does where a chunk of its beginning is not answered in time."""

@@ -68,24 +68,20 @@ def window_at(step: int, size: int) -> tuple[slice | EllipsisType, ...]:
     return (..., slice(top, top + WHOLE), slice(left, left + WHOLE))
 
 
-def hold_still(talker: nn.Module, learns: list[str] | None, *, statistics: bool = False) -> list[nn.Module]:
+def hold_still(talker: nn.Module, learns: list[str] | None) -> list[nn.Module]:
     """Keep the weights of all modules but those named from learning; returns the modules that are held.
 
-    `learns`: modules by their full names; None holds nothing. `statistics`: hold what every batch norm has counted,
-    too. Raises TrainingError where one is no module.
+    `learns`: modules by their full names; None holds nothing. Raises TrainingError where one is no module.
     """
-    modules = dict(talker.named_modules())
-    norms: list[nn.Module] = [
-        each for each in modules.values() if statistics and isinstance(each, nn.BatchNorm2d)
-    ]
     if learns is None:
-        return norms
+        return []
+    modules = dict(talker.named_modules())
     if wrong := [name for name in learns if name not in modules]:
         raise TrainingError(f"there is no module {wrong[0]!r} that could learn")
     talker.requires_grad_(False)
     for name in learns:
         modules[name].requires_grad_(True)
-    return norms + [
+    return [
         module
         for name, module in modules.items()
         if not any(
@@ -136,7 +132,7 @@ def picture_stage(
         share=float(settings.get("portraits", 0)),
     )
     talker = channels_last(talking_head(profile)).to(device)
-    held = hold_still(talker, settings.get("learns"), statistics=settings.get("statistics") == "held")
+    held = hold_still(talker, settings.get("learns"))
     loss = channels_last(PictureLoss(perceptual, scales=int(settings["scales"]))).to(device)
     game = None
     if has_game(settings):

@@ -39,17 +39,22 @@ NOTHING_SHOWN = "the bench has no screen"
 
 @dataclass(frozen=True)
 class RowPlan:
-    """A row: a profile's engine (`kind` is the profile) or a codec (`kind` is 'codec'), with limits for oneDNN."""
+    """A row: a profile's engine (`kind` is the profile) or a codec (`kind` is 'codec'), with limits for oneDNN.
+
+    spread: each graph on all cores, where a call keeps to one for the sake of what runs beside it.
+    """
 
     kind: str
     name: str
     limits: Mapping[str, str] = field(default_factory=dict)
+    spread: bool = False
 
     @property
     def label(self) -> str:
         """What the row is called."""
-        limited = " (AVX2)" if self.limits else ""
-        return f"{self.name}{limited}" if self.kind == "codec" else f"{self.kind} {self.name}{limited}"
+        ways = [way for way, taken in (("AVX2", self.limits), ("all cores", self.spread)) if taken]
+        name = f"{self.name} ({', '.join(ways)})" if ways else self.name
+        return name if self.kind == "codec" else f"{self.kind} {name}"
 
 
 @dataclass
@@ -81,7 +86,10 @@ class Worker:
         self.why: str | None = None
         began_s = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bench.stages", plan.kind, plan.name, str(pictures)],
+            [
+                *(sys.executable, "-P", "-m", "bench.stages", plan.kind, plan.name, str(pictures)),
+                *(["spread"] if plan.spread else []),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -130,12 +138,14 @@ class Worker:
 
 
 def plan_rows(profiles: Sequence[str], engines: Sequence[str], *, references: bool) -> list[RowPlan]:
-    """Return the rows: every profile on every engine, OpenVINO's once more within AVX2, and what they are held
-    against."""
+    """Return the rows: every profile on every engine, OpenVINO's once more within AVX2 and both of these once more with
+    each graph on all cores, and what they are held against."""
     rows = []
     for profile in profiles:
         rows += [RowPlan(profile, engine) for engine in engines]
-        rows += [RowPlan(profile, engine, AVX2) for engine in engines if engine in OPENVINO_ENGINES]
+        ours = [engine for engine in engines if engine in OPENVINO_ENGINES]
+        rows += [RowPlan(profile, engine, AVX2) for engine in ours]
+        rows += [RowPlan(profile, engine, limits, spread=True) for limits in ({}, AVX2) for engine in ours]
         if references:
             rows += [RowPlan(profile, engine) for engine in REFERENCE_ENGINES]
     return rows + ([RowPlan("codec", name) for name in CODECS] if references else [])
@@ -236,7 +246,9 @@ def _figures(row: RowPlan, found: Measured, size: int) -> dict[str, Any]:
     return {
         "profile": None if row.kind == "codec" else row.kind,
         "engine": row.name,
+        "label": row.label,
         "limits": dict(row.limits),
+        "spread": row.spread,
         "reference": row.kind == "codec" or row.name in REFERENCE_ENGINES,
         "picture_size": size,
         "stages": stages,

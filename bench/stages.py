@@ -77,8 +77,8 @@ class Row(Protocol):
 class CallRow:
     """The trip of a frame through one engine: seen, coded, decoded, played out, drawn."""
 
-    def __init__(self, profile: str, engine: str) -> None:
-        self._profile, self._engine = profile, engine
+    def __init__(self, profile: str, engine: str, *, spread: bool) -> None:
+        self._profile, self._engine, self._spread = profile, engine, spread
         self._in_graph = {"motion": (0.0, 0.0), "frame": (0.0, 0.0)}
         self._frames = 0
         self._seen: Any = None
@@ -86,11 +86,15 @@ class CallRow:
     def start(self) -> None:
         """Load everything and draw a first picture, of a grey source."""
         from bench.talk import load_setup
+        from runtime.engine import STREAMS, THREADS
 
         if self._engine == "onnxruntime":
             from bench.references import register_onnxruntime
 
             register_onnxruntime()
+        if self._spread:
+            STREAMS.clear()
+            THREADS.clear()
         self._setup = load_setup(self._profile, engine=self._engine)
         self._talker = cast("Talker", self._setup.talker)
         graphs = self._talker.graphs
@@ -200,16 +204,17 @@ def camera_frame(picture: Picture) -> Picture:
     return np.asarray(cv2.copyMakeBorder(middle, 0, 0, side, side, cv2.BORDER_REPLICATE), np.uint8)
 
 
-def row_of(kind: str, name: str) -> Row:
-    """Return what a worker runs: an engine with a profile, or a conventional codec by its name."""
+def row_of(kind: str, name: str, *, spread: bool) -> Row:
+    """Return what a worker runs: an engine with a profile, its graphs spread over all cores or not, or a conventional
+    codec by its name."""
     if kind == "codec":
         from bench.references import CodecRow
 
         return CodecRow(name)
-    return CallRow(kind, name)
+    return CallRow(kind, name, spread=spread)
 
 
-def work(kind: str, name: str, pictures_file: Path) -> None:
+def work(kind: str, name: str, pictures_file: Path, *, spread: bool) -> None:
     """Start a row, say so, and run a round for every number that comes on stdin.
 
     Every line on stdout is an object of JSON: {"ready": true}, a round's figures, or {"why": sentence} at the end.
@@ -223,7 +228,7 @@ def work(kind: str, name: str, pictures_file: Path) -> None:
         answers.flush()
 
     try:
-        row = row_of(kind, name)
+        row = row_of(kind, name, spread=spread)
         row.start()
         answer({"ready": True})
         pictures = np.load(pictures_file, mmap_mode="r")
@@ -237,4 +242,4 @@ def work(kind: str, name: str, pictures_file: Path) -> None:
 
 
 if __name__ == "__main__":
-    work(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    work(sys.argv[1], sys.argv[2], Path(sys.argv[3]), spread="spread" in sys.argv[4:])

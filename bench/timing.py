@@ -111,15 +111,14 @@ def speed_tables(result: Mapping[str, Any]) -> list[Table]:
     )
     costs.add_column("why not")
     for row in result["rows"]:
-        name = " ".join(filter(None, (row["profile"], row["engine"], *row["limits"].values())))
-        times.add_row(name, *(_time(row["stages"][stage]) for stage in stages))
+        times.add_row(row["label"], *(_time(row["stages"][stage]) for stage in stages))
         figures = zip(
             ("drawn_a_second", "cpu_cores", "rss_mb", "start_s_cold", "start_s_warm"),
             (1, 2, 0, 2, 2),
             strict=True,
         )
         why = row["why"].get("end_to_end", "")
-        costs.add_row(name, *(number(row[key], digits) for key, digits in figures), why)
+        costs.add_row(row["label"], *(number(row[key], digits) for key, digits in figures), why)
     return [times, costs]
 
 

@@ -11,8 +11,9 @@ from bench.errors import BenchError
 from bench.nodes import LISTED, Node, rank, run_nodes
 from bench.references import CODECS
 from bench.speed import FIGURES, RowPlan, choose, plan_rows, run_speed, steps_of
-from bench.stages import CAMERA_HEIGHT, CAMERA_WIDTH, STAGES, camera_frame
+from bench.stages import CAMERA_HEIGHT, CAMERA_WIDTH, STAGES, CallRow, camera_frame
 from bench.timing import nodes_tables, read_clip, speed_tables
+from runtime.engine import EngineError, Graph
 
 FRAMES = 2
 ROWS = [
@@ -20,6 +21,7 @@ ROWS = [
     RowPlan("laptop-256", "onnxruntime"),
     RowPlan("laptop-256", "abacus"),
     RowPlan("codec", "x264"),
+    RowPlan("laptop-256", "openvino", spread=True),
 ]
 
 
@@ -83,12 +85,43 @@ def test_the_tables_show_every_row(result: dict[str, Any]) -> None:
 def test_openvino_is_measured_within_avx2_too_and_references_can_be_left_out() -> None:
     rows = plan_rows(["a", "b"], ["openvino", "torch"], references=False)
     assert [row.label for row in rows] == [
-        *("a openvino", "a torch", "a openvino (AVX2)"),
-        *("b openvino", "b torch", "b openvino (AVX2)"),
+        *(
+            "a openvino",
+            "a torch",
+            "a openvino (AVX2)",
+            "a openvino (all cores)",
+            "a openvino (AVX2, all cores)",
+        ),
+        *(
+            "b openvino",
+            "b torch",
+            "b openvino (AVX2)",
+            "b openvino (all cores)",
+            "b openvino (AVX2, all cores)",
+        ),
     ]
     assert rows[2].limits == {"ONEDNN_MAX_CPU_ISA": "AVX2"}
     labels = [row.label for row in plan_rows(["a"], [], references=True)]
     assert labels == ["a onnxruntime", *CODECS]
+
+
+def test_a_row_on_all_cores_leaves_it_to_the_engine_how_many_a_graph_takes(
+    result: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert result["rows"][4]["label"] == "laptop-256 openvino (all cores)"
+    asked: list[tuple[int, int | None]] = []
+
+    def compile_nothing(core: object, path: Path, *, streams: int, threads: int | None) -> Graph:
+        asked.append((streams, threads))
+        raise RuntimeError("enough")
+
+    monkeypatch.setattr("runtime.engine._compiled", compile_nothing)
+    for limits in ("STREAMS", "THREADS"):
+        monkeypatch.setattr(f"runtime.engine.{limits}", {"locate": 1})
+    for spread in (False, True):
+        with pytest.raises(EngineError):
+            CallRow("laptop-256", "openvino", spread=spread).start()
+    assert asked == [(1, 1), (1, None)]
 
 
 def test_names_that_are_not_there_are_told_with_those_that_are() -> None:

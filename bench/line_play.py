@@ -25,7 +25,8 @@ from receiver.received import FEEDBACK_TICK_S, Received
 from receiver.stats import ReceiverStats, ShowMeter
 from sender.adapting import Adapting, Wanted
 from sender.coding import Packet
-from sender.rate import HEADER_BYTES, PACKET_BYTES, Decision, packet_bytes
+from sender.operating_points import HEADER_BYTES, PACKET_BYTES
+from sender.rate import Decision, packet_bytes
 from transport.acknowledging import GAP_S
 from transport.acknowledging import PACKETS as ACKNOWLEDGED
 from transport.impairment import ImpairedLine, Impairment

@@ -15,7 +15,7 @@ from codec.control import encode_control
 from codec.feedback import Feedback
 from codec.picture import PIECE_BYTES
 from receiver.received import FEEDBACK_S
-from sender.rate import OVERHEAD_BPS, PACKET_BYTES
+from sender.operating_points import OVERHEAD_BPS, PACKET_BYTES
 from transport.acknowledging import PACKETS as PACKETS_ACKNOWLEDGED
 from transport.wire import IPV6_HEADERS
 

@@ -54,7 +54,7 @@ def call_figures(called: Called, ends: Ends) -> dict[str, Any]:
     time from a motion's arrival to its picture.
     """
     call = called.session.newest
-    seconds, sound = call.seconds, call.talk.sound
+    seconds, sound = call.seconds, call.talk.own.sound
     sent, received = call.duplex.sender.stats, call.duplex.receiver.stats()
     line = call.duplex.line.stats()
     bridged = received.frames_fresh + received.frames_interpolated

@@ -115,7 +115,7 @@ class Encounter:
     def make_link(self) -> Link:
         """Make a link to this other side, or whoever is to be it."""
         mine = replace(self.duplex.hello, resumption_secret=self.secret)
-        sound = self.talk.sound
+        sound = self.talk.own.sound
         return Link(self._make_peer, mine=mine, sound=None if sound is None else sound.new_line())
 
     def greet(self, link: Link) -> None:
@@ -142,8 +142,8 @@ class Encounter:
         self.talk.go_on()
         self._ends = ends = self._loop.create_task(self.duplex.run(theirs))
         self._beside = beside = [self._loop.create_task(self._watch(theirs))]
-        if self.talk.sound is not None:
-            beside.append(self._loop.create_task(self.talk.sound.run()))
+        if (sound := self.talk.own.sound) is not None:
+            beside.append(self._loop.create_task(sound.run()))
         try:
             await self.duplex.begun.wait()
             self._catch_up()
@@ -172,7 +172,7 @@ class Encounter:
             self._link.say(Goodbye(reason))
             await self._link.peer.drain()
         if self._keeper.state.recording is not None:
-            self.talk.record(False)
+            self.talk.own.record(False)
         if self._ends is not None:
             self.duplex.stop()
             await asyncio.wait({self._ends})

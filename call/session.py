@@ -266,13 +266,13 @@ class Session:
             on_fault=self._fail,
             secret=secret,
         )
-        talk, media = encounter.talk, self._media
-        talk.sound, talk.video, talk.recorder = media.sound, media.video, media.recorder
-        self.mute, self.camera, self.turn = talk.mute, talk.camera, talk.turn
-        self.new_source, self.repair, self.limit = talk.new_source, talk.repair, talk.limit
-        self.record, self.say, self.ordinary_video = talk.record, talk.say, talk.ordinary_video
-        self.thrifty = talk.thrifty
-        talk.resume()
+        talk, own, media = encounter.talk, encounter.talk.own, self._media
+        own.sound, own.video, own.recorder = media.sound, media.video, media.recorder
+        self.mute, self.camera, self.turn = own.mute, own.camera, own.turn
+        self.new_source, self.repair, self.limit = own.new_source, talk.repair, own.limit
+        self.record, self.say, self.ordinary_video = own.record, talk.say, own.ordinary_video
+        self.thrifty = own.thrifty
+        own.resume()
         return encounter
 
     def _met(self) -> None:
@@ -288,7 +288,7 @@ class Session:
         await asyncio.gather(self._meeting.close(), return_exceptions=True)
 
     def _lose_input(self, sentence: str) -> None:
-        self._encounter.talk.lose_input(sentence)
+        self._encounter.talk.own.lose_input(sentence)
 
     def _fail(self, error: Exception) -> None:
         """End the call as failed."""

@@ -1,41 +1,31 @@
-"""The receiving side of a call: packets in, pictures out.
+"""The receiving side of a call, from hello to goodbye: whether both sides fit, and how it ends.
 
-It ties the parts together and keeps the order of events: hello, source picture, motions. The event loop
-decodes, one thread draws (`receiver.drawing`), one writes (`receiver.writer`), and none waits for another.
-What bytes mean is the codec's, how they travel the transport's, how a face is drawn the talker's business.
+What comes in between is `receiver.receiving`'s, which draws on threads of its own. What bytes mean is the codec's, how
+they travel the transport's, how a face is drawn the talker's business.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 from codec.control import Message, decode_control, encode_control
-from codec.decoder import MotionDecoder
 from codec.errors import BitstreamError
 from codec.format import MotionFormat
 from codec.hello import Capability, Goodbye, Hello, HelloMismatch, compare
 from codec.ordered import OrderedMotion
 from codec.picture import Picture
 from codec.residual import ResidualFormat
-from codec.time import TICKS_PER_SECOND
-from codec.transfer import PictureOffer, PicturePiece, PictureReady, PictureRefused, ResidualPiece
-from receiver.drawing import Drawing
+from codec.transfer import PictureOffer, PicturePiece, ResidualPiece
 from receiver.errors import OtherSideError, OutputError, ReceiverError
-from receiver.gallery import Gallery
 from receiver.output import Output, Sound
 from receiver.playout import Shown
-from receiver.received import Received
+from receiver.receiving import Receiving
 from receiver.remembered import Remembered
-from receiver.repairing import Repairing
 from receiver.reporting import Line as ReportLine
-from receiver.reporting import Reporting
-from receiver.stats import ReceiverStats, ShowMeter
-from receiver.timeline import Timeline
-from receiver.writer import Writer
+from receiver.stats import ReceiverStats
 from runtime.repairer import Repairer
-from runtime.talker import Source, Talker
+from runtime.talker import Talker
 from runtime.view import View
 
 HELLO_LIMIT_S = 10.0
@@ -94,48 +84,26 @@ class Receiver:
         if motion_format.prediction is not None:
             able |= Capability.DECODES_PREDICTIVE
         self._hello = replace(hello, capabilities=hello.capabilities | able)
-        self._output = output
-        self._on_shown = on_shown
-        self._on_source = on_source
         self._on_notice = on_notice
-        self._decoder = MotionDecoder(motion_format)
-        self._agreed = False
-        self._packets_bad = 0
-        self._packets_early = 0
-        self._received = Received()
+        self._receiving = Receiving(
+            talker,
+            motion_format,
+            picture_size=hello.picture_size,
+            output=output,
+            on_shown=on_shown,
+            on_source=on_source,
+            view=view or View(),
+            remembered=remembered,
+            residual=residual,
+            send=self._send,
+            on_error=self._fail,
+        )
+        self._line: Line | None = None
+        self._messages_bad = 0
+        self._end = asyncio.Event()
         self._ended: str | None = None
         self._lost: str | None = None  # how the line broke, where nobody had said goodbye
         self._error: Exception | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._line: Line | None = None
-        self._end = asyncio.Event()
-        self._meter = ShowMeter()
-        self._timeline = Timeline()
-        self._writer: Writer | None = None
-        self._drawing = Drawing(
-            talker, on_picture=self._picture, on_error=self._fail_from_thread, view=view or View()
-        )
-        self._reporting = Reporting(self._received, self._drawing)
-        self._gallery = Gallery(
-            talker,
-            picture_size=hello.picture_size,
-            send=self._answer,
-            on_ready=self._source_ready,
-            on_error=self._fail,
-            remembered=remembered,
-        )
-        self._repairing: Repairing | None = None
-        if residual is not None:
-            self._repairing = Repairing(
-                talker,
-                residual[0],
-                motion_format,
-                residual[1],
-                source_of=self._drawing.source_in,
-                send=self._answer,
-                on_ready=self._source_ready,
-                on_error=self._fail,
-            )
 
     @property
     def hello(self) -> Hello:
@@ -145,26 +113,24 @@ class Receiver:
     @property
     def pictures_skipped(self) -> int:
         """How many were due while drawing was behind; from any thread."""
-        return self._drawing.counts.skipped
+        return self._receiving.pictures_skipped
 
     def look(self, view: View) -> None:
         """See the head like this from the next picture on; from any thread."""
-        self._drawing.look(view)
+        self._receiving.look(view)
 
     def hold(self, hold_s: float) -> None:
         """Show all by so much later than need be, for a voice that is slower; from any thread."""
-        self._drawing.hold(hold_s)
+        self._receiving.hold(hold_s)
 
     def hear(self, samples: Sound, ticks: float | None) -> None:
         """Record sound that goes with the pictures: int16 mono at 48 kHz, captured from `ticks` on (continuous as
         theirs; None: not known, and left out)."""
-        at_s = None if ticks is None else self._timeline.place_s(ticks)
-        if at_s is not None and self._writer is not None:
-            self._writer.put_sound(samples, at_s)
+        self._receiving.hear(samples, ticks)
 
     def idle(self, on: bool) -> None:
         """Let the face breathe and blink where no motion comes, as its camera is off; from any thread."""
-        self._drawing.idle(on)
+        self._receiving.idle(on)
 
     async def run(self, line: Line) -> ReceiverStats:
         """Hold the call over a connected line until either side ends it; return its figures.
@@ -175,21 +141,16 @@ class Receiver:
         Raises ReceiverError (another profile on the other side, an output that fails, the other side that fails, a
         line that broke) with a sentence, and whatever the talker raises; the output is completed all the same.
         """
-        self._loop, self._line = asyncio.get_running_loop(), line
-        self._writer = Writer(self._output, on_error=self._fail_from_thread)
+        self._line = line
+        self._receiving.begin(line)
         self._send(self._hello)
-        self._drawing.start()
-        feedback = self._loop.create_task(self._reporting.run(line))
-        hello_limit = self._loop.call_later(HELLO_LIMIT_S, self._miss_hello)
+        hello_limit = asyncio.get_running_loop().call_later(HELLO_LIMIT_S, self._miss_hello)
         try:
             await self._end.wait()
         finally:
             self.stop()  # where it was cancelled
             hello_limit.cancel()
-            feedback.cancel()
-            await self._gallery.close()
-            if self._repairing is not None:
-                await self._repairing.close()
+            await self._receiving.close()
             # The other side is told first: a long recording takes its time to be completed.
             self._send(_goodbye(self._error))
             await line.drain()
@@ -210,42 +171,15 @@ class Receiver:
 
     def discard(self) -> None:
         """Remove what the output holds if no call came about; after `run` there is nothing to remove."""
-        if self._writer is None:
-            self._output.discard()
+        self._receiving.discard()
 
     def stats(self) -> ReceiverStats:
         """Return the figures as they stand; may be called at any time."""
-        return self._meter.stats(
-            self._drawing.counts,
-            playout_delay_s=self._drawing.delay_s,
-            frames_unwritten=0 if self._writer is None else self._writer.dropped,
-            packets_bad=self._packets_bad,
-            packets_early=self._packets_early,
-            pictures_received=self._gallery.pictures_received,
-            ended=self._ended,
-        )
+        return self._receiving.stats(messages_bad=self._messages_bad, ended=self._ended)
 
     def on_motion(self, data: bytes) -> None:
         """Take a motion packet as it came."""
-        arrived_s = time.monotonic()
-        self._received.count()
-        if not self._agreed:
-            self._packets_early += 1
-            return
-        try:
-            motions = self._decoder.decode(data)
-        except BitstreamError:
-            self._packets_bad += 1
-            return
-        for motion in motions:
-            if not motion.repeated:
-                self._received.add(motion.ticks)
-        self._received.time(motions[-1].ticks, arrived_s)
-        drawable = [motion for motion in motions if self._drawing.has_source(motion.source)]
-        if drawable:
-            self._drawing.push(drawable, arrived_s)
-        else:
-            self._packets_early += 1
+        self._receiving.take_motion(data)
 
     def on_control(self, data: bytes) -> None:
         """Take a control message as it came."""
@@ -254,7 +188,7 @@ class Receiver:
         except HelloMismatch as mismatch:
             self._fail(ReceiverError(str(mismatch)))
         except BitstreamError:
-            self._packets_bad += 1
+            self._messages_bad += 1
 
     def on_closed(self, reason: str) -> None:
         """Take note that the line has ended; `reason` is a sentence."""
@@ -266,17 +200,11 @@ class Receiver:
         match message:
             case Hello():
                 compare(self._hello, message)
-                self._agree(message)
+                self._receiving.agree(message)
             case OrderedMotion(packet):
                 self.on_motion(packet)
-            case PicturePiece() if self._agreed:
-                self._gallery.add(message)
-            case ResidualPiece() if self._agreed and self._repairing is not None:
-                self._repairing.add(message)
-            case ResidualPiece(piece) if self._agreed:
-                self._send(PictureRefused(piece.transfer, "residual codes are not read here"))
-            case PictureOffer() if self._agreed:
-                self._gallery.offer(message)
+            case PicturePiece() | PictureOffer() | ResidualPiece() if self._receiving.agreed:
+                self._receiving.take(message)
             case Goodbye(reason, failed):
                 because = f": {reason.rstrip('.')}" if reason else ""
                 sentence = f"The other side has ended the call{because}."
@@ -286,45 +214,12 @@ class Receiver:
             case _:
                 pass  # what only a receiver sends, or a picture before the hello
 
-    def _agree(self, theirs: Hello) -> None:
-        """Begin with the first hello; what a later one says comes too late."""
-        if not self._agreed:
-            self._meter.frame_s = 1 / theirs.frame_rate
-        if not self._agreed and theirs.capabilities & Capability.SENDS_IN_ORDER:
-            self._reporting.in_order = True
-            self._drawing.draw_in_order()
-        self._agreed = True
-
-    def _source_ready(self, slot: int, picture: Picture, source: Source) -> None:
-        self._drawing.set_source(slot, source)
-        if self._on_source is not None:
-            self._on_source(slot, picture)
-
-    def _picture(self, shown: Shown, picture: Picture, began_s: float, shown_s: float) -> None:
-        """Pass a drawn picture on (on the drawing thread)."""
-        self._meter.add(shown, began_s=began_s, shown_s=shown_s)
-        self._reporting.source = shown.source
-        if self._writer is not None:
-            if self._reporting.in_order:  # every motion: the capture's clock is the only one
-                at_s = self._timeline.stamp_s(shown, shown.ticks / TICKS_PER_SECOND)
-                self._writer.put_patiently(picture, at_s)
-            else:
-                self._writer.put(picture, self._timeline.stamp_s(shown, shown_s))
-        if self._on_shown is not None:
-            self._on_shown(shown, picture, shown_s)
-
-    def _answer(self, answer: PictureReady | PictureRefused) -> None:
-        """Answer a transfer; feedback says again what is ready, as a line with losses brings this late."""
-        if isinstance(answer, PictureReady):
-            self._received.add_ready(answer.transfer)
-        self._send(answer)
-
     def _send(self, message: Message) -> None:
         if self._line is not None:
             self._line.send_control(encode_control(message))
 
     def _miss_hello(self) -> None:
-        if not self._agreed:
+        if not self._receiving.agreed:
             self._fail(
                 ReceiverError(
                     f"The other side is connected but has said no hello for {HELLO_LIMIT_S:g} seconds: "
@@ -334,10 +229,8 @@ class Receiver:
 
     def _complete(self) -> None:
         """Draw what is left and complete the output (on a thread of its own)."""
-        self._drawing.finish()
         try:
-            if self._writer is not None:
-                self._writer.finish()
+            self._receiving.complete()
         except Exception as error:  # `run` raises it
             self._error = self._error or error
 
@@ -348,10 +241,6 @@ class Receiver:
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error
         self._finish(str(error))
-
-    def _fail_from_thread(self, error: Exception) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._fail, error)
 
 
 def _goodbye(error: Exception | None) -> Goodbye:

@@ -14,7 +14,8 @@ from typing import Any
 from codec.feedback import Feedback
 from sender.coding import Packet
 from sender.line_report import LineMeter
-from sender.rate import Decision, Mode, RateState, Report, decide
+from sender.operating_points import Mode
+from sender.rate import Decision, RateState, Report, decide
 
 # The first picture is soon over, and what routers let through at once is a good part of it. Where a piece got lost a
 # line looks slower than it is, and it would be long before that is found out.

@@ -14,7 +14,7 @@ from codec.picture import PIECE_BYTES, cut_picture
 from codec.transfer import TRANSFERS_CYCLE, PictureOffer, PictureReady, PictureRefused
 from sender.delivery import Wire
 from sender.errors import SenderError
-from sender.rate import PACKET_BYTES
+from sender.operating_points import PACKET_BYTES
 
 # The slowest line of the design brings a picture in 5 s, and a receiver may first have to compile its graphs.
 PICTURE_LIMIT_S = 60.0

@@ -1,20 +1,20 @@
-"""The sending side of a call, from hello to goodbye: whether both sides fit, and how it ends. What goes out in between
-is `sender.sending`'s, in three parts that never wait for each other in real time: the capture thread, the motion thread
-(crop, motion graph, encoder) and the event loop with its peer. An input of which all is kept is sent in order instead,
-at the receiver's pace. It knows no network protocol below the peer and nothing of how a face is drawn."""
+"""The sending side of a call, from hello to goodbye: its course, and how it ends. Whether both sides fit is
+`sender.greeting`'s; what goes out in between is `sender.sending`'s, in three parts that never wait for each other in
+real time: the capture thread, the motion thread (crop, motion graph, encoder) and the event loop with its peer. An
+input of which all is kept is sent in order instead, at the receiver's pace. It knows no network protocol below the peer
+and nothing of how a face is drawn."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from codec.control import decode_control, encode_control
 from codec.errors import BitstreamError
 from codec.feedback import Feedback
 from codec.format import MotionFormat
-from codec.hello import Capability, Goodbye, Hello, HelloMismatch, compare
+from codec.hello import Capability, Goodbye, Hello, HelloMismatch
 from codec.transfer import PictureReady, PictureRefused
 from runtime.talker import Talker
 from sender.capture import Input
@@ -23,6 +23,7 @@ from sender.delivery import Wire
 from sender.errors import InputError, OtherSideError, SenderError
 from sender.first_source import FirstSource
 from sender.frames import Film, FrameLoop, OnFrame, ignore_frame
+from sender.greeting import Greeting
 from sender.mirror import Mirror
 from sender.observe import Observer
 from sender.own_picture import OwnPicture
@@ -31,8 +32,6 @@ from sender.sending import Sending
 from sender.settings import SenderSettings
 from sender.source import SourcePicture
 from sender.stats import SenderStats
-
-HELLO_LIMIT_S = 10.0
 
 
 def _nothing() -> None:
@@ -70,8 +69,7 @@ class Sender:
     ) -> None:
         self._input = source_input
         in_order = source_input.keeps_all
-        sends_in_order = Capability.SENDS_IN_ORDER if in_order else 0
-        self._hello = replace(hello, capabilities=hello.capabilities | sends_in_order)
+        self._greeting = Greeting(hello, in_order=in_order)
         self._on_notice = on_notice
         self._mirror = mirror
 
@@ -104,8 +102,6 @@ class Sender:
         )
         self._source: SourcePicture | None = None
         self._choosing: asyncio.Future[SourcePicture | None] | None = None
-        self._theirs: Hello | None = None  # once both sides have agreed
-        self._greeted = asyncio.Event()
         self._over = asyncio.Event()
         self._failure: Exception | None = None
         self._leaving = False
@@ -119,7 +115,7 @@ class Sender:
     @property
     def hello(self) -> Hello:
         """What this side says of itself, with what the sender is able to."""
-        return self._hello
+        return self._greeting.mine
 
     @property
     def stats(self) -> SenderStats:
@@ -135,13 +131,9 @@ class Sender:
             return
         if isinstance(message, Hello):
             try:
-                compare(self._hello, message)
-                self._check_order(message)
+                self._greeting.take(message)
             except (HelloMismatch, SenderError) as unfit:
                 self._end(unfit)
-            else:
-                self._theirs = message
-                self._greeted.set()
         elif isinstance(message, PictureReady | PictureRefused | Feedback):
             self._sending.take(message)
         elif isinstance(message, Goodbye):
@@ -263,13 +255,6 @@ class Sender:
         )
         self._motion_thread.shutdown(wait=False, cancel_futures=True)
 
-    def _check_order(self, theirs: Hello) -> None:
-        if self._input.keeps_all and not theirs.capabilities & Capability.DRAWS_IN_ORDER:
-            raise SenderError(
-                "The other side cannot draw a clip as fast as it goes: update Visavis there, "
-                "or send in real time."
-            )
-
     def _take_leave(self, goodbye: Goodbye) -> None:
         """End with the other side: an ordinary end once motion has been sent, a failure before."""
         if self._leaving:
@@ -290,9 +275,9 @@ class Sender:
 
     async def _course(self, peer: Wire) -> None:
         """Greet, agree, and send until the input ends."""
-        peer.send_control(encode_control(self._hello))
+        peer.send_control(encode_control(self._greeting.mine))
         await self.prepare()
-        theirs = await self._their_hello()
+        theirs = await self._greeting.theirs()
         if self._source is None:
             return  # the input was ended before anybody was to be seen
         await self._sending.run(
@@ -301,15 +286,3 @@ class Sender:
             decodes_predictive=bool(theirs.capabilities & Capability.DECODES_PREDICTIVE),
             remembers=bool(theirs.capabilities & Capability.REMEMBERS_PICTURES),
         )
-
-    async def _their_hello(self) -> Hello:
-        try:
-            async with asyncio.timeout(HELLO_LIMIT_S):
-                await self._greeted.wait()
-        except TimeoutError:
-            raise SenderError(
-                f"The other side is connected but has said no hello for {HELLO_LIMIT_S:g} seconds: "
-                "is it Visavis?"
-            ) from None
-        assert self._theirs is not None, "it was greeted with it"
-        return self._theirs

@@ -9,8 +9,8 @@ from sender.adapting import Adapting, Wanted
 from sender.coding import Coder, PredictiveUse
 from sender.delivery import Wire
 from sender.mirror import Mirror
+from sender.operating_points import Mode as RateMode
 from sender.present import Presentation
-from sender.rate import Mode as RateMode
 from sender.settings import SenderSettings
 from sender.spending import BUDGET_BYTES_PER_S
 

@@ -2,8 +2,9 @@
 
 Motion and reports are unordered and never repeated; control is ordered and complete. The channels are agreed upon
 beforehand (fixed stream numbers), so they are open as soon as the association stands, without a round trip
-of their own. A peer moves messages of bytes; what they mean, and how the two sides' descriptions reach
-each other, is not known here. Everything happens on the event loop in which the peer was made.
+of their own. A peer moves messages of bytes; what they mean, how each channel shares the line with the others, and how
+the two sides' descriptions reach each other, is not known here. Everything happens on the event loop in which the peer
+was made.
 """
 
 import asyncio
@@ -11,20 +12,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from aiortc import (
-    RTCCertificate,
-    RTCConfiguration,
-    RTCDataChannel,
-    RTCPeerConnection,
-    RTCSctpTransport,
-)
+from aiortc import RTCCertificate, RTCConfiguration, RTCPeerConnection
 
 from transport.acknowledging import Acknowledging
+from transport.control_channel import SMALL_BYTES, ControlChannel
 from transport.description import Description, IceServer, rtc_ice_servers
 from transport.errors import TransportError
 from transport.motion_channel import MotionChannel
 from transport.negotiation import Negotiation
-from transport.pacing import RATE_BPS, TICK_S, WINDOW_PIECES, Pacer, QueueingDelay
 from transport.sound import SoundLine
 from transport.stats import WireStats
 from transport.video import VideoLine
@@ -34,13 +29,11 @@ MOTION_STREAM = 0
 CONTROL_STREAM = 1
 REPORT_STREAM = 2
 MAX_MESSAGE_BYTES = 1_100  # one packet: larger ones would be cut by SCTP and stand in each other's way
-SMALL_BYTES = 256  # control messages up to this size are not paced
 
 LINE_LOST_S = 15.0  # ICE asks for consent every 4 to 6 s both ways, so a living line is never this silent
 WATCH_S = 0.25
 MAX_UNFINISHED_BYTES = 256 * 1024  # a peer of ours never has more than a few packets under way
 CLOSE_LIMIT_S = 0.5
-DRAIN_S, DRAIN_ROUND_TRIPS = 0.5, 3.0  # as long again at most
 
 Certificate = RTCCertificate
 
@@ -82,12 +75,13 @@ class Peer:
         motion = self._connection.createDataChannel(
             "motion", ordered=False, maxRetransmits=0, negotiated=True, id=MOTION_STREAM
         )
-        self._control = self._connection.createDataChannel("control", negotiated=True, id=CONTROL_STREAM)
+        control = self._connection.createDataChannel("control", negotiated=True, id=CONTROL_STREAM)
         self._report = self._connection.createDataChannel(
             "report", ordered=False, maxRetransmits=0, negotiated=True, id=REPORT_STREAM
         )
-        association = _association(self._connection)
-        self._channels = (motion, self._control, self._report)
+        association = self._connection.sctp
+        assert association is not None, "there is one as soon as a channel has been created"
+        self._channels = (motion, control, self._report)
         self._motion = MotionChannel(motion)
         self._negotiation = Negotiation(self._connection, ice_servers)
         self._wire = Wire(association)
@@ -96,16 +90,21 @@ class Peer:
             sound.attach(association.transport)
         self.video = VideoLine(association.transport, sent_bytes=lambda: self._wire.sent_bytes)
         self._acknowledging = Acknowledging(association, lazy_streams=(MOTION_STREAM, REPORT_STREAM))
-        self._pacer = Pacer()
-        self._queueing = QueueingDelay()
+        self._control = ControlChannel(
+            control,
+            stream=CONTROL_STREAM,
+            wire=self._wire,
+            acknowledging=self._acknowledging,
+            motion=self._motion,
+            is_open=lambda: self.is_open,
+        )
         self._following: asyncio.Task[None] | None = None  # the machine to another address
-        self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
+        self._watching: asyncio.TimerHandle | None = None
         self._settled = asyncio.Event()
         self._was_open = False
         self._end_reason: str | None = None
-        self._motion_received = 0
-        self._control_sent = self._control_received = 0
-        self._listen(motion, on_motion, on_control)
+        self._motion_received = self._control_received = 0
+        self._listen(on_motion, on_control)
 
     async def create_offer(self) -> Description:
         """Begin: return the offer that the other side answers with `accept`."""
@@ -134,7 +133,7 @@ class Peer:
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent now."""
-        return self._end_reason is None and all(map(_is_open, self._channels))
+        return self._end_reason is None and all(channel.readyState == "open" for channel in self._channels)
 
     @property
     def has_moved(self) -> bool:
@@ -169,14 +168,7 @@ class Peer:
         connection is open all are kept; after its end they are dropped, as `on_closed` has told.
         """
         _check_size(data)
-        if self._end_reason is not None:
-            return
-        if self.is_open and len(data) <= SMALL_BYTES:
-            self._put_control(data)
-            return
-        self._pacer.push(data)
-        if self.is_open and self._feed not in self._timers:
-            self._feed()
+        self._control.send(data)
 
     def send_report(self, data: bytes) -> None:
         """Send a control message of 1 to `SMALL_BYTES` bytes that is worth nothing later (else `ValueError`).
@@ -191,20 +183,12 @@ class Peer:
     def pace(self, *, pieces_bps: float | None = None, limit_bps: float | None = None) -> None:
         """Send what is queued of `send_control` at no more than `pieces_bps`, and with it and all else no more than
         `limit_bps` at the IP layer; None: as the line takes it. What is not queued is the caller's to hold back."""
-        self._pacer.rate_bps = RATE_BPS if pieces_bps is None else pieces_bps
-        self._pacer.limit_bps = limit_bps
+        self._control.pace(pieces_bps=pieces_bps, limit_bps=limit_bps)
 
     async def drain(self, timeout_s: float | None = None) -> None:
         """Wait until all control messages are acknowledged by the other side, at most `timeout_s`; None: for a moment,
         in which the line could bring one that got lost once more."""
-        if timeout_s is None:
-            timeout_s = DRAIN_S + min(DRAIN_ROUND_TRIPS * (self._acknowledging.round_trip_s or 0.0), DRAIN_S)
-        end_s = self._loop.time() + timeout_s
-        while self.is_open and self._loop.time() < end_s:
-            waiting = self._pacer.waiting_bytes or self._control.bufferedAmount
-            if not waiting and not self._wire.pending_chunks(CONTROL_STREAM):
-                return
-            await asyncio.sleep(0.005)
+        await self._control.drain(timeout_s)
 
     async def close(self) -> None:
         """End the connection, so that the other side sees it at once. Takes at most half a second."""
@@ -230,21 +214,16 @@ class Peer:
             motion_sent=self._motion.sent,
             motion_received=self._motion_received,
             motion_dropped=self._motion.dropped,
-            control_sent=self._control_sent,
+            control_sent=self._control.sent,
             control_received=self._control_received,
-            control_waiting_bytes=self._pacer.waiting_bytes,
+            control_waiting_bytes=self._control.waiting_bytes,
             round_trip_s=self._acknowledging.round_trip_s,
             silent_s=time.monotonic() - self._wire.heard_s,
             peak_sent_bps=self._wire.sent_peak.rate_bps,
             peak_received_bps=self._wire.received_peak.rate_bps,
         )
 
-    def _listen(
-        self,
-        motion_channel: RTCDataChannel,
-        on_motion: Callable[[bytes], None],
-        on_control: Callable[[bytes], None],
-    ) -> None:
+    def _listen(self, on_motion: Callable[[bytes], None], on_control: Callable[[bytes], None]) -> None:
         """Subscribe to aiortc's events; callbacks run outside its stack, where their faults end nothing."""
 
         def motion(message: bytes | str) -> None:
@@ -257,10 +236,8 @@ class Peer:
                 self._control_received += 1
                 self._loop.call_soon(on_control, message)
 
-        motion_channel.on("message", motion)
-        self._control.on("message", control)
-        self._report.on("message", control)
-        for channel in self._channels:
+        for channel, take in zip(self._channels, (motion, control, control), strict=True):
+            channel.on("message", take)
             channel.on("open", self._channel_opened)
             channel.on("close", self._channel_closed)
         self._connection.on("connectionstatechange", self._state_changed)
@@ -272,7 +249,7 @@ class Peer:
         self._wire.begun()
         self._settled.set()
         self._watch()
-        self._feed()
+        self._control.begin()
 
     def _channel_closed(self) -> None:
         self._end("The other side has ended the connection.")
@@ -292,19 +269,15 @@ class Peer:
             return
         self._end_reason = reason
         self._settled.set()
-        self._pacer.clear()
+        self._control.stop()
         self._acknowledging.stop()
         self._motion.stop()
         if self._following is not None:
             self._following.cancel()
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        if self._watching is not None:
+            self._watching.cancel()
         if self._was_open and not told:
             self._loop.call_soon(self._on_closed, reason)
-
-    def _later(self, delay_s: float, call: Callable[[], None]) -> None:
-        self._timers[call] = self._loop.call_later(delay_s, call)
 
     def _watch(self) -> None:
         """Look now and then whether the line still lives, the other side keeps to measure, and this machine is where it
@@ -316,38 +289,7 @@ class Peer:
         else:
             if self.has_moved and (self._following is None or self._following.done()):
                 self._following = self._loop.create_task(self._wire.follow())
-            self._later(WATCH_S, self._watch)
-
-    def _feed(self) -> None:
-        """Hand the line the control messages that may go now, and come back as long as some are left."""
-        self._timers.pop(self._feed, None)
-        now_s = self._loop.time()
-        idle = (
-            self._motion.is_idle
-            and self._control.bufferedAmount == 0
-            and self._wire.pending_chunks(CONTROL_STREAM) < WINDOW_PIECES
-        )
-        queueing_s = self._queueing.update(now_s, self._acknowledging.round_trip_s)
-        for piece in self._pacer.take(
-            now_s, idle=idle, queueing_s=queueing_s, sent_bytes=self._wire.sent_bytes
-        ):
-            self._put_control(piece)
-        if self._pacer.waiting_bytes:
-            self._later(TICK_S, self._feed)
-
-    def _put_control(self, data: bytes) -> None:
-        self._control.send(data)
-        self._control_sent += 1
-
-
-def _association(connection: RTCPeerConnection) -> RTCSctpTransport:
-    association = connection.sctp
-    assert association is not None  # there is one as soon as a channel has been created
-    return association
-
-
-def _is_open(channel: RTCDataChannel) -> bool:
-    return channel.readyState == "open"
+            self._watching = self._loop.call_later(WATCH_S, self._watch)
 
 
 def _check_size(data: bytes) -> None:

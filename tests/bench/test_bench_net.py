@@ -53,7 +53,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody give up because a slow machine takes its time to meet."""
     monkeypatch.setattr("bench.net_video.MEETING_LIMIT_S", PATIENCE_S)
     monkeypatch.setattr("call.loopback.MEETING_LIMIT_S", PATIENCE_S)
-    for side in ("sender.sender", "receiver.receiver"):
+    for side in ("sender.greeting", "receiver.receiver"):
         monkeypatch.setattr(f"{side}.HELLO_LIMIT_S", PATIENCE_S)
 
 

@@ -120,7 +120,7 @@ def test_a_side_holds_a_real_call_with_what_was_recorded(
     from bench.peer import run_peer
 
     monkeypatch.setattr("bench.peer.CONNECT_S", PATIENCE_S)
-    for side in ("sender.sender", "receiver.receiver", "call.link"):
+    for side in ("sender.greeting", "receiver.receiver", "call.link"):
         monkeypatch.setattr(f"{side}.HELLO_LIMIT_S", PATIENCE_S)
     for minutes in (0.14, 0.3, 0.6):  # a slow and busy machine begins late
         result = run_peer(

@@ -10,7 +10,7 @@ from bench.rd_wire import (
     rates,
     rtp_bytes,
 )
-from sender.rate import PACKET_BYTES
+from sender.operating_points import PACKET_BYTES
 from transport.acknowledging import PACKETS
 
 

@@ -18,7 +18,7 @@ LIMITS = {
     "receiver.drawing": ("FINISH_S",),
     "receiver.receiver": ("HELLO_LIMIT_S",),
     "receiver.session": ("CONNECT_LIMIT_S",),
-    "sender.sender": ("HELLO_LIMIT_S",),
+    "sender.greeting": ("HELLO_LIMIT_S",),
     "transport.listening": ("BODY_TIMEOUT_S", "MISSED_WAIT_S", "RETURN_WAIT_S"),
     "transport.serve": ("ENTER_LIMIT_S", "SEND_LIMIT_S"),
 }

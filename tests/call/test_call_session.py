@@ -20,9 +20,10 @@ from call.encounter import SILENCE_S, UNHEARD_S
 from call.ends import Ends
 from call.errors import CallError
 from call.film import read_film
+from call.own_side import CAMERA_GONE
 from call.ringing import FOREIGN, KNOCK, Manners
 from call.state import Line
-from call.talk import CAMERA_GONE, NOBODY_THERE, NOTHING_BETTER, SOMEBODY_THERE
+from call.talk import NOBODY_THERE, NOTHING_BETTER, SOMEBODY_THERE
 from codec.conversation import Condition, Status
 from runtime.talker import Talker
 from sender.capture import ClipInput, Frame, Input, LiveInput

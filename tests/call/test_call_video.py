@@ -17,9 +17,10 @@ from call.ends import Ends
 from call.film import read_film
 from call.keeper import Keeper
 from call.media import Media
+from call.own_side import NO_VIDEO
 from call.screen import Screen
 from call.state import THRIFTY_KBPS, CallState
-from call.talk import NO_VIDEO, Talk
+from call.talk import Talk
 from call.video import BACK_TO_REDRAWN, LEAST_KBPS, VideoLink, refusal
 from codec.conversation import Condition
 from tests.call.session_sides import Side, Table
@@ -152,30 +153,30 @@ async def test_ordinary_video_is_refused_where_too_little_is_allowed_and_given_u
     None
 ):
     talk, keeper, duplex = make_talk()
-    talk.ordinary_video(True)
+    talk.own.ordinary_video(True)
     await asyncio.sleep(0)
     assert keeper.state.notices == (NO_VIDEO,)
-    talk.video = VideoLink(on_picture=lambda picture: None)
+    talk.own.video = VideoLink(on_picture=lambda picture: None)
     line = Line()
-    talk.video.use(line)  # type: ignore[arg-type]
+    talk.own.video.use(line)  # type: ignore[arg-type]
 
-    talk.limit(LEAST_KBPS - 1)
-    talk.ordinary_video(True)
+    talk.own.limit(LEAST_KBPS - 1)
+    talk.own.ordinary_video(True)
     await asyncio.sleep(0)
     assert not keeper.state.ordinary_video
     assert keeper.state.notices[-1] == refusal(LEAST_KBPS - 1)
     assert "149" in keeper.state.notices[-1]
 
-    talk.limit(LEAST_KBPS)
-    talk.ordinary_video(True)
+    talk.own.limit(LEAST_KBPS)
+    talk.own.ordinary_video(True)
     assert keeper.state.ordinary_video
     assert line.sends
-    assert duplex.sender.films == [talk.video.put]
+    assert duplex.sender.films == [talk.own.video.put]
     rate_bps, limit_bps = line.limits[-1]
     assert rate_bps is not None
     assert rate_bps < limit_bps == 1000 * LEAST_KBPS  # type: ignore[operator]
 
-    talk.thrifty(True)
+    talk.own.thrifty(True)
     await asyncio.sleep(0)
     assert not keeper.state.ordinary_video
     assert not line.sends
@@ -185,18 +186,18 @@ async def test_ordinary_video_is_refused_where_too_little_is_allowed_and_given_u
 
 async def test_thrift_holds_for_both_sides_whoever_asks_for_it_and_leaves_the_own_limit_as_it_was() -> None:
     talk, keeper, duplex = make_talk()
-    talk.limit(80.0)
+    talk.own.limit(80.0)
     assert duplex.line.limit_bps == 80_000
     talk.take_conditions(Condition.THRIFTY)
     assert keeper.state.their_thrifty
     assert duplex.line.limit_bps <= 1000 * THRIFTY_KBPS
-    talk.thrifty(True)
+    talk.own.thrifty(True)
     talk.take_conditions(0)
     assert duplex.line.limit_bps <= 1000 * THRIFTY_KBPS
-    talk.limit(20.0)
+    talk.own.limit(20.0)
     assert duplex.line.limit_bps == 20_000, "a limit below it counts"
-    talk.limit(80.0)
-    talk.thrifty(False)
+    talk.own.limit(80.0)
+    talk.own.thrifty(False)
     assert duplex.line.limit_bps == 80_000
     assert keeper.state.limit_kbps == 80.0
 

@@ -13,7 +13,8 @@ from sender.adapting import (
     Adapting,
     Wanted,
 )
-from sender.rate import START_BPS, OperatingPoint
+from sender.operating_points import OperatingPoint
+from sender.rate import START_BPS
 from tests.sender.test_sender_line_report import Line
 
 

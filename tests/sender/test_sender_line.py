@@ -219,7 +219,7 @@ async def hold(motion_format: MotionFormat, line: Impairment, enough: Enough, **
 def calls(motion_format: MotionFormat) -> dict[str, Held]:
     """Calls that are held at the same time, as each takes its time."""
     with pytest.MonkeyPatch.context() as patch:
-        for side in ("sender.sender", "receiver.receiver"):
+        for side in ("sender.greeting", "receiver.receiver"):
             patch.setattr(f"{side}.HELLO_LIMIT_S", PATIENCE_S)
         return asyncio.run(hold_all(motion_format))
 

@@ -6,16 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sender.operating_points import OPERATING_POINTS, OperatingPoint
 from sender.rate import (
     AMPLE_BPS,
     ENOUGH_BPS,
     GROWTH_LIMIT,
     HOLD_S,
-    OPERATING_POINTS,
-    OVERHEAD_BPS,
     START_BPS,
     Decision,
-    OperatingPoint,
     RateState,
     Report,
     decide,
@@ -176,12 +174,6 @@ def test_an_answer_to_a_steady_line_does_not_change() -> None:
         if quarter >= 8:  # it has found out what the line carries
             decisions.add(replace(decision, repair_bytes_per_s=0.0))
     assert len(decisions) == 1
-
-
-def test_no_point_costs_less_than_its_packets_headers() -> None:
-    for point in OPERATING_POINTS:
-        packets = 25 / point.every / point.bundle
-        assert point.wire_bps(25) > packets * 8 * 100 + OVERHEAD_BPS
 
 
 reports = st.lists(

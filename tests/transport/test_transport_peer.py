@@ -8,9 +8,10 @@ from transport_sides import Pair, unhurried, until
 
 from tests.patience import PATIENCE_S
 from transport import peer as peer_module
+from transport.control_channel import SMALL_BYTES
 from transport.errors import TransportError
 from transport.meet import connect_in_process
-from transport.peer import MAX_MESSAGE_BYTES, SMALL_BYTES
+from transport.peer import MAX_MESSAGE_BYTES
 from transport.wire import LOOPBACK
 
 
@@ -144,7 +145,7 @@ async def test_a_flood_without_an_end_is_cut_off(pair: Pair, monkeypatch: pytest
             await original(chunk)
 
     association._send_chunk = without_last
-    left.peer._control.send(bytes(60_000))
+    left.peer._control._channel.send(bytes(60_000))
     await until(lambda: bool(right.ends))
     assert right.ends == ["The other side sends messages without an end."]
 

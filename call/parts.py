@@ -82,7 +82,7 @@ class Parts:
         )
         return sender, fault
 
-    def receiver(self, notice: Notify) -> Receiver:
+    def receiver(self) -> Receiver:
         """Make the receiving end."""
         self._calls += 1
         named = numbered(self._wanted.output, self._calls, overwrite=self._wanted.overwrite)
@@ -92,7 +92,6 @@ class Parts:
             hello=make_hello(self._ends.profile, self._ends.motion_format, frame_rate=self._rate),
             output=open_output(named, sound=True, overwrite=self._wanted.overwrite),
             on_shown=self._screen.on_shown,
-            on_notice=notice,
             residual=self._ends.residual,
             remembered=remembered(self._wanted.remember),
         )

@@ -72,7 +72,6 @@ async def _receive(output: "Output", asked: Address, wanted: options.Receive, en
         ends.motion_format,
         hello=make_hello(ends.profile, ends.motion_format),
         output=output,
-        on_notice=console.say,
         view=View(**asdict(wanted.view)),
         residual=ends.residual,
         remembered=remembered(wanted.remember),

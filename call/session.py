@@ -73,7 +73,7 @@ class Session:
         meeting: Meeting,
         *,
         make_sender: Callable[[Notify, bool], tuple[Sender, str | None]],
-        make_receiver: Callable[[Notify], Receiver],
+        make_receiver: Callable[[], Receiver],
         make_peer: MakePeer,
         manners: Manners,
         on_state: Callable[[CallState], None] | None = None,
@@ -234,7 +234,7 @@ class Session:
         if fault is not None:
             self._keeper.change(camera_on=False)
             self._keeper.notice(fault)
-        duplex = Duplex(sender, self._make_receiver(self._keeper.notice), on_input_lost=self._lose_input)
+        duplex = Duplex(sender, self._make_receiver(), on_input_lost=self._lose_input)
         self._media = self._make_media(duplex)
         return duplex
 

@@ -100,7 +100,7 @@ def main() -> int:
         if profile.residual:
             residual = load_repairer(profile), ResidualFormat.load(profile.residual_path)
         receiver = Receiver(
-            talker, motion_format, hello=hello, output=output, on_notice=_say, residual=residual
+            talker, motion_format, hello=hello, output=output, residual=residual
         )
         wires: list[WireStats] = []
         try:

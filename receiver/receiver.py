@@ -54,8 +54,6 @@ class Receiver:
         Called on the drawing thread with each picture and when it was shown (monotonic seconds).
     on_source
         Called on the event loop with each source picture that can be drawn from: its slot and the picture.
-    on_notice
-        Called on the event loop with a sentence for the person who watches.
     view
         How the head is seen: as it is, if not given.
     remembered
@@ -73,7 +71,6 @@ class Receiver:
         output: Output,
         on_shown: Callable[[Shown, Picture, float], None] | None = None,
         on_source: Callable[[int, Picture], None] | None = None,
-        on_notice: Callable[[str], None] | None = None,
         view: View | None = None,
         remembered: Remembered | None = None,
         residual: tuple[Repairer, ResidualFormat] | None = None,
@@ -84,7 +81,6 @@ class Receiver:
         if motion_format.prediction is not None:
             able |= Capability.DECODES_PREDICTIVE
         self._hello = replace(hello, capabilities=hello.capabilities | able)
-        self._on_notice = on_notice
         self._receiving = Receiving(
             talker,
             motion_format,

@@ -151,13 +151,12 @@ class Side:
             stack.enter_context(source)
             return make_sender(ends, source, wanted, hello=hello, on_notice=notice), fault
 
-        def receiver(notice: Notify) -> Receiver:
+        def receiver() -> Receiver:
             return Receiver(
                 ends.talker,
                 ends.motion_format,
                 hello=hello,
                 output=Nothing(),
-                on_notice=notice,
                 on_shown=lambda shown, picture, at_s: self.kinds.append(shown.kind),
             )
 

@@ -50,7 +50,6 @@ class Call:
     line: FakeLine
     talker: FakeTalker
     shown: list[tuple[Shown, Picture, float]]
-    notices: list[str]
     task: asyncio.Task[ReceiverStats]
     encoder: MotionEncoder
 
@@ -75,19 +74,18 @@ def pieces(*, transfer: int = 1, slot: int = 0, size: int = SIZE) -> list[Pictur
 
 @asynccontextmanager
 async def calling(output: Output | None = None, talker: FakeTalker | None = None) -> AsyncIterator[Call]:
-    line, talker, shown, notices = FakeLine(), talker or FakeTalker(), [], []
+    line, talker, shown = FakeLine(), talker or FakeTalker(), []
     receiver = Receiver(
         talker,  # type: ignore[arg-type]
         motion_format(),
         hello=hello(),
         output=output or Nothing(),
         on_shown=lambda *what: shown.append(what),
-        on_notice=notices.append,
     )
     task = asyncio.create_task(receiver.run(line))
     await asyncio.sleep(0)
     try:
-        yield Call(receiver, line, talker, shown, notices, task, MotionEncoder(motion_format()))
+        yield Call(receiver, line, talker, shown, task, MotionEncoder(motion_format()))
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -192,7 +190,6 @@ async def test_the_end_of_the_line_after_goodbye_is_nothing_to_tell() -> None:
         call.tell(hello(), Goodbye("the input has ended"))
         call.receiver.on_closed("The other side has ended the connection.")
         await call.task
-    assert call.notices == []
 
 
 async def test_another_profile_on_the_other_side_is_one_sentence_for_both() -> None:

@@ -99,9 +99,7 @@ def main() -> int:
         residual = None
         if profile.residual:
             residual = load_repairer(profile), ResidualFormat.load(profile.residual_path)
-        receiver = Receiver(
-            talker, motion_format, hello=hello, output=output, residual=residual
-        )
+        receiver = Receiver(talker, motion_format, hello=hello, output=output, residual=residual)
         wires: list[WireStats] = []
         try:
             asyncio.run(_receive(receiver, options, wires))

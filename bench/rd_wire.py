@@ -27,7 +27,7 @@ SPREAD_S = 300.0
 RTP_PACKET_BYTES = IPV6_HEADERS + 12 + 10
 RTP_PAYLOAD_BYTES = 1200
 # An acknowledgement on its own: IP and UDP, DTLS, SCTP, its chunk.
-ACKNOWLEDGEMENT_BYTES = IPV6_HEADERS + 37 + 12 + 16
+ACKNOWLEDGEMENT_BYTES = IPV6_HEADERS + 29 + 12 + 16
 FEEDBACK_BYTES = len(encode_control(Feedback(0, 0, 0, 0, 0)))
 
 

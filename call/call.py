@@ -54,7 +54,8 @@ def run(wanted: options.Call, *, as_json: bool, verbose: bool = False) -> None:
 async def hold(wanted: options.Call, ends: Ends) -> Called:
     """Hold the call; what became of it comes back, its failure included."""
     from call.parts import Parts
-    from transport.peer import Peer, make_certificate
+    from transport.certificate import make_certificate
+    from transport.peer import Peer
 
     async with AsyncExitStack() as stack:
         meeting, certificate, screen = make_meeting(wanted.way), make_certificate(), Screen()

@@ -16,8 +16,8 @@ from codec.packet import MAX_FRAMES
 
 Mode = Literal["static", "predictive"]
 
-# At the IP layer with IPv6, where it is dearest: IP and UDP 48, DTLS 37, SCTP 12, chunk 16, and padding.
-PACKET_BYTES = 48 + 37 + 12 + 16 + 2
+# At the IP layer with IPv6, where it is dearest: IP and UDP 48, DTLS 29, SCTP 12, chunk 16, and padding.
+PACKET_BYTES = 48 + 29 + 12 + 16 + 2
 HEADER_BYTES = 4
 # Payload of a frame: predictive, the first of a packet and those that follow it, new or repeated.
 FIRST_BYTES = 20

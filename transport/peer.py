@@ -12,9 +12,10 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from aiortc import RTCCertificate, RTCConfiguration, RTCPeerConnection
+from aiortc import RTCConfiguration, RTCPeerConnection
 
 from transport.acknowledging import Acknowledging
+from transport.certificate import Certificate, make_certificate
 from transport.control_channel import SMALL_BYTES, ControlChannel
 from transport.description import Description, IceServer, rtc_ice_servers
 from transport.errors import TransportError
@@ -35,16 +36,9 @@ WATCH_S = 0.25
 MAX_UNFINISHED_BYTES = 256 * 1024  # a peer of ours never has more than a few packets under way
 CLOSE_LIMIT_S = 0.5
 
-Certificate = RTCCertificate
-
 # aiortc logs tracebacks of what a stranger can cause. Whoever wants them sets up logging.
 for _name in ("aiortc", "aioice"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
-
-
-def make_certificate() -> Certificate:
-    """Make a certificate and its key, good for thirty days, by which the other side knows a peer again."""
-    return RTCCertificate.generateCertificate()
 
 
 class Peer:
@@ -52,7 +46,7 @@ class Peer:
 
     `on_motion` and `on_control` are called with each message that arrives. `on_closed` is called once,
     with a sentence, when a connection that had been open ends otherwise than by `close`. All three
-    are called on the event loop. With a `certificate` (`make_certificate`) it is the same side as an earlier
+    are called on the event loop. With a `certificate` (`transport.certificate`) it is the same side as an earlier
     peer that had it; otherwise it makes one of its own. With `sound` it carries that as well, whether the other
     side does or not. Raises `TransportError` for a malformed server in `ice_servers`.
     """
@@ -70,8 +64,7 @@ class Peer:
         self._loop = asyncio.get_running_loop()
         self._on_closed = on_closed
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=rtc_ice_servers(ice_servers)))
-        if certificate is not None:
-            use_certificate(self._connection, certificate)
+        use_certificate(self._connection, certificate or make_certificate())
         motion = self._connection.createDataChannel(
             "motion", ordered=False, maxRetransmits=0, negotiated=True, id=MOTION_STREAM
         )

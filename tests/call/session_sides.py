@@ -20,10 +20,11 @@ from receiver.receiver import Receiver
 from sender.capture import Input, open_input
 from sender.sender import Sender
 from tests.patience import PATIENCE_S
+from transport.certificate import make_certificate
 from transport.errors import TransportError
 from transport.impairment import Impairment
 from transport.meeting import Meeting
-from transport.peer import Peer, make_certificate
+from transport.peer import Peer
 from transport.relay import Relay
 from transport.rooms import RoomMeeting
 

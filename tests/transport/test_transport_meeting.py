@@ -12,10 +12,10 @@ from transport_sides import Side, until
 from tests.patience import PATIENCE_S
 from transport import guests, listening, reach
 from transport import meeting as meeting_module
+from transport.certificate import make_certificate
 from transport.codes import make_secret
 from transport.errors import TransportError, TurnedAwayError
 from transport.meeting import DirectGuest, DirectHost, Meeting
-from transport.peer import make_certificate
 
 MakeSide = Callable[[str], Side]
 

@@ -15,9 +15,9 @@ from tests.patience import PATIENCE_S
 from transport import limits, room_line
 from transport import rooms as rooms_module
 from transport import serve as serve_module
+from transport.certificate import make_certificate
 from transport.errors import LeftError, TransportError
 from transport.meeting import Meeting
-from transport.peer import make_certificate
 from transport.room_messages import MAX_MESSAGE_BYTES, Enter, Entered, Meet, Refused, Tell, read, write
 from transport.rooms import RoomMeeting
 from transport.serve import RoomServer

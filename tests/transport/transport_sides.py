@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.patience import PATIENCE_S
-from transport.peer import Certificate, Peer
+from transport.certificate import Certificate
+from transport.peer import Peer
 
 
 class Side:

@@ -13,7 +13,7 @@ acknowledgements gap by gap would never keep up with the gaps. It does not know 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import aiortc
@@ -29,6 +29,7 @@ from aiortc.rtcsctptransport import (
 from aiortc.utils import uint32_gte
 
 from transport.resending import Resending
+from transport.riding import Riding
 
 UPSTREAM = "1.16"
 STANDS = RTCSctpTransport.State.ESTABLISHED
@@ -53,20 +54,22 @@ ROUND_TRIPS = 4
 class Acknowledging:
     """Takes over one association's acknowledgements; made before it is connected.
 
-    `lazy_streams` are those whose packets need no answer at once. With another version of aiortc than the one whose
+    `lazy_streams` are those whose packets need no answer at once, the first of them the one that goes on and on; what
+    the others carry rides with it where it can. With another version of aiortc than the one whose
     private parts are known here, it leaves the association as it is and measures nothing.
     """
 
-    def __init__(self, sctp: RTCSctpTransport, *, lazy_streams: Collection[int]) -> None:
+    def __init__(self, sctp: RTCSctpTransport, *, lazy_streams: Sequence[int]) -> None:
         self._sctp = sctp
         self._lazy_streams = frozenset(lazy_streams)
         self._waiting = 0  # packets that are not acknowledged yet
         self._urgent = False
         self._timer: asyncio.TimerHandle | None = None
-        self._rider: DataChunk | None = None  # what the acknowledgement that is being made goes with
+        self._riders: list[DataChunk] = []  # what the acknowledgement that is being made goes with
         self._told: tuple[int, float] = (-1, float("-inf"))  # what was given up, and when that was told
         self._round_trips_s: deque[float] = deque(maxlen=ROUND_TRIPS)
         self._resending = Resending(sctp, lazy_streams=lazy_streams)
+        self._riding = Riding(carrier=lazy_streams[0], streams=lazy_streams[1:], send=self._send_data)
         self.round_trip_s: float | None = None  # without what acknowledgements waited for
         if not aiortc.__version__.startswith(f"{UPSTREAM}."):
             return
@@ -85,6 +88,7 @@ class Acknowledging:
     def stop(self) -> None:
         """Answer nothing any more, and send nothing again."""
         self._resending.stop()
+        self._riding.stop()
         self._calm()
 
     def _calm(self) -> None:
@@ -160,22 +164,30 @@ class Acknowledging:
 
     async def _send(self, chunk: Chunk) -> None:
         """Stand in for upstream's `_send_chunk`: what waits to be acknowledged rides along with data, where it fits."""
-        if isinstance(chunk, DataChunk):
-            self._resending.sent(chunk)
-        elif isinstance(chunk, ForwardTsnChunk):
+        if isinstance(chunk, ForwardTsnChunk):
             chunk.cumulative_tsn = self._given_up_to(chunk.cumulative_tsn)
-        rider, self._rider = self._rider, None
-        if rider is not None:  # upstream has made the acknowledgement that was asked for
-            await self._send_both(chunk, rider)
-        elif isinstance(chunk, DataChunk) and self._waiting and self._has_room(chunk):
-            self._rider = chunk
-            await self._acknowledge()
+        riders, self._riders = self._riders, []
+        if riders:  # upstream has made the acknowledgement that was asked for
+            await self._send_together([chunk, *riders])
+        elif isinstance(chunk, DataChunk):
+            self._resending.sent(chunk)
+            if not self._riding.holds(chunk):
+                room_bytes = RIDING_BYTES - len(chunk.user_data)
+                await self._send_data([*self._riding.take(most_bytes=room_bytes), chunk])
         elif not (isinstance(chunk, ForwardTsnChunk) and self._was_told(chunk)):
             await self._send_chunk(chunk)
 
-    def _has_room(self, chunk: DataChunk) -> bool:
+    async def _send_data(self, chunks: list[DataChunk]) -> None:
+        """Send these in one packet, with what waits to be acknowledged where there is room."""
+        if self._waiting and self._has_room(chunks):
+            self._riders = chunks
+            await self._acknowledge()
+        else:
+            await self._send_together(chunks)
+
+    def _has_room(self, chunks: list[DataChunk]) -> bool:
         gaps_bytes = GAP_BYTES * len(self._sctp._sack_misordered)
-        return not gaps_bytes or len(chunk.user_data) + gaps_bytes <= RIDING_BYTES
+        return not gaps_bytes or sum(len(chunk.user_data) for chunk in chunks) + gaps_bytes <= RIDING_BYTES
 
     def _given_up_to(self, tsn: int) -> int:
         """Return the last chunk that was given up with all before it given up or there; upstream stops at the first
@@ -196,7 +208,7 @@ class Acknowledging:
         self._told = chunk.cumulative_tsn, now_s
         return False
 
-    async def _send_both(self, first: Chunk, second: Chunk) -> None:
+    async def _send_together(self, chunks: Sequence[Chunk]) -> None:
         remote_port = self._sctp._remote_port
         assert remote_port is not None  # data comes only over an association that stands
         await self._sctp.transport._send_data(
@@ -204,7 +216,7 @@ class Acknowledging:
                 self._sctp._local_port,
                 remote_port,
                 self._sctp._remote_verification_tag,
-                _Both(first, second),
+                _Bundle(chunks),
             )
         )
 
@@ -213,12 +225,12 @@ def _ignore(round_trip_s: float) -> None:
     """Stand in for upstream's `_update_rto`, which counts what an acknowledgement waited for as well."""
 
 
-class _Both(Chunk):
-    """Two chunks that go in one packet."""
+class _Bundle(Chunk):
+    """Chunks that go in one packet."""
 
-    def __init__(self, first: Chunk, second: Chunk) -> None:
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
         super().__init__()
-        self._bytes = bytes(first) + bytes(second)
+        self._bytes = b"".join(map(bytes, chunks))
 
     def __bytes__(self) -> bytes:
         return self._bytes

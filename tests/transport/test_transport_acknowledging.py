@@ -19,7 +19,7 @@ from transport.acknowledging import (
     UPSTREAM,
     WINDOW_BYTES,
     Acknowledging,
-    _Both,
+    _Bundle,
 )
 from transport.impairment import ImpairedLine, Impairment
 from transport.meet import connect_in_process
@@ -47,7 +47,7 @@ def test_upstream_calls_what_is_stood_in_for() -> None:
 def test_two_chunks_of_one_packet_are_both_read() -> None:
     sack, data = SackChunk(), DataChunk()
     sack.cumulative_tsn, data.tsn, data.user_data = 7, 8, b"motion"
-    *_, chunks = parse_packet(serialize_packet(5000, 5000, 1, _Both(sack, data)))
+    *_, chunks = parse_packet(serialize_packet(5000, 5000, 1, _Bundle([sack, data])))
     assert [type(chunk) for chunk in chunks] == [SackChunk, DataChunk]
 
 

@@ -130,7 +130,10 @@ class Encounter:
         Raises NotWantedError where the other side says no, and CallError where the line breaks meanwhile.
         """
         assert self._link is not None, "it has been greeted"
-        return await self._ringing.agree(self._link, self.talk.ring())
+        agreed = await self._ringing.agree(self._link, self.talk.ring())
+        if agreed and self._ringing.why:
+            self._on_end(self._ringing.why)
+        return agreed
 
     async def hold(self, theirs: Hello) -> Newcomer | None:
         """Hold the call until the input ends, or somebody else has come, who is returned.

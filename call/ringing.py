@@ -57,9 +57,10 @@ class Ringing:
         self._manners = manners
         self._learn = learn
         self._theirs: asyncio.Future[Ring] = asyncio.get_running_loop().create_future()
+        self._accepted = False  # by this side
         self._let_in = asyncio.Event()
         self._refused = asyncio.Event()
-        self._why = ""
+        self.why = ""  # the other side has gone, if it has
 
     def take(self, message: Name | Ring | Accept) -> None:
         """Take the other side's name, its ring, or its yes to ours; it says each once."""
@@ -73,12 +74,18 @@ class Ringing:
 
     def refuse(self, sentence: str) -> None:
         """Take the other side's no, or its goodbye; what it says first is why."""
-        self._why = self._why or sentence
-        self._refused.set()
+        self.why = self.why or sentence
+        if not self._has_begun:
+            self._refused.set()
+
+    @property
+    def _has_begun(self) -> bool:
+        return self._accepted and self._let_in.is_set()
 
     async def agree(self, link: Link, ring: Ring) -> bool:
         """Ring, and answer the other side's ring; False where this side says no.
 
+        Where both have said yes the call has begun, for the other side at least, even if it was over at once (`why`).
         Raises NotWantedError where the other side says no, and CallError where the line breaks meanwhile.
         """
         if self._manners.name:
@@ -93,12 +100,12 @@ class Ringing:
             for task in (lost, refused, agreed):
                 task.cancel()
             await asyncio.gather(lost, refused, agreed, return_exceptions=True)
-        # What is said last goes with the line, and a goodbye may follow a yes at once.
+        # What is said last goes with the line.
         if self._refused.is_set():
-            raise NotWantedError(self._why)
-        if agreed.cancelled():
+            raise NotWantedError(self.why)
+        if agreed.cancelled() and not self._has_begun:
             raise CallError("The other side left before the call began.")
-        return agreed.result()
+        return self._has_begun or agreed.result()
 
     async def _agree(self, link: Link) -> bool:
         ring = await self._theirs
@@ -112,6 +119,7 @@ class Ringing:
             link.say(Decline(NO_FOREIGN if foreign else ""))
             return False
         link.say(Accept())
+        self._accepted = True
         if not self._let_in.is_set():
             self._keeper.change(phase="connecting", sentence="Ringing at the other side.")
         await self._let_in.wait()

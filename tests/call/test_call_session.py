@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 
 import call.encounter
-from call.encounter import SILENCE_S, UNHEARD_S
+from call.encounter import LEFT, SILENCE_S, UNHEARD_S
 from call.ends import Ends
 from call.errors import CallError
 from call.film import read_film
+from call.link import Link
 from call.own_side import CAMERA_GONE
-from call.ringing import FOREIGN, KNOCK, Manners
+from call.ringing import FOREIGN, KNOCK, Manners, Ringing
 from call.state import Line
 from call.talk import NOBODY_THERE, NOTHING_BETTER, SOMEBODY_THERE
 from codec.conversation import Condition, Status
@@ -127,6 +128,25 @@ async def test_two_people_see_each_other_and_know_what_the_other_does(hall: Hall
     assert one.phases == other.phases == ["waiting", "connecting", "connected", "ended"]
     assert one.session.state.sentence == "You have ended the call."
     assert other.session.state.sentence == "The other side has ended the call."
+
+
+async def test_who_hangs_up_as_soon_as_both_have_said_yes_has_ended_a_call(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agree = Ringing._agree
+
+    async def agree_and_be_left(ringing: Ringing, link: Link) -> bool:
+        agreed = await agree(ringing, link)
+        ringing.refuse(LEFT)
+        return agreed
+
+    monkeypatch.setattr(Ringing, "_agree", agree_and_be_left)
+    sides = [hall.side(), hall.side()]
+    await asyncio.gather(*(side.running for side in sides))
+    for side in sides:
+        assert side.phases[-2:] == ["connected", "ended"]
+        assert side.session.state.sentence == LEFT
+        assert side.session.held is not None
 
 
 async def test_the_listener_turns_the_head_in_mid_call(hall: Hall) -> None:

@@ -26,14 +26,11 @@ from receiver.stats import ReceiverStats, ShowMeter
 from sender.adapting import Adapting, Wanted
 from sender.coding import Packet
 from sender.operating_points import HEADER_BYTES, PACKET_BYTES
+from sender.present import HEADERS_BYTES
 from sender.rate import Decision, packet_bytes
-from transport.acknowledging import GAP_S
-from transport.acknowledging import PACKETS as ACKNOWLEDGED
 from transport.impairment import ImpairedLine, Impairment
 
-FEEDBACK_BYTES = PACKET_BYTES + 28 + 16  # with an acknowledgement that rides along
-ACKNOWLEDGEMENT_BYTES = PACKET_BYTES - 16
-GAP_PACKETS = 4  # behind a gap, until the sender has said that nothing will fill it
+FEEDBACK_BYTES = PACKET_BYTES + 28
 PIECE_BYTES = 1_000
 PICTURE_BYTES = 4_000  # a repair, so often:
 PICTURE_EVERY_S = 15.0
@@ -87,7 +84,6 @@ class LineCall:
         self._pending, self._allowance = 0, 0.0
         self._asked_s: float | None = None
         self._frame(0)
-        self._newest_number = self._unanswered = self._behind_gap = 0
         self._fed_back_s = 0.0
         self._sent_bytes = 0
         self._at(FEEDBACK_TICK_S, self._feed_back)
@@ -162,32 +158,12 @@ class LineCall:
         self._sent_bytes += size
         arrivals_s = self.line.arrivals_s(size, self.now_s)
         self.sent.append(SentPacket(self.now_s, size, min(arrivals_s, default=None)))
-        number = len(self.sent)
         for at_s in arrivals_s:
-            self._at(at_s, lambda: self._count(number, size, arrives))
+            self._at(at_s, lambda: self._count(size, arrives))
 
-    def _count(self, number: int, size: int, arrives: Callable[[], None]) -> None:
+    def _count(self, size: int, arrives: Callable[[], None]) -> None:
         self._arrived_bytes += size
-        self._acknowledge(number)
         arrives()
-
-    def _acknowledge(self, number: int) -> None:
-        """Answer soon behind a gap, else every few packets."""
-        if number > self._newest_number + 1:
-            self._behind_gap = GAP_PACKETS
-        self._newest_number = max(number, self._newest_number)
-        self._unanswered += 1
-        if self._behind_gap:
-            self._behind_gap -= 1
-            if self._unanswered == 1:
-                self._at(self.now_s + GAP_S, self._answer)
-        if self._unanswered >= ACKNOWLEDGED:
-            self._answer()
-
-    def _answer(self) -> None:
-        if self._unanswered:
-            self._unanswered = 0
-            self._send_back(ACKNOWLEDGEMENT_BYTES)
 
     def _arrive(self, new: list[int], again: list[int]) -> None:
         self._received.count()
@@ -215,7 +191,7 @@ class LineCall:
         self._at(self.now_s + FEEDBACK_TICK_S, self._feed_back)
         if not self._received.is_due(self.now_s - self._fed_back_s + AWAKE_S):
             return
-        self._fed_back_s, self._unanswered = self.now_s, 0
+        self._fed_back_s = self.now_s
         received, counts = self._received, self.playout.counts
         feedback = Feedback(
             newest_ticks=received.newest_ticks,
@@ -251,7 +227,7 @@ class LineCall:
         """Send what the decision leaves for pictures, a piece a frame at most."""
         if index % round(PICTURE_EVERY_S * self._camera_fps) == 0:
             self._pending += PICTURE_BYTES
-        whole = PIECE_BYTES + PACKET_BYTES
+        whole = PIECE_BYTES + HEADERS_BYTES
         self._allowance = min(
             self._allowance + self.decision.repair_bytes_per_s / self._camera_fps, 2.0 * PIECE_BYTES
         )

@@ -16,7 +16,7 @@ from codec.feedback import Feedback
 from codec.picture import PIECE_BYTES
 from receiver.received import FEEDBACK_S
 from sender.operating_points import OVERHEAD_BPS, PACKET_BYTES
-from transport.acknowledging import PACKETS as PACKETS_ACKNOWLEDGED
+from sender.present import HEADERS_BYTES
 from transport.wire import IPV6_HEADERS
 
 # A source picture lasts a call, and a call lasts minutes; beside it stands the clip alone.
@@ -64,11 +64,9 @@ def conventional_cost(packet_bytes: Sequence[int], *, seconds: float) -> Cost:
 def our_cost(
     packet_bytes: Sequence[int], *, once_bytes: int, clip_bytes: int = 0, frames: int, seconds: float
 ) -> Cost:
-    """Return the cost of motion packets over the data channel: after pictures that a call sends once, and with those
+    """Return the cost of motion packets over RTP: after pictures that a call sends once, and with those
     that something in the clip made it send."""
-    wire = sum(packet_bytes) + len(packet_bytes) * (
-        PACKET_BYTES + ACKNOWLEDGEMENT_BYTES / PACKETS_ACKNOWLEDGED
-    )
+    wire = sum(packet_bytes) + len(packet_bytes) * PACKET_BYTES
     steady = (PACKET_BYTES + FEEDBACK_BYTES) / FEEDBACK_S + OVERHEAD_BPS / 8
     return Cost(
         first_payload=once_bytes,
@@ -85,7 +83,7 @@ def our_cost(
 def pictures_wire(picture_bytes: int) -> float:
     """Return what pictures of so many bytes take at the IP layer: reliable data, each piece acknowledged at once."""
     pieces = math.ceil(picture_bytes / PIECE_BYTES)
-    return picture_bytes + pieces * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES)
+    return picture_bytes + pieces * (HEADERS_BYTES + ACKNOWLEDGEMENT_BYTES)
 
 
 def rtp_bytes(frame_bytes: int) -> int:

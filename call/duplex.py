@@ -31,7 +31,7 @@ MOST_UNANSWERED = 4
 class Wire(Protocol):
     """What the line needs of a `transport.peer.Peer`."""
 
-    def send_motion(self, data: bytes, *, spare: bool = False) -> bool: ...
+    def send_motion(self, data: bytes) -> bool: ...
 
     def send_control(self, data: bytes) -> None: ...
 
@@ -98,9 +98,9 @@ class CallLine:
         """Forget the messages of a transfer: the other side has its verdict on it."""
         self._unanswered.pop(transfer, None)
 
-    def send_motion(self, data: bytes, *, spare: bool = False) -> bool:
+    def send_motion(self, data: bytes) -> bool:
         """Send a motion packet as the peer does; False where there is none."""
-        return self._peer is not None and self._peer.send_motion(data, spare=spare)
+        return self._peer is not None and self._peer.send_motion(data)
 
     def send_control(self, data: bytes) -> None:
         """Send a message of the sender's or the receiver's."""

@@ -14,7 +14,7 @@ from codec.errors import BitstreamError
 from codec.fields import check_reason
 from codec.format import MotionFormat
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 HASH_BYTES = 32
 SECRET_BYTES = 16
 MAX_PROFILE_BYTES = 64

@@ -23,7 +23,7 @@ STALL_LIMIT_S = 60.0
 class Wire(Protocol):
     """What the sender needs of `transport.peer.Peer`; all of it on the event loop."""
 
-    def send_motion(self, data: bytes, *, spare: bool = False) -> bool: ...
+    def send_motion(self, data: bytes) -> bool: ...
 
     def send_control(self, data: bytes) -> None: ...
 
@@ -73,7 +73,7 @@ class Delivery(Protocol):
 
 
 class Live:
-    """Over the unreliable channel; a packet that the line cannot take is lost and counted as refused. adapting: is
+    """As it comes; a packet for which there is no line is lost and counted as refused. adapting: is
     told of each, and says how often and how far apart a packet goes."""
 
     def __init__(self, peer: Wire, loop: asyncio.AbstractEventLoop, adapting: Adapting) -> None:
@@ -91,7 +91,7 @@ class Live:
         if self._stopped:
             return
         decision = self._adapting.decision
-        # False means that one packet was lost on this side: this one or an older one that waited.
+        # False means that it was lost on this side, where there is no line.
         taken = self._peer.send_motion(packet.data)
         self._adapting.sent(packet, taken=taken, at_s=self._loop.time(), copies=decision.copies)
         if not taken:
@@ -104,8 +104,8 @@ class Live:
             self._loop.call_later(copy * decision.copies_apart_s, self._post_again, packet)
 
     def _post_again(self, packet: Packet) -> None:
-        """Send a copy, against runs of losses; where the line is full it is left out."""
-        if not self._stopped and self._peer.send_motion(packet.data, spare=True):
+        """Send a copy, against runs of losses."""
+        if not self._stopped and self._peer.send_motion(packet.data):
             self._adapting.sent_again()
             self.sent += 1
             self.payload_bytes += len(packet.data)

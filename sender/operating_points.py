@@ -16,16 +16,16 @@ from codec.packet import MAX_FRAMES
 
 Mode = Literal["static", "predictive"]
 
-# At the IP layer with IPv6, where it is dearest: IP and UDP 48, DTLS 29, SCTP 12, chunk 16, and padding.
-PACKET_BYTES = 48 + 29 + 12 + 16 + 2
+# At the IP layer with IPv6, where it is dearest: IP and UDP 48, RTP 12, SRTP's tag 10.
+PACKET_BYTES = 48 + 12 + 10
 HEADER_BYTES = 4
 # Payload of a frame: predictive, the first of a packet and those that follow it, new or repeated.
 FIRST_BYTES = 20
 NEXT_BYTES = 12
 FAR_BYTES = 14  # two frames apart
 STATIC_BYTES = {None: 36, 10: 24}  # by K'
-# Feedback's acknowledgements, consent checks, clock messages.
-OVERHEAD_BPS = 2_000.0
+# Consent checks, clock messages, reports on the other direction that ride along.
+OVERHEAD_BPS = 1_500.0
 
 # The receiver waits for so long at most until it can bridge a gap (`receiver.clock.MAX_DELAY_S`), and as long as it
 # takes for all but so many moments.

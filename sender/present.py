@@ -14,10 +14,11 @@ from codec.picture import PIECE_BYTES, cut_picture
 from codec.transfer import TRANSFERS_CYCLE, PictureOffer, PictureReady, PictureRefused
 from sender.delivery import Wire
 from sender.errors import SenderError
-from sender.operating_points import PACKET_BYTES
 
 # The slowest line of the design brings a picture in 5 s, and a receiver may first have to compile its graphs.
 PICTURE_LIMIT_S = 60.0
+# A piece's headers at the IP layer with IPv6: IP and UDP 48, DTLS 29, SCTP 12, chunk 16, and padding.
+HEADERS_BYTES = 48 + 29 + 12 + 16 + 2
 LINE_LOOK_S = 1.0  # a line that brought nothing for so long is lost, which is not the picture's fault
 PICTURE_TRIES = 3
 SLOT = 0  # the receiver's place for the first source picture
@@ -85,7 +86,7 @@ class Presentation:
         await peer.drain(PICTURE_LIMIT_S)
         carrying_s = loop.time() - began_s - (before.round_trip_s or 0.0)
         carried_bytes = peer.stats().sent_bytes - before.sent_bytes
-        once_bytes = sum(len(message) + PACKET_BYTES for message in messages)
+        once_bytes = sum(len(message) + HEADERS_BYTES for message in messages)
         if carrying_s > 0 and 0 < carried_bytes < once_bytes + max(map(len, messages)) / 2:
             self.carried_bps = 8 * carried_bytes / carrying_s
 

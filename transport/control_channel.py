@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 from aiortc import RTCDataChannel
 
-from transport.acknowledging import Acknowledging
-from transport.motion_channel import MotionChannel
 from transport.pacing import RATE_BPS, TICK_S, WINDOW_PIECES, Pacer, QueueingDelay
 from transport.wire import Wire
 
@@ -18,27 +16,20 @@ DRAIN_S, DRAIN_ROUND_TRIPS = 0.5, 3.0  # as long again at most
 class ControlChannel:
     """Sends over an ordered channel that loses nothing, on the event loop; `sent` counts the messages handed to it.
 
-    stream: the channel's number. motion: the channel that what is queued gives way to. is_open: whether all of the
-    connection's channels are, as before nothing goes.
+    wire: of the connection that the channel has to itself. is_open: whether that is, as before nothing goes.
     """
 
     def __init__(
         self,
         channel: RTCDataChannel,
         *,
-        stream: int,
         wire: Wire,
-        acknowledging: Acknowledging,
-        motion: MotionChannel,
         is_open: Callable[[], bool],
     ) -> None:
         self.sent = 0
         self._loop = asyncio.get_running_loop()
         self._channel = channel
-        self._stream = stream
         self._wire = wire
-        self._acknowledging = acknowledging
-        self._motion = motion
         self._is_open = is_open
         self._pacer = Pacer()
         self._queueing = QueueingDelay()
@@ -75,11 +66,11 @@ class ControlChannel:
         """Wait until all messages are acknowledged by the other side, at most `timeout_s`; None: for a moment, in which
         the line could bring one that got lost once more."""
         if timeout_s is None:
-            timeout_s = DRAIN_S + min(DRAIN_ROUND_TRIPS * (self._acknowledging.round_trip_s or 0.0), DRAIN_S)
+            timeout_s = DRAIN_S + min(DRAIN_ROUND_TRIPS * (self._wire.round_trips.shortest_s or 0.0), DRAIN_S)
         end_s = self._loop.time() + timeout_s
         while self._is_open() and self._loop.time() < end_s:
             waiting = self._pacer.waiting_bytes or self._channel.bufferedAmount
-            if not waiting and not self._wire.pending_chunks(self._stream):
+            if not waiting and not self._wire.pending_chunks:
                 return
             await asyncio.sleep(0.005)
 
@@ -94,12 +85,8 @@ class ControlChannel:
         """Hand the line what may go now, and come back as long as some is left."""
         self._feeding = None
         now_s = self._loop.time()
-        idle = (
-            self._motion.is_idle
-            and self._channel.bufferedAmount == 0
-            and self._wire.pending_chunks(self._stream) < WINDOW_PIECES
-        )
-        queueing_s = self._queueing.update(now_s, self._acknowledging.round_trip_s)
+        idle = self._channel.bufferedAmount == 0 and self._wire.pending_chunks < WINDOW_PIECES
+        queueing_s = self._queueing.update(now_s, self._wire.round_trips.shortest_s)
         for piece in self._pacer.take(
             now_s, idle=idle, queueing_s=queueing_s, sent_bytes=self._wire.sent_bytes
         ):

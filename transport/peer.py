@@ -1,8 +1,8 @@
-"""One side of a connection: an aiortc peer connection with its channels `motion`, `control` and `report`.
+"""One side of a WebRTC connection: motion and reports over RTP, control messages over a data channel.
 
-Motion and reports are unordered and never repeated; control is ordered and complete. The channels are agreed upon
-beforehand (fixed stream numbers), so they are open as soon as the association stands, without a round trip
-of their own. A peer moves messages of bytes; what they mean, how each channel shares the line with the others, and how
+Motion and reports are never repeated; control is ordered and complete. Both ways are agreed upon
+beforehand (a fixed source, a fixed stream number), so they are open as soon as the association stands, without a round
+trip of their own. A peer moves messages of bytes; what they mean, how each way shares the line with the others, and how
 the two sides' descriptions reach each other, is not known here. Everything happens on the event loop in which the peer
 was made.
 """
@@ -14,21 +14,20 @@ from collections.abc import Callable, Sequence
 
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from transport.acknowledging import Acknowledging
 from transport.certificate import Certificate, make_certificate
-from transport.control_channel import SMALL_BYTES, ControlChannel
+from transport.control_channel import ControlChannel
 from transport.description import Description, IceServer, rtc_ice_servers
 from transport.errors import TransportError
-from transport.motion_channel import MotionChannel
+from transport.motion_line import MotionLine
+from transport.motion_packet import MAX_REPORT_BYTES
 from transport.negotiation import Negotiation
+from transport.reliable import Reliable
 from transport.sound import SoundLine
 from transport.stats import WireStats
 from transport.video import VideoLine
 from transport.wire import Wire, use_certificate
 
-MOTION_STREAM = 0
 CONTROL_STREAM = 1
-REPORT_STREAM = 2
 MAX_MESSAGE_BYTES = 1_100  # one packet: larger ones would be cut by SCTP and stand in each other's way
 
 LINE_LOST_S = 15.0  # ICE asks for consent every 4 to 6 s both ways, so a living line is never this silent
@@ -65,39 +64,25 @@ class Peer:
         self._on_closed = on_closed
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=rtc_ice_servers(ice_servers)))
         use_certificate(self._connection, certificate or make_certificate())
-        motion = self._connection.createDataChannel(
-            "motion", ordered=False, maxRetransmits=0, negotiated=True, id=MOTION_STREAM
-        )
-        control = self._connection.createDataChannel("control", negotiated=True, id=CONTROL_STREAM)
-        self._report = self._connection.createDataChannel(
-            "report", ordered=False, maxRetransmits=0, negotiated=True, id=REPORT_STREAM
-        )
+        self._channel = self._connection.createDataChannel("control", negotiated=True, id=CONTROL_STREAM)
         association = self._connection.sctp
         assert association is not None, "there is one as soon as a channel has been created"
-        self._channels = (motion, control, self._report)
-        self._motion = MotionChannel(motion)
+        self._motion = MotionLine(association.transport, on_motion=on_motion, on_report=on_control)
         self._negotiation = Negotiation(self._connection, ice_servers)
         self._wire = Wire(association)
         self.sound = sound
         if sound is not None:
             sound.attach(association.transport)
         self.video = VideoLine(association.transport, sent_bytes=lambda: self._wire.sent_bytes)
-        self._acknowledging = Acknowledging(association, lazy_streams=(MOTION_STREAM, REPORT_STREAM))
-        self._control = ControlChannel(
-            control,
-            stream=CONTROL_STREAM,
-            wire=self._wire,
-            acknowledging=self._acknowledging,
-            motion=self._motion,
-            is_open=lambda: self.is_open,
-        )
+        self._reliable = Reliable(association, self._wire.round_trips)
+        self._control = ControlChannel(self._channel, wire=self._wire, is_open=lambda: self.is_open)
         self._following: asyncio.Task[None] | None = None  # the machine to another address
         self._watching: asyncio.TimerHandle | None = None
         self._settled = asyncio.Event()
         self._was_open = False
         self._end_reason: str | None = None
-        self._motion_received = self._control_received = 0
-        self._listen(on_motion, on_control)
+        self._control_received = 0
+        self._listen(on_control)
 
     async def create_offer(self) -> Description:
         """Begin: return the offer that the other side answers with `accept`."""
@@ -112,7 +97,7 @@ class Peer:
         await self._negotiation.complete(answer)
 
     async def connected(self, timeout_s: float) -> None:
-        """Wait until both channels are open. Raises `TransportError` when that fails or takes too long."""
+        """Wait until the connection stands. Raises `TransportError` when that fails or takes too long."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._settled.wait()
@@ -126,7 +111,7 @@ class Peer:
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent now."""
-        return self._end_reason is None and all(channel.readyState == "open" for channel in self._channels)
+        return self._end_reason is None and self._channel.readyState == "open"
 
     @property
     def has_moved(self) -> bool:
@@ -144,15 +129,13 @@ class Peer:
             raise TransportError("The other side's certificate is not known before the connection stands.")
         return self._wire.fingerprints()
 
-    def send_motion(self, data: bytes, *, spare: bool = False) -> bool:
+    def send_motion(self, data: bytes) -> bool:
         """Send one motion packet of 1 to `MAX_MESSAGE_BYTES` bytes (else `ValueError`).
 
-        When the line is full the newest packet waits alone and an older one that waited is dropped: then,
-        and when the connection is not open, the result is False, once for each packet dropped. A `spare` one, which
-        has gone before, does not wait.
+        It goes at once and once, and may be lost or overtaken. False where the connection is not open.
         """
         _check_size(data)
-        return self._motion.send(data, spare=spare)
+        return self._motion.send(data, is_open=self.is_open)
 
     def send_control(self, data: bytes) -> None:
         """Send one control message of 1 to `MAX_MESSAGE_BYTES` bytes (else `ValueError`).
@@ -164,14 +147,15 @@ class Peer:
         self._control.send(data)
 
     def send_report(self, data: bytes) -> None:
-        """Send a control message of 1 to `SMALL_BYTES` bytes that is worth nothing later (else `ValueError`).
+        """Send a control message of 1 to `MAX_REPORT_BYTES` bytes that is worth nothing later (else `ValueError`).
 
-        It goes at once and once, and may be lost or overtaken. Where the line is full, or not open, it is dropped.
+        It goes once, with the next motion where one is due within a moment, and may be lost or overtaken. Where the
+        connection is not open it is dropped.
         """
-        if not 0 < len(data) <= SMALL_BYTES:
-            raise ValueError(f"a report has 1 to {SMALL_BYTES} bytes, this one {len(data)}")
-        if self.is_open and not self._report.bufferedAmount:
-            self._report.send(data)
+        if not 0 < len(data) <= MAX_REPORT_BYTES:
+            raise ValueError(f"a report has 1 to {MAX_REPORT_BYTES} bytes, this one {len(data)}")
+        if self.is_open:
+            self._motion.send_report(data)
 
     def pace(self, *, pieces_bps: float | None = None, limit_bps: float | None = None) -> None:
         """Send what is queued of `send_control` at no more than `pieces_bps`, and with it and all else no more than
@@ -205,34 +189,28 @@ class Peer:
             sent_packets=self._wire.sent_packets,
             received_packets=self._wire.received_packets,
             motion_sent=self._motion.sent,
-            motion_received=self._motion_received,
+            motion_received=self._motion.received,
             motion_dropped=self._motion.dropped,
             control_sent=self._control.sent,
             control_received=self._control_received,
             control_waiting_bytes=self._control.waiting_bytes,
-            round_trip_s=self._acknowledging.round_trip_s,
+            round_trip_s=self._wire.round_trips.shortest_s,
             silent_s=time.monotonic() - self._wire.heard_s,
             peak_sent_bps=self._wire.sent_peak.rate_bps,
             peak_received_bps=self._wire.received_peak.rate_bps,
         )
 
-    def _listen(self, on_motion: Callable[[bytes], None], on_control: Callable[[bytes], None]) -> None:
+    def _listen(self, on_control: Callable[[bytes], None]) -> None:
         """Subscribe to aiortc's events; callbacks run outside its stack, where their faults end nothing."""
-
-        def motion(message: bytes | str) -> None:
-            if isinstance(message, bytes):
-                self._motion_received += 1
-                self._loop.call_soon(on_motion, message)
 
         def control(message: bytes | str) -> None:
             if isinstance(message, bytes):
                 self._control_received += 1
                 self._loop.call_soon(on_control, message)
 
-        for channel, take in zip(self._channels, (motion, control, control), strict=True):
-            channel.on("message", take)
-            channel.on("open", self._channel_opened)
-            channel.on("close", self._channel_closed)
+        self._channel.on("message", control)
+        self._channel.on("open", self._channel_opened)
+        self._channel.on("close", self._channel_closed)
         self._connection.on("connectionstatechange", self._state_changed)
 
     def _channel_opened(self) -> None:
@@ -263,7 +241,7 @@ class Peer:
         self._end_reason = reason
         self._settled.set()
         self._control.stop()
-        self._acknowledging.stop()
+        self._reliable.stop()
         self._motion.stop()
         if self._following is not None:
             self._following.cancel()

@@ -1,15 +1,14 @@
-"""Reliable data that got lost goes again soon: a part of `acknowledging`, and with it tied to aiortc's private parts.
+"""Reliable data that got lost goes again soon: a part of `reliable`, and with it tied to aiortc's private parts.
 
 aiortc 1.16 sends again what three acknowledgements have left out, or what a second or more has brought nothing of. Here
-acknowledgements are few, so the first counts that tells of something sent clearly later, and where nothing was sent
-later the oldest goes again after some round trips: RACK and its tail loss probe (RFC 8985), for an association whose
-other side answers reliable data at once. It does not know what the messages carry.
+messages are few, and with them acknowledgements, so the first counts that tells of something sent clearly later, and
+where nothing was sent later the oldest goes again after some round trips: RACK and its tail loss probe (RFC 8985), for
+an association whose other side answers at once. It does not know what the messages carry.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Collection
 from typing import Any
 
 from aiortc import RTCSctpTransport
@@ -32,12 +31,11 @@ ROUND_TRIPS = 8
 
 
 class Resending:
-    """Watches the reliable chunks of one association. Times are upstream's clock, `time.time`."""
+    """Watches the chunks of one association. Times are upstream's clock, `time.time`."""
 
-    def __init__(self, sctp: RTCSctpTransport, *, lazy_streams: Collection[int]) -> None:
+    def __init__(self, sctp: RTCSctpTransport) -> None:
         self._sctp: Any = sctp
-        self._lazy_streams = frozenset(lazy_streams)
-        self._sent_s: dict[int, float] = {}  # when the reliable chunks under way were sent last, by TSN
+        self._sent_s: dict[int, float] = {}  # when the chunks under way were sent last, by TSN
         self._round_trips_s: deque[float] = deque(maxlen=ROUND_TRIPS)
         self._large_answered = False
         self._tries = 0
@@ -50,8 +48,6 @@ class Resending:
 
     def sent(self, chunk: DataChunk) -> None:
         """Note that a chunk goes out, for the first time or again."""
-        if chunk.stream_id in self._lazy_streams:
-            return
         self._sent_s[chunk.tsn] = time.time()
         if self._timer is None:
             self._arm()

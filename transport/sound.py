@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from aiortc import RTCDtlsTransport
 
+from transport.rtp_port import RtpPort
 from transport.sound_activity import Activity
 from transport.sound_buffer import Heard, SoundBuffer
 from transport.sound_coder import FRAMES_MS, MAX_RATE_BPS, MIN_RATE_BPS, Encoder, Samples
 from transport.sound_packet import (
     MAX_OFFSET,
     SEQUENCE_CYCLE,
+    SOURCE,
     TIME_CYCLE,
     Block,
     Report,
@@ -27,7 +29,6 @@ from transport.sound_packet import (
     write_packet,
     write_report,
 )
-from transport.sound_port import SoundPort
 
 BLOCK_SAMPLES = 960  # 20 ms: what microphones give and speakers take
 RATE_BPS = 16_000
@@ -43,7 +44,7 @@ NOISE_STEP_DB = 6
 class SoundStats:
     """Counters of a connection's sound.
 
-    `sent_bytes` and `received_bytes` are RTP packets without SRTP's, UDP's and IP's 44 bytes each. `lost` packets of
+    `sent_bytes` and `received_bytes` are RTP packets without SRTP's, UDP's and IP's 38 bytes each. `lost` packets of
     the other side did not come, `repeated` blocks of sound came with the next packet instead, `late` ones after their
     time; `concealed` counts 20 ms that had to be made up. `delay_s` is what the jitter buffer holds over the quickest
     packet. `loss` is the share of packets lost over the last seconds, 0 to 1.
@@ -81,7 +82,7 @@ class SoundLine:
         self.set_rate(rate_bps)
         self.set_frame_ms(frame_ms)
         self._encoder: Encoder | None = None
-        self._port: SoundPort | None = None
+        self._port: RtpPort | None = None
         self._activity = Activity()
         self._parts: list[Samples] = []
         self._speaks = False
@@ -102,7 +103,9 @@ class SoundLine:
 
     def attach(self, transport: RTCDtlsTransport) -> None:
         """Use this connection; called by the peer, before it meets the other."""
-        self._port = SoundPort(transport, on_packet=self._take_packet, on_report=self._take_report)
+        self._port = RtpPort(
+            transport, source=SOURCE, on_packet=self._take_packet, on_report=self._take_report
+        )
 
     def set_rate(self, rate_bps: int) -> None:
         """Change the Opus rate from the next packet on. Each change is heard, faintly: make few."""

@@ -1,5 +1,5 @@
-"""What touches private parts of aiortc 1.16 and aioice 0.13, with `acknowledging`, `certificate`, `consent`,
-`handshake` and `moving` (a test fails when they change).
+"""What touches private parts of aiortc 1.16 and aioice 0.13, with `certificate`, `consent`, `handshake`, `moving`,
+`reliable` and `rtp_port` (a test fails when they change).
 
 It counts the datagrams of one connection at its sockets, in both directions and with their IP and UDP
 headers, lets two peers meet on a machine without a network, and reads from the SCTP association what its
@@ -22,6 +22,7 @@ from transport.handshake import Handshake
 from transport.moving import follow
 from transport.peak import Peak
 from transport.reach import is_own_address
+from transport.round_trips import RoundTrips
 
 IPV4_HEADERS = 20 + 8  # IP and UDP
 IPV6_HEADERS = 40 + 8
@@ -50,12 +51,13 @@ class Wire:
         self.received_packets = 0
         self.sent_peak, self.received_peak = Peak(), Peak()
         self.heard_s = time.monotonic()  # when the newest datagram arrived
+        self.round_trips = RoundTrips()
         self._sctp = sctp
         self._connection = sctp.transport.transport._connection
         self._counted: set[StunProtocol] = set()
         self._gather_upstream = self._connection.get_component_candidates
         self._connection.get_component_candidates = self._gather  # type: ignore[method-assign]
-        self._connection.query_consent = partial(keep_consent, self._connection)  # type: ignore[method-assign]
+        self._connection.query_consent = partial(keep_consent, self._connection, self.round_trips)  # type: ignore[method-assign]
         self._handshake = Handshake(sctp)
 
     @property
@@ -76,10 +78,11 @@ class Wire:
         """Send from where this machine is now, once it has moved; returns when the other side has answered there."""
         await follow(self._connection, self._open_at, has_moved=lambda: self.has_moved)
 
-    def pending_chunks(self, stream_id: int) -> int:
-        """Count a stream's chunks that have not been sent or not been acknowledged."""
+    @property
+    def pending_chunks(self) -> int:
+        """How many chunks have not been sent or not been acknowledged."""
         queues = (self._sctp._sent_queue, self._sctp._outbound_queue)
-        return sum(chunk.stream_id == stream_id and not chunk._acked for queue in queues for chunk in queue)
+        return sum(not chunk._acked for queue in queues for chunk in queue)
 
     def fingerprints(self) -> tuple[bytes, bytes]:
         """Return the SHA-256 of the own certificate and of the one that the other side has proven to hold."""

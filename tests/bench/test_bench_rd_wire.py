@@ -11,7 +11,7 @@ from bench.rd_wire import (
     rtp_bytes,
 )
 from sender.operating_points import PACKET_BYTES
-from transport.acknowledging import PACKETS
+from sender.present import HEADERS_BYTES
 
 
 def test_a_frame_over_rtp_takes_as_many_headers_as_packets() -> None:
@@ -35,12 +35,12 @@ def test_our_rate_counts_the_picture_over_five_minutes_and_over_the_clip() -> No
     assert figures["payload_kbps_clip"] == pytest.approx(8 * (1000 + 3000) / 2 / 1000)
 
 
-def test_our_wire_pays_for_headers_and_acknowledgements_of_every_packet() -> None:
+def test_our_wire_pays_for_headers_of_every_packet() -> None:
     alone, bundled = (
         rates(our_cost(sizes, once_bytes=3000, frames=50, seconds=2.0), size=100)
         for sizes in ([20] * 50, [40] * 25)
     )
-    saved = 25 * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES / PACKETS) / 2
+    saved = 25 * PACKET_BYTES / 2
     assert alone["wire_kbps"] - bundled["wire_kbps"] == pytest.approx(8 * saved / 1000)
     assert alone["payload_kbps"] == bundled["payload_kbps"]
 
@@ -48,7 +48,7 @@ def test_our_wire_pays_for_headers_and_acknowledgements_of_every_packet() -> Non
 def test_a_frozen_picture_costs_its_picture_alone() -> None:
     figures = rates(our_cost([], once_bytes=3000, frames=50, seconds=2.0), size=100)
     assert figures["payload_kbps"] == pytest.approx(8 * 3000 / 300 / 1000)
-    pieces = 3 * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES)
+    pieces = 3 * (HEADERS_BYTES + ACKNOWLEDGEMENT_BYTES)
     assert figures["wire_kbps_clip"] == pytest.approx(8 * (3000 + pieces) / 2 / 1000)
 
 
@@ -58,5 +58,5 @@ def test_what_a_clip_makes_us_repair_counts_within_the_clip() -> None:
         for size in (0, 2000)
     )
     assert repaired["payload_kbps"] - plain["payload_kbps"] == pytest.approx(8 * 2000 / 2 / 1000)
-    pieces = 2 * (PACKET_BYTES + ACKNOWLEDGEMENT_BYTES)
+    pieces = 2 * (HEADERS_BYTES + ACKNOWLEDGEMENT_BYTES)
     assert repaired["wire_kbps"] - plain["wire_kbps"] == pytest.approx(8 * (2000 + pieces) / 2 / 1000)

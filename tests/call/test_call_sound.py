@@ -332,5 +332,5 @@ def test_the_call_s_rate_and_its_losses_choose_sound_s(
 
 
 def test_what_sound_costs_is_what_its_packets_weigh() -> None:
-    assert cost_bps(8_000, 60, repeats=False) == pytest.approx(8_000 + 56 * 8 / 0.06)
-    assert cost_bps(8_000, 60, repeats=True) == pytest.approx(16_000 + 61 * 8 / 0.06)
+    assert cost_bps(8_000, 60, repeats=False) == pytest.approx(8_000 + 50 * 8 / 0.06)
+    assert cost_bps(8_000, 60, repeats=True) == pytest.approx(16_000 + 55 * 8 / 0.06)

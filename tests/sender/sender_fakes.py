@@ -153,7 +153,7 @@ class FakePeer:
             return [shown(len(self.motions))]
         return []
 
-    def send_motion(self, data: bytes, *, spare: bool = False) -> bool:
+    def send_motion(self, data: bytes) -> bool:
         taken = self.on_motion(data)
         if taken:
             self.motions.append(data)

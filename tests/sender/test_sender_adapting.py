@@ -77,13 +77,13 @@ def test_pieces_are_small_where_much_hangs_on_them() -> None:
 
 
 def test_every_other_frame_is_left_out_evenly_though_the_camera_is_not_even() -> None:
-    rate = adapting(limit_bps=8_500.0)
+    rate = adapting(limit_bps=6_500.0)
     assert rate.decision.frames_per_s == 12.5
     assert kept(rate) == 50
     taken = [index for index in range(100) if rate.wants(100 + index / 25 + 0.012 * (index % 3 - 1))]
     assert {later - earlier for earlier, later in pairwise(taken)} == {2}
     # A camera that itself leaves out every other one is not halved again.
-    assert kept(adapting(limit_bps=8_500.0), frame_s=0.08) == 100
+    assert kept(adapting(limit_bps=6_500.0), frame_s=0.08) == 100
 
 
 def test_what_the_user_fixes_is_not_decided_otherwise() -> None:

@@ -48,7 +48,7 @@ def test_a_wide_line_gets_every_frame_at_once_and_the_rest_is_for_repairs() -> N
 
 
 def test_a_narrow_line_gets_bundles_before_it_loses_frames() -> None:
-    wide, narrow, narrower = settled(40_000), settled(20_000), settled(9_000)
+    wide, narrow, narrower = settled(40_000), settled(20_000), settled(7_000)
     assert wide.bundle < narrow.bundle
     assert narrow.frames_per_s == 25
     assert narrower.frames_per_s == 12.5
@@ -88,15 +88,15 @@ def test_the_user_s_limit_holds_whatever_the_line_carries(camera_fps: float) -> 
 
 
 def test_loss_is_answered_with_repetition_where_there_is_room() -> None:
-    assert settled(60_000).repeat == 0
-    assert settled(60_000, loss=0.1).repeat > 0
-    assert settled(60_000, loss=0.3).repeat >= settled(60_000, loss=0.1).repeat
+    assert settled(40_000).repeat == 0
+    assert settled(40_000, loss=0.1).repeat > 0
+    assert settled(40_000, loss=0.3).repeat >= settled(40_000, loss=0.1).repeat
 
 
 def test_runs_of_losses_are_answered_with_more_packets_where_the_line_carries_them() -> None:
     assert settled(200_000, loss=0.2, burst=5.0).copies == 3
-    assert settled(70_000, loss=0.2, burst=5.0).copies == 2
-    assert settled(40_000, loss=0.2, burst=5.0).copies == 1
+    assert settled(48_000, loss=0.2, burst=5.0).copies == 2
+    assert settled(28_000, loss=0.2, burst=5.0).copies == 1
     assert settled(200_000, loss=0.05).copies == 1
     assert settled(200_000, loss=0.2).copies < 3
     assert settled(200_000, loss=0.2, burst=5.0).back == 2  # further back than scattered losses need
@@ -130,7 +130,7 @@ def test_without_acknowledgements_every_packet_stands_alone() -> None:
     for capacity_bps in (300_000, 20_000, 6_000):
         decision = settled(capacity_bps, predictive=False)
         assert (decision.mode, decision.bundle, decision.repeat) == ("static", 1, 0)
-    assert settled(34_000, predictive=False).keypoints == 10
+    assert settled(25_000, predictive=False).keypoints == 10
 
 
 def test_a_queue_lowers_the_rate_at_once_and_stops_repairs() -> None:

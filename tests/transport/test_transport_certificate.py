@@ -28,9 +28,10 @@ async def test_sides_meet_whichever_suites_they_would_rather_have(usual: tuple[i
         await connect_in_process(*(side.peer for side in sides))
         sides[0].peer.send_motion(b"motion")
         await until(lambda: sides[1].motions == [b"motion"])
-        names = {side.peer._connection.sctp.transport._ssl.get_cipher_name() for side in sides}  # type: ignore[union-attr]
+        sealed = [side.peer._connection.sctp.transport._ssl for side in sides]  # type: ignore[union-attr]
+        names = {(ssl.get_selected_srtp_profile(), ssl.get_cipher_name()) for ssl in sealed}  # type: ignore[union-attr]
     finally:
         for side in sides:
             await side.peer.close()
     assert len(names) == 1
-    assert usual or names == {"ECDHE-ECDSA-CHACHA20-POLY1305"}
+    assert usual or names == {(b"SRTP_AES128_CM_SHA1_80", "ECDHE-ECDSA-CHACHA20-POLY1305")}

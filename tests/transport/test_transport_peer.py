@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 from aioice import ice
-from transport_sides import Pair, unhurried, until
+from transport_sides import Pair, until
 
 from tests.patience import PATIENCE_S
 from transport import peer as peer_module
-from transport.control_channel import SMALL_BYTES
 from transport.errors import TransportError
 from transport.meet import connect_in_process
+from transport.motion_packet import MAX_REPORT_BYTES
 from transport.peer import MAX_MESSAGE_BYTES
 from transport.wire import LOOPBACK
 
@@ -64,32 +64,6 @@ async def test_control_messages_sent_before_the_connection_arrive_after_it(apart
     await until(lambda: bool(right.controls))
     assert right.controls == [b"hello"]
     assert left.peer.stats().motion_dropped == 1
-
-
-async def test_a_full_line_keeps_only_the_newest_motion(pair: Pair) -> None:
-    left, right = pair
-    left.peer.send_control(b"first")  # is acknowledged at once
-    await until(lambda: left.peer.stats().round_trip_s is not None)
-    association = left.peer._connection.sctp
-    unhurried(left)  # until all has been sent
-    protocols = left.peer._wire._connection._protocols
-    listeners = [protocol.datagram_received for protocol in protocols]
-    for protocol in protocols:  # no acknowledgement reaches the left side any more
-        protocol.datagram_received = lambda data, address: None
-    sent = [index.to_bytes(2, "big") + bytes(198) for index in range(200)]
-    taken = []
-    for motion in sent:
-        taken.append(left.peer.send_motion(motion))
-        await asyncio.sleep(0)
-    assert not taken[-1]
-    for protocol, listener in zip(protocols, listeners, strict=True):
-        protocol.datagram_received = listener
-    association._rto = 1.0
-    association._t3_restart()
-    await until(lambda: sent[-1] in right.motions)
-    stats = left.peer.stats()
-    assert stats.motion_dropped == taken.count(False) > 20
-    assert stats.motion_sent == len(sent) - stats.motion_dropped
 
 
 async def test_messages_that_do_not_fit_a_packet_are_refused(pair: Pair) -> None:
@@ -212,7 +186,7 @@ async def test_a_report_comes_as_a_control_message_and_waits_for_nothing(pair: P
     left.peer.send_report(b"report")
     await until(lambda: right.controls == [b"report"])
     with pytest.raises(ValueError, match="a report has"):
-        left.peer.send_report(bytes(SMALL_BYTES + 1))
+        left.peer.send_report(bytes(MAX_REPORT_BYTES + 1))
 
 
 async def test_what_is_queued_keeps_to_a_limit_on_everything(pair: Pair) -> None:

@@ -13,8 +13,6 @@ from aiortc.rtcsctptransport import DataChunk, SackChunk
 from tests.virtual_time import VirtualLoop
 from transport.resending import FIRST_PROBE_S, OVERTAKING_S, STRIKES, Resending
 
-MOTION, CONTROL = 0, 1
-
 
 class Association:
     """An association that has sent what it is told to have sent, and notes what goes again."""
@@ -24,11 +22,11 @@ class Association:
         self._sent_queue: list[DataChunk] = []
         self._association_state = RTCSctpTransport.State.ESTABLISHED
         self._fast_recovery_transmit = False
-        self.resending = Resending(self, lazy_streams=[MOTION])  # type: ignore[arg-type]
+        self.resending = Resending(self)  # type: ignore[arg-type]
 
-    def send(self, tsn: int, stream: int, size: int = 40) -> DataChunk:
+    def send(self, tsn: int, size: int = 40) -> DataChunk:
         chunk = DataChunk()
-        chunk.tsn, chunk.stream_id, chunk.user_data = tsn, stream, bytes(size)
+        chunk.tsn, chunk.user_data = tsn, bytes(size)
         chunk._acked = chunk._retransmit = False
         chunk._sent_count, chunk._misses = 1, 0
         chunk._sent_time = asyncio.get_running_loop().time()
@@ -69,10 +67,10 @@ def play(call: Callable[[Association], Coroutine[Any, Any, None]]) -> SimpleName
 
 def test_the_first_answer_to_something_sent_clearly_later_is_enough() -> None:
     async def call(association: Association) -> None:
-        lost = association.send(1, CONTROL)
-        near = association.send(2, CONTROL)
+        lost = association.send(1)
+        near = association.send(2)
         await asyncio.sleep(2 * OVERTAKING_S)
-        association.send(3, MOTION)
+        association.send(3)
         association.answer(0, (2, 2))
         assert lost._misses == near._misses == 0  # they may overtake each other
         association.answer(0, (2, 3))
@@ -83,7 +81,7 @@ def test_the_first_answer_to_something_sent_clearly_later_is_enough() -> None:
 
 def test_what_nobody_answers_goes_again_after_ever_longer_and_no_more_once_it_is_answered() -> None:
     async def call(association: Association) -> None:
-        association.send(1, CONTROL)
+        association.send(1)
         await asyncio.sleep(3.0)
         association.answer(1)
         await asyncio.sleep(10.0)
@@ -98,9 +96,9 @@ def test_what_nobody_answers_goes_again_after_ever_longer_and_no_more_once_it_is
 
 def test_what_was_sent_after_goes_along_where_the_answer_to_the_oldest_is_lost_as_well() -> None:
     async def call(association: Association) -> None:
-        association.send(1, CONTROL)
-        association.send(2, CONTROL)
-        association.send(3, CONTROL)
+        association.send(1)
+        association.send(2)
+        association.send(3)
         await asyncio.sleep(1.2)
 
     assert [tsn for tsn, _ in play(call).again] == [1, 1, 2]
@@ -108,19 +106,11 @@ def test_what_was_sent_after_goes_along_where_the_answer_to_the_oldest_is_lost_a
 
 def test_a_large_piece_is_given_the_time_that_a_narrow_line_takes() -> None:
     async def call(association: Association) -> None:
-        association.send(1, CONTROL)
+        association.send(1)
         await asyncio.sleep(0.05)
         association.answer(1)
-        association.send(2, CONTROL, 1_000)
+        association.send(2, 1_000)
         await asyncio.sleep(0.45)  # 20 kbit/s
         association.answer(2)
-
-    assert play(call).again == []
-
-
-def test_motion_is_never_sent_again() -> None:
-    async def call(association: Association) -> None:
-        association.send(1, MOTION)
-        await asyncio.sleep(20.0)
 
     assert play(call).again == []

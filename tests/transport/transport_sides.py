@@ -59,13 +59,6 @@ async def quiet(*sides: Side, for_s: float = 0.3) -> None:
             looks += 1
 
 
-def unhurried(side: Side) -> None:
-    """Let this connected side take nothing for lost because its answer is long in coming."""
-    association = side.peer._connection.sctp
-    assert association is not None
-    association._rto = 10 * PATIENCE_S
-
-
 @contextmanager
 def held_port() -> Iterator[int]:
     """A port of the loopback at which nobody listens, and which the system gives to nobody else meanwhile; a server

@@ -1,9 +1,10 @@
-"""Sound's way onto the wire: RTP on the data channels' own DTLS transport (touches private parts of aiortc 1.16).
+"""A way onto the wire for what is worth nothing later: RTP on the connection's own DTLS transport (touches private
+parts of aiortc 1.16).
 
-aiortc's audio sender cannot repeat data, its receiver holds four packets back and decodes on a thread of its own, and
-both need a section in the session description. So sound is agreed upon beforehand like the two channels: one fixed
-synchronisation source, payload types as in `transport.sound_packet`, SRTP keys from the handshake that is held anyway.
-A side without sound drops the packets. A test fails when what is used here changes upstream.
+aiortc's own senders and receivers have queues, codecs and threads of their own, and need a section in the session
+description. So what goes here is agreed upon beforehand like the channel of control messages: one fixed synchronisation
+source for each kind of media, SRTP keys from the handshake that is held anyway. A side that does not know a source
+drops its packets. A test fails when what is used here changes upstream.
 """
 
 import asyncio
@@ -12,12 +13,8 @@ from contextlib import suppress
 
 from aiortc import RTCDtlsTransport
 
-from transport.sound_packet import SOURCE
 
-_SOURCE = SOURCE.to_bytes(4, "big")
-
-
-class SoundPort:
+class RtpPort:
     """Sends and takes the RTP and RTCP packets of one source. Make it before the connection is begun.
 
     `on_packet` and `on_report` are called on the event loop, outside aiortc's stack, with decrypted bytes that a
@@ -28,9 +25,11 @@ class SoundPort:
         self,
         transport: RTCDtlsTransport,
         *,
+        source: int,
         on_packet: Callable[[bytes], None],
         on_report: Callable[[bytes], None],
     ) -> None:
+        self._source = source.to_bytes(4, "big")
         self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._on_packet = on_packet
@@ -58,13 +57,13 @@ class SoundPort:
             await self._transport._send_rtp(packet)
 
     async def _take_rtp(self, data: bytes, arrival_time_ms: int) -> None:
-        if data[8:12] == _SOURCE:
+        if data[8:12] == self._source:
             self._loop.call_soon(self._on_packet, data)
         else:
             await self._take_other_rtp(data, arrival_time_ms)
 
     async def _take_rtcp(self, data: bytes) -> None:
-        if data[4:8] == _SOURCE:
+        if data[4:8] == self._source:
             self._loop.call_soon(self._on_report, data)
         else:
             await self._take_other_rtcp(data)

@@ -1,0 +1,112 @@
+"""Motion and reports on the wire: each at once and once, in RTP packets with 50 bytes of headers (IP, UDP, RTP, SRTP)
+where a data channel's have 85 and want acknowledgements. Knows the rhythm of what is sent, and not what it says."""
+
+import asyncio
+import math
+from collections.abc import Callable
+
+from aiortc import RTCDtlsTransport
+
+from transport.motion_packet import (
+    MAX_PAYLOAD_BYTES,
+    SOURCE,
+    MotionPacket,
+    MotionPacketError,
+    read_packet,
+    write_packet,
+)
+from transport.rtp_port import RtpPort
+
+# A report rides with the next motion, in 25 bytes instead of 74, where that is due soon enough: nothing waits for
+# longer, nor where it is due later than that.
+RIDE_S = 0.06
+LATE_S = 0.02  # by so much later than due the motion may come
+
+
+class MotionLine:
+    """One connection's motion and reports, each way; on the event loop. Make it before the connection is begun.
+
+    `sent`, `dropped` and `received` count motion packets. on_motion, on_report: called with each that comes.
+    """
+
+    def __init__(
+        self,
+        transport: RTCDtlsTransport,
+        *,
+        on_motion: Callable[[bytes], None],
+        on_report: Callable[[bytes], None],
+    ) -> None:
+        self.sent = self.dropped = self.received = 0
+        self._loop = asyncio.get_running_loop()
+        self._on_motion, self._on_report = on_motion, on_report
+        self._port = RtpPort(transport, source=SOURCE, on_packet=self._take, on_report=_forget)
+        self._sequence = 0
+        self._went_s, self._beat_s = (
+            -math.inf,
+            math.inf,
+        )  # the last motion, and the time from the one before to it
+        self._report = b""  # what waits for the next one
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
+
+    def send(self, motion: bytes, *, is_open: bool) -> bool:
+        """Send a motion packet, and what waits to ride with it; False where the connection is not open."""
+        if self._stopped or not is_open:
+            self.dropped += 1
+            return False
+        now_s = self._loop.time()
+        self._went_s, self._beat_s = now_s, now_s - self._went_s
+        if self._report and 1 + len(self._report) + len(motion) > MAX_PAYLOAD_BYTES:
+            self._send_report()
+        self._put(MotionPacket(motion=motion, report=self._take_report()))
+        self.sent += 1
+        return True
+
+    def send_report(self, report: bytes) -> None:
+        """Send a report with the next motion, or alone where none is due."""
+        if self._stopped:
+            return
+        self._send_report()  # the one that waits, if there is one
+        due_s = self._went_s + self._beat_s + LATE_S - self._loop.time()
+        self._report = report
+        if 0 < due_s <= RIDE_S:
+            self._timer = self._loop.call_later(due_s, self._send_report)
+        else:
+            self._send_report()
+
+    def stop(self) -> None:
+        """Send and take nothing any more."""
+        self._take_report()
+        self._stopped = True
+
+    def _send_report(self) -> None:
+        if self._report:
+            self._put(MotionPacket(report=self._take_report()))
+
+    def _take_report(self) -> bytes:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        report, self._report = self._report, b""
+        return report
+
+    def _put(self, packet: MotionPacket) -> None:
+        self._port.send(write_packet(packet, sequence=self._sequence, at_s=self._loop.time()))
+        self._sequence += 1
+
+    def _take(self, data: bytes) -> None:
+        if self._stopped:
+            return
+        try:
+            packet = read_packet(data)
+        except MotionPacketError:
+            return  # none of ours
+        if packet.report:
+            self._loop.call_soon(self._on_report, packet.report)
+        if packet.motion:
+            self.received += 1
+            self._loop.call_soon(self._on_motion, packet.motion)
+
+
+def _forget(report: bytes) -> None:
+    """Take no interest in what RTCP says: reports of ours say more."""

@@ -1,0 +1,63 @@
+"""Motion's packets: RTP (RFC 3550) with a motion, a report, or both. Bytes in, values out and back; what a motion or a
+report says is not known here, nor when packets go."""
+
+import struct
+from dataclasses import dataclass
+
+SOURCE = 0x56697362  # one stream each way, with a key of its own: the number only tells it from other media
+MOTION, REPORT, BOTH = 101, 102, 103  # payload types
+MAX_REPORT_BYTES = 255  # what one byte can count
+MAX_PAYLOAD_BYTES = 1_200
+SEQUENCE_CYCLE, TIME_CYCLE = 1 << 16, 1 << 32
+CLOCK_RATE = 90_000  # video's
+
+_HEADER = struct.Struct(">BBHII")
+_VERSION = 0x80  # and no padding, extension or contributing sources
+HEADER_BYTES = _HEADER.size
+
+
+class MotionPacketError(ValueError):
+    """Bytes that are none of our packets."""
+
+
+@dataclass(frozen=True)
+class MotionPacket:
+    """A motion packet, a report of up to 255 bytes, or both; empty where there is none."""
+
+    motion: bytes = b""
+    report: bytes = b""
+
+
+def write_packet(packet: MotionPacket, *, sequence: int, at_s: float) -> bytes:
+    """Return a packet's bytes. sequence: how many went before; at_s: when it goes, in seconds of any clock.
+
+    Raises ValueError for a packet with nothing in it, or too much.
+    """
+    motion, report = packet.motion, packet.report
+    if not (motion or report) or len(report) > MAX_REPORT_BYTES:
+        raise ValueError(f"a packet has a motion or a report of up to {MAX_REPORT_BYTES} bytes")
+    kind = BOTH if motion and report else MOTION if motion else REPORT
+    payload = bytes([len(report)]) + report + motion if kind == BOTH else motion or report
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise ValueError(f"a packet carries {MAX_PAYLOAD_BYTES} bytes, not {len(payload)}")
+    time = round(CLOCK_RATE * at_s) % TIME_CYCLE
+    return _HEADER.pack(_VERSION, kind, sequence % SEQUENCE_CYCLE, time, SOURCE) + payload
+
+
+def read_packet(data: bytes) -> MotionPacket:
+    """Return what a packet carries. Raises MotionPacketError for any other bytes."""
+    if not HEADER_BYTES < len(data) <= HEADER_BYTES + MAX_PAYLOAD_BYTES:
+        raise MotionPacketError(f"a packet has {HEADER_BYTES} bytes of header and something behind")
+    version, kind, _, _, source = _HEADER.unpack_from(data)
+    payload = data[HEADER_BYTES:]
+    if version != _VERSION or source != SOURCE:
+        raise MotionPacketError("the header is none of ours")
+    match kind:
+        case 101:
+            return MotionPacket(motion=payload)
+        case 102 if len(payload) <= MAX_REPORT_BYTES:
+            return MotionPacket(report=payload)
+        case 103 if 0 < payload[0] < len(payload) - 1:
+            end = 1 + payload[0]
+            return MotionPacket(motion=payload[end:], report=payload[1:end])
+    raise MotionPacketError("the payload is none of ours")

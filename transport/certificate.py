@@ -1,9 +1,10 @@
 """By what a side proves itself, and how its packets are sealed (touches a private part of aiortc 1.16, as
 `transport.wire` does). Knows no connection."""
 
+from typing import Any
+
 from aiortc import RTCCertificate
 from aiortc.rtcdtlstransport import SRTPProtectionProfile
-from OpenSSL import SSL
 
 # Upstream's suites and profiles, others first. ChaCha20-Poly1305 counts DTLS's records without naming them (RFC 7905,
 # section 2), where AES-GCM names each once more (RFC 5288, section 3): 8 bytes of every packet. SRTP's first profile,
@@ -16,7 +17,7 @@ SHORT_TAG = b"SRTP_AES128_CM_SHA1_80"
 class Certificate(RTCCertificate):
     """A certificate and its key, good for thirty days, by which the other side knows a peer again."""
 
-    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> Any:
         context = super()._create_ssl_context(srtp_profiles)
         context.set_cipher_list(SUITES)
         shortest_first = sorted(srtp_profiles, key=lambda profile: profile.openssl_profile != SHORT_TAG)

@@ -25,6 +25,7 @@ from bench.fuzz_seeds import (
     picture_pieces,
     residual_code,
     room_messages,
+    rtp_packets,
     saved_file,
     sound_packets,
     webp,
@@ -40,6 +41,7 @@ from codec.picture import MAX_PICTURE_BYTES, MAX_SIDE, PictureAssembler, decode_
 from codec.repair import Repair, decode_repair, encode_repair
 from codec.residual import MAX_CODE_BYTES, ResidualFormat, decode_residual
 from codec.transfer import PicturePiece, ResidualPiece
+from transport import motion_packet
 from transport import room_messages as rooms
 from transport.description import Description
 from transport.errors import TransportError
@@ -122,7 +124,8 @@ def make_kinds(motion_format: MotionFormat) -> list[Kind]:
             "control", 0.25, [encode_control(message) for message in MESSAGES.values()], 1109, decode_control
         ),
         Kind("hello", 0.1, [encode_control(hello())], 1109, _compare_hello),
-        Kind("sound", 0.2, sounds[:-1], 1209, read_packet, SoundPacketError),
+        Kind("sound", 0.1, sounds[:-1], 1209, read_packet, SoundPacketError),
+        Kind("rtp", 0.1, rtp_packets(), 1221, motion_packet.read_packet, motion_packet.MotionPacketError),
         Kind("report", 0.05, sounds[-1:], 64, read_report, SoundPacketError),
         Kind("pieces", 0.08, picture_pieces(picture, repairs[0]), 1109, PiecesTarget()),
         Kind("room", 0.03, room_messages(), rooms.MAX_MESSAGE_BYTES, _read_room_message, TransportError),

@@ -19,6 +19,8 @@ from codec.picture import MAX_PICTURE_BYTES, Picture, cut_picture
 from codec.predictive_encoder import Capture, PredictiveEncoder
 from codec.repair import cut_repair
 from codec.residual import CHANNELS, CLASSES, FEATURES, MAP_CONTEXTS, ResidualFormat, encode_residual
+from transport import motion_packet
+from transport.motion_packet import MotionPacket
 from transport.room_messages import Enter, Entered, Left, Meet, Parted, Refused, Tell, Turn, Wanted, write
 from transport.sound_packet import Block, Report, SoundPacket, write_packet, write_report
 
@@ -57,6 +59,12 @@ def motion_packets(motion_format: MotionFormat) -> list[bytes]:
 def hello() -> Hello:
     """Return a hello of this version."""
     return Hello(PROTOCOL_VERSION, "laptop-256", HASH, HASH, 256, 25, 5, bytes(16))
+
+
+def rtp_packets() -> list[bytes]:
+    """Return RTP packets with a motion, a report, and both."""
+    carried = [MotionPacket(b"motion"), MotionPacket(report=b"report"), MotionPacket(bytes(900), bytes(255))]
+    return [motion_packet.write_packet(each, sequence=7, at_s=1.5) for each in carried]
 
 
 def sound_packets() -> list[bytes]:

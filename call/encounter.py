@@ -32,10 +32,9 @@ from transport.guests import NewCodeError
 if TYPE_CHECKING:
     from transport.meeting import Meeting
 
-# In a call something comes every quarter of a second, at the least: this silence is a line that is lost. Where motions
-# go out, which the other side reports on and acknowledges, a shorter one says it as surely.
+# In a call something comes twice a second, at the least: reports on motion, or the time. So long a silence is a line
+# that is lost.
 SILENCE_S = 2.0
-UNHEARD_S = 1.5
 LOOK_S = 0.1
 # So long a call that lost its line is kept for the other side alone; then whoever has the new code may come as well.
 ALONE_S = 15.0
@@ -195,16 +194,11 @@ class Encounter:
     async def _watch(self, theirs: Hello) -> None:
         """Follow the line: figures now and then, and another link when it is lost. Returns where the call is over."""
         knocked = self._loop.create_task(self._meeting.knocked())
-        motions, sent_s = 0, 0.0  # as many had gone out, the last of them then
         try:
             while True:
                 await asyncio.wait({knocked}, timeout=LOOK_S)
                 assert self._link is not None, "there is a link from the first on"
-                now_s, sent = self._loop.time(), self.duplex.line.stats().motion_sent
-                if sent != motions:
-                    motions, sent_s = sent, now_s
-                limit_s = UNHEARD_S if now_s - sent_s < UNHEARD_S else SILENCE_S
-                if self._link.silent_s > limit_s or knocked.done() or self._link.peer.has_moved:
+                if self._link.silent_s > SILENCE_S or knocked.done() or self._link.peer.has_moved:
                     if not await self._find_back(self._link, theirs, is_wanted=knocked.done()):
                         return
                     knocked.cancel()

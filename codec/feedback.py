@@ -1,6 +1,6 @@
 """Feedback: how the receiver and the line fare, and its bytes behind the type.
 
-The one message that goes over the channel `report`, where it may get lost and overtaken. Does not know when it is due
+The one message that goes over RTP, where it may get lost and overtaken. Does not know when it is due
 or what a sender makes of it.
 """
 

@@ -7,7 +7,7 @@ from codec.transfer import TRANSFERS_CYCLE
 
 # Feedback is due so often, but where few packets come: it should not cost as much as they do. Many packets come where
 # many get lost, and feedback too.
-FEEDBACK_S, RARE_FEEDBACK_S, DENSE_FEEDBACK_S = 0.25, 0.5, 0.1
+FEEDBACK_S, RARE_FEEDBACK_S, DENSE_FEEDBACK_S = 0.25, 0.35, 0.1
 FEW_PACKETS, MANY_PACKETS = 3, 8
 FEEDBACK_TICK_S = 0.05  # so often somebody asks
 

@@ -1,4 +1,4 @@
-"""How motion packets go out: `Live` hands each to the line at once and lets the newest win, `InOrder` loses
+"""How motion packets go out: `Live` hands each to the line at once, `InOrder` loses
 none and keeps to the pace at which the receiver draws. Both take packets from the motion thread and do their
 work on the event loop; neither knows what is in a packet."""
 
@@ -14,8 +14,6 @@ from sender.adapting import Adapting
 from sender.coding import Packet
 from sender.errors import SenderError
 
-FLUSH_LIMIT_S = 0.3  # for the last motions to leave before goodbye
-PATIENCE_S = 0.002  # between two looks at whether the line has taken what it was given
 # For a receiver in order to draw its next picture: the slowest engine needs seconds for one.
 STALL_LIMIT_S = 60.0
 
@@ -35,11 +33,7 @@ class Wire(Protocol):
 
 
 class WireCounters(Protocol):
-    """How many motion packets have really left, how many bytes at the IP layer, and came, and how long a round trip
-    takes."""
-
-    @property
-    def motion_sent(self) -> int: ...
+    """How many bytes have left and come at the IP layer, and how long a round trip takes."""
 
     @property
     def sent_bytes(self) -> int: ...
@@ -81,6 +75,9 @@ class Live:
         self._peer = peer
         self._loop = loop
         self._adapting = adapting
+        self._to_come = 0  # copies
+        self._all_gone = asyncio.Event()
+        self._all_gone.set()
         self._stopped = False
 
     def put(self, packet: Packet) -> None:
@@ -100,23 +97,29 @@ class Live:
         self.sent += 1
         self.frames += packet.frames
         self.payload_bytes += len(packet.data)
+        self._to_come += decision.copies - 1
+        self._note_copies()
         for copy in range(1, decision.copies):
             self._loop.call_later(copy * decision.copies_apart_s, self._post_again, packet)
 
     def _post_again(self, packet: Packet) -> None:
         """Send a copy, against runs of losses."""
+        self._to_come -= 1
+        self._note_copies()
         if not self._stopped and self._peer.send_motion(packet.data):
             self._adapting.sent_again()
             self.sent += 1
             self.payload_bytes += len(packet.data)
 
     async def finish(self) -> None:
-        """Wait until the peer has handed every motion to the line, for a moment at most."""
-        end_s = self._loop.time() + FLUSH_LIMIT_S
-        while self._peer.stats().motion_sent < self.sent and not self._stopped:
-            if self._loop.time() > end_s:
-                return
-            await asyncio.sleep(PATIENCE_S)
+        """Wait until the last copies have gone as well: less than the time from one packet to the next."""
+        await self._all_gone.wait()
+
+    def _note_copies(self) -> None:
+        if self._to_come and not self._stopped:
+            self._all_gone.clear()
+        else:
+            self._all_gone.set()
 
     def take(self, feedback: Feedback) -> None:
         """Do nothing: frames go at the camera's pace."""
@@ -124,6 +127,7 @@ class Live:
     def stop(self) -> None:
         """Send nothing any more."""
         self._stopped = True
+        self._note_copies()
 
 
 class InOrder:

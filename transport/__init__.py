@@ -1,4 +1,4 @@
-"""Two peers and their two channels over WebRTC: how they meet, what they send, and what the wire carried.
+"""Two peers over WebRTC: how they meet, what they send, and what the wire carried.
 
 The folder moves bytes and does not know what they mean: messages are made and read by `codec`. Read
 `peer` first, then `meeting` for how two peers find each other: `listening` and `signalling` where one listens and the

@@ -9,7 +9,8 @@ from aiortc.rtcdtlstransport import SRTPProtectionProfile
 # Upstream's suites and profiles, others first. ChaCha20-Poly1305 counts DTLS's records without naming them (RFC 7905,
 # section 2), where AES-GCM names each once more (RFC 5288, section 3): 8 bytes of every packet. SRTP's first profile,
 # which WebRTC demands of everybody (RFC 8827, section 6.5), has a tag of 10 bytes where AES-GCM's has 16; motion's own
-# bytes are some 15. The client's order counts; a side that knows the others alone is met as before.
+# bytes are some 15. Of suites the client's order counts, of profiles the server's; who knows the others alone is met as
+# before.
 SUITES = b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA"
 SHORT_TAG = b"SRTP_AES128_CM_SHA1_80"
 

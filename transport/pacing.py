@@ -1,7 +1,6 @@
 """When the next piece of a large control message may go, so that motion does not wait behind it.
 
-All channels of an SCTP association share one queue and one congestion window. A piece that has been
-handed over stands in front of every later motion, here and in the routers on the way, so pieces are held
+A piece that is on its way stands in front of every later motion in the routers of a narrow line, so pieces are held
 back here and go a few at a time. Sans-IO: the clock and the state of the line are arguments.
 """
 
@@ -9,11 +8,11 @@ import math
 from collections import deque
 
 TICK_S = 1 / 30  # how often the owner asks: once a frame
-PIECES_A_TICK = 2  # measured: a 60 kB picture then delays motion by under 0.1 s, unpaced by 0.4 s
+PIECES_A_TICK = 2
 RATE_BPS = 480_000.0  # two pieces of 1000 bytes a tick
 BURST_BYTES = 2_200  # two of the largest pieces
 BURST_S = 0.25  # and no more than goes in this time
-FRAMING_BYTES = 115  # what the layers down to IP add to a piece
+FRAMING_BYTES = 107  # what the layers down to IP add to a piece
 # What may go at once under a limit on everything: a small share of the five seconds over which it is judged.
 LIMIT_DEPTH_S = 0.4
 WINDOW_PIECES = 3  # with so many unacknowledged no more go: it bounds what a slow line has yet to carry

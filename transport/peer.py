@@ -67,7 +67,9 @@ class Peer:
         self._channel = self._connection.createDataChannel("control", negotiated=True, id=CONTROL_STREAM)
         association = self._connection.sctp
         assert association is not None, "there is one as soon as a channel has been created"
-        self._motion = MotionLine(association.transport, on_motion=on_motion, on_report=on_control)
+        self._motion = MotionLine(
+            association.transport, on_motion=on_motion, on_report=self._taking(on_control)
+        )
         self._negotiation = Negotiation(self._connection, ice_servers)
         self._wire = Wire(association)
         self.sound = sound
@@ -135,7 +137,7 @@ class Peer:
         It goes at once and once, and may be lost or overtaken. False where the connection is not open.
         """
         _check_size(data)
-        return self._motion.send(data, is_open=self.is_open)
+        return self._motion.send(data)
 
     def send_control(self, data: bytes) -> None:
         """Send one control message of 1 to `MAX_MESSAGE_BYTES` bytes (else `ValueError`).
@@ -154,8 +156,7 @@ class Peer:
         """
         if not 0 < len(data) <= MAX_REPORT_BYTES:
             raise ValueError(f"a report has 1 to {MAX_REPORT_BYTES} bytes, this one {len(data)}")
-        if self.is_open:
-            self._motion.send_report(data)
+        self._motion.send_report(data)
 
     def pace(self, *, pieces_bps: float | None = None, limit_bps: float | None = None) -> None:
         """Send what is queued of `send_control` at no more than `pieces_bps`, and with it and all else no more than
@@ -200,13 +201,22 @@ class Peer:
             peak_received_bps=self._wire.received_peak.rate_bps,
         )
 
+    def _taking(self, on_control: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """Count control messages, whichever way they come."""
+
+        def take(message: bytes) -> None:
+            self._control_received += 1
+            on_control(message)
+
+        return take
+
     def _listen(self, on_control: Callable[[bytes], None]) -> None:
         """Subscribe to aiortc's events; callbacks run outside its stack, where their faults end nothing."""
+        take = self._taking(on_control)
 
         def control(message: bytes | str) -> None:
             if isinstance(message, bytes):
-                self._control_received += 1
-                self._loop.call_soon(on_control, message)
+                self._loop.call_soon(take, message)
 
         self._channel.on("message", control)
         self._channel.on("open", self._channel_opened)
@@ -217,6 +227,7 @@ class Peer:
         if self._was_open or not self.is_open:
             return
         self._was_open = True
+        self._motion.begin()
         self._wire.begun()
         self._settled.set()
         self._watch()

@@ -1,5 +1,5 @@
-"""What aiortc's SCTP lacks for control messages on bad lines: the second file that touches its private parts (a test
-fails when they change).
+"""What aiortc's SCTP lacks for control messages on bad lines (touches private parts of aiortc 1.16; a test fails when
+they change).
 
 All that is sent over the association is reliable: motion and reports go another way (`transport.motion_line`). What got
 lost goes again soon (`transport.resending`), the window stays wide enough for a picture's pieces, and round trips are

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class WireStats:
     """What one side has sent and received so far.
 
-    Bytes and packets are counted at the IP layer (IP and UDP headers, ICE, DTLS, SCTP, acknowledgements);
+    Bytes and packets are counted at the IP layer (IP and UDP headers, ICE, DTLS, SCTP, SRTP, acknowledgements);
     the motion and control counters are messages. `control_waiting_bytes` is what the pacer still holds,
     `silent_s` how long ago the newest datagram arrived. The peaks are the highest rates over any five seconds.
     """

@@ -81,7 +81,7 @@ def start(environment: dict[str, str]) -> Iterator[Start]:
 
 # By whom, how long something is waited for that takes a moment where nothing is wrong.
 LIMITS = {
-    call.encounter: ("SILENCE_S", "UNHEARD_S"),
+    call.encounter: ("SILENCE_S",),
     call.link: ("CONNECT_LIMIT_S", "RETURN_CONNECT_LIMIT_S", "HELLO_LIMIT_S"),
     transport.peer: ("LINE_LOST_S",),
     transport.listening: ("BODY_TIMEOUT_S", "RETURN_WAIT_S"),

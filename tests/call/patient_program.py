@@ -22,7 +22,7 @@ LIMITS = {
     "transport.listening": ("BODY_TIMEOUT_S", "MISSED_WAIT_S", "RETURN_WAIT_S"),
     "transport.serve": ("ENTER_LIMIT_S", "SEND_LIMIT_S"),
 }
-SILENCES = {"call.encounter": ("SILENCE_S", "UNHEARD_S"), "transport.peer": ("LINE_LOST_S",)}
+SILENCES = {"call.encounter": ("SILENCE_S",), "transport.peer": ("LINE_LOST_S",)}
 # Pictures and sounds that wait to be written; what finds no room is left out.
 MOST_QUEUED = 100_000
 # Only these wait for another side.

@@ -17,7 +17,7 @@ import pytest
 import call.encounter
 import call.link
 from call.consent import CAMERA_COMES
-from call.encounter import SILENCE_S, UNHEARD_S, UNKNOWN
+from call.encounter import SILENCE_S, UNKNOWN
 from call.ends import Ends
 from call.errors import CallError
 from call.film import read_film
@@ -67,8 +67,7 @@ class Cable:
     def is_pulled(self, on: bool) -> None:
         self._is_pulled = on
         # While nothing is pulled, a silence is this machine's, which may be slow and busy.
-        for name, silence_s in (("SILENCE_S", SILENCE_S), ("UNHEARD_S", UNHEARD_S)):
-            self._monkeypatch.setattr(call.encounter, name, silence_s if on else PATIENCE_S)
+        self._monkeypatch.setattr(call.encounter, "SILENCE_S", SILENCE_S if on else PATIENCE_S)
 
 
 class Limits:

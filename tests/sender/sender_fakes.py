@@ -117,7 +117,6 @@ assert abs(OVAL_HEIGHT * (1.435 + 0.454) - OVAL) < 0.01
 class Counters:
     """The fake peer's counters."""
 
-    motion_sent: int = 0
     sent_bytes: int = 0
     received_bytes: int = 0
     round_trip_s: float | None = None
@@ -157,7 +156,6 @@ class FakePeer:
         taken = self.on_motion(data)
         if taken:
             self.motions.append(data)
-            self.counters.motion_sent += 1
         return taken
 
     def send_control(self, data: bytes) -> None:

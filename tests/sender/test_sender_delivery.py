@@ -11,7 +11,7 @@ from codec.ordered import ORDERED_WINDOW
 from sender import delivery
 from sender.adapting import Adapting, Wanted
 from sender.coding import Packet
-from sender.delivery import FLUSH_LIMIT_S, InOrder, Live
+from sender.delivery import InOrder, Live
 from sender.errors import SenderError
 from tests.patience import PATIENCE_S
 from tests.sender.sender_fakes import SIZE, FakePeer, shown
@@ -155,14 +155,17 @@ async def test_live_counts_what_the_line_cannot_take(peer: FakePeer) -> None:
 
 
 @in_virtual_time
-async def test_live_waits_for_the_line_before_goodbye_but_not_for_long(peer: FakePeer) -> None:
+async def test_live_waits_before_goodbye_until_the_last_copies_have_gone(peer: FakePeer) -> None:
     out = live(peer)
+    out._adapting.decision = replace(out._adapting.decision, copies=3)
     for packet in packets(3):
         out.put(packet)
-    await asyncio.sleep(0.01)
-    peer.counters.motion_sent = 2  # the last one is still here
-    finishing = asyncio.create_task(out.finish())
-    await asyncio.sleep(0.9 * FLUSH_LIMIT_S)
-    assert not finishing.done()
-    await asyncio.sleep(0.2 * FLUSH_LIMIT_S)
-    assert finishing.done()
+    await asyncio.sleep(0)
+    assert len(peer.motions) == 3
+    await out.finish()
+    assert len(peer.motions) == 9
+    out.put(next(packets(1)))
+    await asyncio.sleep(0)
+    out.stop()
+    await out.finish()
+    assert len(peer.motions) == 10

@@ -56,6 +56,14 @@ async def test_a_line_that_is_slower_than_upstreams_patience_keeps_its_connectio
 
 
 @pytest.mark.usefixtures("hasty")
+async def test_answers_tell_the_round_trip(pair: Pair) -> None:
+    noted = pair[0].peer._wire.round_trips._newest
+    noted.clear()
+    await until(lambda: len(noted) > 1)
+    assert 0 < (pair[0].peer.stats().round_trip_s or 0.0) < consent.FIRST_AGAIN_S
+
+
+@pytest.mark.usefixtures("hasty")
 async def test_a_line_that_answers_no_more_is_given_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     connections = [side.peer._wire._connection for side in pair]
     delay(pair, monkeypatch, None)

@@ -13,7 +13,7 @@ from transport.impairment import ImpairedLine, Impairment
 from transport.meet import connect_in_process
 from transport.relay import Relay
 from transport.reliable import UPSTREAM, WINDOW_BYTES, Reliable
-from transport.round_trips import ROUND_TRIPS, RoundTrips
+from transport.round_trips import KEPT_S, ROUND_TRIPS, RoundTrips
 
 
 def test_upstream_calls_what_is_stood_in_for() -> None:
@@ -34,12 +34,18 @@ def worsen(relay: Relay, impairment: Impairment, *, seed: int) -> None:
     relay._offerer.line = ImpairedLine(impairment, seed=f"{seed} back")
 
 
-async def test_messages_are_answered_at_once(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    left, _ = pair
-    monkeypatch.setattr("transport.resending.FIRST_PROBE_S", 1_000.0)  # what comes twice is answered as well
+async def test_messages_are_answered_without_being_sent_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = pair
+    for wait in ("FIRST_PROBE_S", "PROBE_S"):
+        monkeypatch.setattr(f"transport.resending.{wait}", 1_000.0)
+    association = left.peer._connection.sctp
+    assert association is not None
+    association._rto = 1_000.0
     for index in range(5):
         left.peer.send_control(bytes([index]))
-        await until(lambda: unanswered(left) == 0)
+        await until(lambda index=index: len(right.controls) == index + 1 and unanswered(left) == 0)  # type: ignore[misc]
 
 
 async def test_lost_messages_are_made_good_soon_among_motions_that_go_on(apart: Pair) -> None:
@@ -85,6 +91,17 @@ def test_the_shortest_of_the_newest_round_trips_counts() -> None:
     for round_trip_s in (0.01, 0.3, 0.2, 0.4, 0.5):
         round_trips.note(round_trip_s)
     assert round_trips.shortest_s == 0.2
+
+
+def test_a_round_trip_of_long_ago_counts_until_there_is_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("transport.round_trips.time.monotonic", lambda: now[0])
+    round_trips = RoundTrips()
+    round_trips.note(0.01)
+    now[0] += 2 * KEPT_S
+    assert round_trips.shortest_s == 0.01
+    round_trips.note(0.4)
+    assert round_trips.shortest_s == 0.4
 
 
 async def test_the_window_stays_wide_enough_for_pictures_whatever_gets_lost() -> None:

@@ -20,7 +20,7 @@ from transport.sound import BLOCK_SAMPLES, SoundLine
 from transport.sound_activity import Activity, loudness_db
 from transport.sound_packet import SAMPLE_RATE, SOURCE
 
-HEADERS = 12 + 16 + 8 + 20  # RTP, SRTP's tag, UDP, IP
+HEADERS = 12 + 10 + 8 + 20  # RTP, SRTP's tag, UDP, IP
 Samples = npt.NDArray[np.int16]
 
 
@@ -110,7 +110,7 @@ async def sides() -> AsyncIterator[tuple[Speaking, Speaking]]:
         await side.peer.close()
 
 
-def test_upstream_sends_and_takes_rtp_where_sound_sits() -> None:
+def test_upstream_sends_and_takes_rtp_where_sound_and_motion_sit() -> None:
     source = inspect.getsource(RTCDtlsTransport._recv_next)
     assert "await self._handle_rtp_data(data, arrival_time_ms=arrival_time_ms)" in source
     assert "await self._handle_rtcp_data(data)" in source

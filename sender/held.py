@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from codec.packet import MAX_SOURCES
 from codec.time import TICK_CYCLE, TICKS_PER_SECOND
-from sender.posture import Posture, Postures, apart
+from sender.posture import Posture, apart
 from sender.source import SourcePicture
 
 # What a picture's code adds to LPIPS over a face drawn from it: 77 frames of six clips of strangers were drawn at .105
@@ -82,10 +82,9 @@ class HeldPictures:
             return self._scene
 
     def novelty(self, posture: Posture) -> float:
-        """Return how far a head is turned and moved from the nearest picture of this scene (LPIPS over the face)."""
+        """Return how far a posture is from the nearest picture of this scene (LPIPS over the face)."""
         with self._lock:
-            scene = [held.posture for held in self._of_scene()]
-        return float(Postures(scene).turned(posture).min()) if scene else 1.0
+            return min((apart(held.posture, posture) for held in self._of_scene()), default=1.0)
 
     def name(self, slot: int, ticks: int) -> None:
         """Note that the motion of this time (continuous ticks) names a slot."""

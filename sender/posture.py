@@ -54,22 +54,19 @@ class Postures:
     def apart(self, other: Posture) -> Floats:
         """Return for each about how much worse, in LPIPS over the face, a picture of it is drawn from a picture of
         `other`."""
+        turned = np.abs(self._rotations - other.rotation) @ PER_DEGREE
+        moved = self._translations - other.translation
         offsets = (self._shapes - other.shape)[..., :2]  # depth is guessed, and hardly seen
         lids = np.max([np.abs(offsets[:, upper, 1] - offsets[:, lower, 1]) for upper, lower in EYELIDS], 0)
         distances = (
-            self.turned(other)
+            turned
+            + PER_SHIFT * np.hypot(moved[:, 0], moved[:, 1])
+            + PER_SCALE * np.abs(moved[:, 2])
             + PER_MOUTH * _spread(offsets[:, MOUTH])
             + PER_LIDS * lids
             + PER_BROWS * _spread(offsets[:, BROWS])
         )
         return np.asarray(distances, np.float32)
-
-    def turned(self, other: Posture) -> Floats:
-        """Return for each what of `apart` is the head's turning and moving alone, whatever the face does."""
-        turned = np.abs(self._rotations - other.rotation) @ PER_DEGREE
-        moved = self._translations - other.translation
-        shifted = PER_SHIFT * np.hypot(moved[:, 0], moved[:, 1])
-        return np.asarray(turned + shifted + PER_SCALE * np.abs(moved[:, 2]), np.float32)
 
 
 def apart(first: Posture, second: Posture) -> float:

@@ -18,9 +18,8 @@ BETTER_LOOKS = 2
 # Pictures of one scene differ by the head alone, and postures say which of them to draw from. Where the one that they
 # ask for draws a frame at fault, and another one so much better, that is none of this scene.
 FOREIGN = 0.75  # of the mean distance
-# A fault about the head alone, which is turned and moved so far from every picture held, and much farther than when all
-# was well, is that turn's: a picture of it belongs to the same scene. The face's shape does not count: what covers a
-# face displaces its keypoints, and half of such objects were taken for an expression that no picture showed.
+# A fault about the head alone, in a posture this far from every picture held, and much farther than when all was well,
+# is that posture's: a picture of it belongs to the same scene.
 UNSEEN = 0.06
 HEAD = 0.6  # of the keypoints' extent, that hair and neck reach beyond it
 

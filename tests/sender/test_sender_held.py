@@ -1,6 +1,5 @@
 """What the receiver's slots hold, and which of them is drawn from."""
 
-import numpy as np
 import pytest
 
 from codec.packet import MAX_SOURCES
@@ -147,12 +146,3 @@ def test_a_slot_whose_new_picture_was_lost_still_waits_for_the_old_ones_motions(
     assert pictures.make_room() == 1
     pictures.lose(1)
     assert pictures.make_room() == 1
-
-
-def test_a_head_is_new_by_how_it_is_turned_and_not_by_what_the_face_does() -> None:
-    pictures = HeldPictures(held(0))
-    level = pictures.current.posture
-    speaking = level._replace(shape=level.shape + np.float32(0.5))
-    assert apart(level, speaking) > 0.1
-    assert pictures.novelty(speaking) == 0
-    assert pictures.novelty(posture(40)) == pytest.approx(apart(level, posture(40)))

@@ -52,12 +52,11 @@ def read_packet(data: bytes) -> MotionPacket:
     payload = data[HEADER_BYTES:]
     if version != _VERSION or source != SOURCE:
         raise MotionPacketError("the header is none of ours")
-    match kind:
-        case 101:
-            return MotionPacket(motion=payload)
-        case 102 if len(payload) <= MAX_REPORT_BYTES:
-            return MotionPacket(report=payload)
-        case 103 if 0 < payload[0] < len(payload) - 1:
-            end = 1 + payload[0]
-            return MotionPacket(motion=payload[end:], report=payload[1:end])
+    if kind == MOTION:
+        return MotionPacket(motion=payload)
+    if kind == REPORT and len(payload) <= MAX_REPORT_BYTES:
+        return MotionPacket(report=payload)
+    if kind == BOTH and 0 < payload[0] < len(payload) - 1:
+        end = 1 + payload[0]
+        return MotionPacket(motion=payload[end:], report=payload[1:end])
     raise MotionPacketError("the payload is none of ours")

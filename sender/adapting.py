@@ -15,19 +15,28 @@ from codec.feedback import Feedback
 from sender.coding import Packet
 from sender.line_report import LineMeter
 from sender.operating_points import Mode
-from sender.rate import Decision, RateState, Report, decide
+from sender.rate import START_BPS, Decision, RateState, Report, decide
 
-# The first picture is soon over, and what routers let through at once is a good part of it. Where a piece got lost a
-# line looks slower than it is, and it would be long before that is found out.
+# The first picture is soon over, and what routers let through at once is a good part of it.
 SEEN_SHARE = 0.4
 LEAST_START_BPS = 16_000.0
 MOST_START_BPS = 240_000.0
+# Where something was sent again a line looks slower than it is, be that a loss or a queue.
+AGAIN_SHARE = 2.0
 LOGGED = 64  # changes of decision that are remembered, the newest
 # On a narrow line a piece must not hold motion up for long, and on none be all framing.
 PIECE_S = 0.12
 FIRST_PIECE_S = 0.35
 LEAST_PIECE_BYTES, MOST_PIECE_BYTES = 320, 1_000
 LEAST_PIECES_BPS = 1_000.0  # so that every picture arrives in the end
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a line was seen to carry, bit/s at the IP layer; `again`: some of it had to be sent again."""
+
+    bps: float
+    again: bool
 
 
 @dataclass(frozen=True)
@@ -94,13 +103,14 @@ class Adapting:
         """What was decided until now; from any thread."""
         return RateStats(self._changes, list(self._log), self.believed_bps)
 
-    def begin(self, *, carried_bps: float | None, at_s: float) -> None:
+    def begin(self, *, carried: Carried | None, at_s: float) -> None:
         """Start from what the line was seen to carry, if that is known; motion is about to be sent."""
         with self._lock:
             # Under a limit it says what the limit let through.
-            if carried_bps is not None and self._wanted.limit_bps is None:
-                capacity_bps = max(SEEN_SHARE * carried_bps, LEAST_START_BPS)
-                self._state = replace(self._state, capacity_bps=min(capacity_bps, MOST_START_BPS))
+            if carried is not None and self._wanted.limit_bps is None:
+                share, most_bps = (AGAIN_SHARE, START_BPS) if carried.again else (SEEN_SHARE, MOST_START_BPS)
+                capacity_bps = min(max(share * carried.bps, LEAST_START_BPS), most_bps)
+                self._state = replace(self._state, capacity_bps=capacity_bps)
             self._report = replace(self._report, at_s=at_s)
             self.decision = self._decide(self._report, predictive=True)
 

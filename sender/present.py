@@ -12,6 +12,7 @@ from codec.control import Message, encode_control
 from codec.feedback import ReadyTransfers
 from codec.picture import PIECE_BYTES, cut_picture
 from codec.transfer import TRANSFERS_CYCLE, PictureOffer, PictureReady, PictureRefused
+from sender.adapting import Carried
 from sender.delivery import Wire
 from sender.errors import SenderError
 
@@ -19,6 +20,7 @@ from sender.errors import SenderError
 PICTURE_LIMIT_S = 60.0
 # A piece's headers at the IP layer with IPv6: IP and UDP 48, DTLS 29, SCTP 12, chunk 16, and padding.
 HEADERS_BYTES = 48 + 29 + 12 + 16 + 2
+SHORTEST_S = 0.005  # that is told from nothing
 LINE_LOOK_S = 1.0  # a line that brought nothing for so long is lost, which is not the picture's fault
 PICTURE_TRIES = 3
 SLOT = 0  # the receiver's place for the first source picture
@@ -31,7 +33,7 @@ class Presentation:
         self.sent_bytes = 0  # of pictures' code, as often as it was sent
         self.remembers = False  # the receiver keeps pictures from call to call, so that a hash may do
         self.piece_bytes = PIECE_BYTES  # as large as a piece may be
-        self.carried_bps: float | None = None  # what the line was seen to carry of the picture sent last
+        self.carried: Carried | None = None  # of the picture sent last
         self._transfer = TRANSFERS_CYCLE - 1  # the one before the first
         # By transfer; comes to be why the picture is refused, or None where it is ready.
         self._awaited: dict[int, asyncio.Future[str | None]] = {}
@@ -76,19 +78,21 @@ class Presentation:
         raise SenderError(f"The other side refuses the source picture: {reason}")
 
     async def _send_and_measure(self, pieces: Sequence[Message], peer: Wire) -> None:
-        """Queue the pieces, and see how long the line takes for them: from the first one's leaving to the last one's
-        acknowledgement, less a round trip. Where one had to be sent again, that says nothing."""
+        """Queue the pieces, and see how long the line takes for all but the first: from that one's acknowledgement to
+        the last one's. Where there is but one, that says nothing."""
         loop = asyncio.get_running_loop()
         messages = [encode_control(piece) for piece in pieces]
-        began_s, before = loop.time(), peer.stats()
+        before_bytes = peer.stats().sent_bytes
         for message in messages:
             peer.send_control(message)
+        await peer.drain(PICTURE_LIMIT_S, left=peer.stats().control_unanswered - 1)
+        answered_s = loop.time()
         await peer.drain(PICTURE_LIMIT_S)
-        carrying_s = loop.time() - began_s - (before.round_trip_s or 0.0)
-        carried_bytes = peer.stats().sent_bytes - before.sent_bytes
-        once_bytes = sum(len(message) + HEADERS_BYTES for message in messages)
-        if carrying_s > 0 and 0 < carried_bytes < once_bytes + max(map(len, messages)) / 2:
-            self.carried_bps = 8 * carried_bytes / carrying_s
+        sent_bytes = peer.stats().sent_bytes - before_bytes
+        weights = [len(message) + HEADERS_BYTES for message in messages]
+        if len(weights) > 1:
+            bps = 8 * sum(weights[1:]) / max(loop.time() - answered_s, SHORTEST_S)
+            self.carried = Carried(bps, again=sent_bytes > sum(weights) + max(weights) / 2)
 
     async def _offer(self, picture: bytes, peer: Wire, slot: int) -> bool:
         """Say which picture it would be; True where the receiver has it."""

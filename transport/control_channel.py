@@ -11,6 +11,7 @@ from transport.wire import Wire
 
 SMALL_BYTES = 256  # messages up to this size are not paced
 DRAIN_S, DRAIN_ROUND_TRIPS = 0.5, 3.0  # as long again at most
+DRAIN_LOOK_S = 0.005
 
 
 class ControlChannel:
@@ -33,13 +34,18 @@ class ControlChannel:
         self._is_open = is_open
         self._pacer = Pacer()
         self._queueing = QueueingDelay()
-        self._feeding: asyncio.TimerHandle | None = None
+        self._feeding: asyncio.Handle | None = None
         self._stopped = False
 
     @property
     def waiting_bytes(self) -> int:
         """Bytes that are queued."""
         return self._pacer.waiting_bytes
+
+    @property
+    def unanswered(self) -> int:
+        """Messages that are queued, and parts of messages that the other side has not acknowledged."""
+        return self._pacer.waiting + self._wire.pending_chunks
 
     def send(self, data: bytes) -> None:
         """Send a message: at once up to `SMALL_BYTES`, else in the queue's order."""
@@ -50,7 +56,7 @@ class ControlChannel:
             return
         self._pacer.push(data)
         if self._is_open() and self._feeding is None:
-            self._feed()
+            self._feeding = self._loop.call_soon(self._feed)  # what is queued in one go may go in one
 
     def begin(self) -> None:
         """Send what was kept until the connection stood."""
@@ -62,17 +68,16 @@ class ControlChannel:
         self._pacer.rate_bps = RATE_BPS if pieces_bps is None else pieces_bps
         self._pacer.limit_bps = limit_bps
 
-    async def drain(self, timeout_s: float | None) -> None:
-        """Wait until all messages are acknowledged by the other side, at most `timeout_s`; None: for a moment, in which
-        the line could bring one that got lost once more."""
+    async def drain(self, timeout_s: float | None, *, left: int = 0) -> None:
+        """Wait until all messages but `left` are acknowledged by the other side, at most `timeout_s`; None: for a
+        moment, in which the line could bring one that got lost once more."""
         if timeout_s is None:
             timeout_s = DRAIN_S + min(DRAIN_ROUND_TRIPS * (self._wire.round_trips.shortest_s or 0.0), DRAIN_S)
         end_s = self._loop.time() + timeout_s
         while self._is_open() and self._loop.time() < end_s:
-            waiting = self._pacer.waiting_bytes or self._channel.bufferedAmount
-            if not waiting and not self._wire.pending_chunks:
+            if self.unanswered <= left and (left or not self._channel.bufferedAmount):
                 return
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(DRAIN_LOOK_S)
 
     def stop(self) -> None:
         """Forget what is queued, and send nothing any more."""

@@ -11,7 +11,7 @@ TICK_S = 1 / 30  # how often the owner asks: once a frame
 PIECES_A_TICK = 2
 RATE_BPS = 480_000.0  # two pieces of 1000 bytes a tick
 BURST_BYTES = 2_200  # two of the largest pieces
-BURST_S = 0.25  # and no more than goes in this time
+BURST_S = 0.1  # and no more than goes in this time, or one piece and what a tick adds
 FRAMING_BYTES = 107  # what the layers down to IP add to a piece
 # What may go at once under a limit on everything: a small share of the five seconds over which it is judged.
 LIMIT_DEPTH_S = 0.4
@@ -40,6 +40,11 @@ class Pacer:
         self._gave_s = float("-inf")
 
     @property
+    def waiting(self) -> int:
+        """Pieces that have not been given out yet."""
+        return len(self._pieces)
+
+    @property
     def waiting_bytes(self) -> int:
         """Bytes that have not been given out yet."""
         return self._waiting_bytes
@@ -64,7 +69,8 @@ class Pacer:
         elapsed_s = 0.0 if self._asked_s is None else now_s - self._asked_s
         self._asked_s = now_s
         # A narrow line has not carried two pieces by the next tick, so it is not given two at once.
-        burst = max(BURST_S * self.rate_bps / 8, len(self._pieces[0]) if self._pieces else 0)
+        piece = len(self._pieces[0]) + TICK_S * self.rate_bps / 8 if self._pieces else 0.0
+        burst = max(BURST_S * self.rate_bps / 8, piece)
         self._allowance = min(burst, BURST_BYTES, self._allowance + elapsed_s * self.rate_bps / 8)
         self._account(elapsed_s, sent_bytes)
         limit = PIECES_A_TICK

@@ -28,6 +28,7 @@ PROBE_GROWTH, PROBE_LONGER = 1.5, 4
 LARGE_BYTES = 400
 NARROW_BPS = 20_000.0
 ROUND_TRIPS = 8
+REMEMBERED = 32  # chunks that went again and are answered
 
 
 class Resending:
@@ -35,7 +36,10 @@ class Resending:
 
     def __init__(self, sctp: RTCSctpTransport) -> None:
         self._sctp: Any = sctp
-        self._sent_s: dict[int, float] = {}  # when the chunks under way were sent last, by TSN
+        # By TSN: when the chunks under way were sent first and last, and what those took that went again.
+        self._first_s: dict[int, float] = {}
+        self._sent_s: dict[int, float] = {}
+        self._took_s: dict[int, float] = {}
         self._round_trips_s: deque[float] = deque(maxlen=ROUND_TRIPS)
         self._large_answered = False
         self._tries = 0
@@ -44,16 +48,20 @@ class Resending:
     def stop(self) -> None:
         """Send nothing again any more."""
         self._sent_s.clear()
+        self._first_s.clear()
         self._disarm()
 
     def sent(self, chunk: DataChunk) -> None:
         """Note that a chunk goes out, for the first time or again."""
-        self._sent_s[chunk.tsn] = time.time()
+        now_s = time.time()
+        self._first_s.setdefault(chunk.tsn, now_s)
+        self._sent_s[chunk.tsn] = now_s
         if self._timer is None:
             self._arm()
 
     def heard(self, sack: SackChunk) -> None:
         """Learn from an acknowledgement, before upstream does, and have upstream send again what must be lost."""
+        self._learn_waits(sack)
         if not self._sent_s:
             return
         told = {
@@ -69,12 +77,15 @@ class Resending:
                 missing.append(chunk)
             elif known:
                 newest_s = max(newest_s, self._sent_s.get(chunk.tsn, chunk._sent_time))
-            if known and (sent_s := self._sent_s.pop(chunk.tsn, None)) is not None:
+            if known and self._sent_s.pop(chunk.tsn, None) is not None:
                 answered = True
+                took_s = now_s - self._first_s.pop(chunk.tsn)
                 # Where something went again, it may be an earlier answer that was lost.
                 if not self._tries and chunk._sent_count == 1:
-                    self._round_trips_s.append(now_s - sent_s)
+                    self._round_trips_s.append(took_s)
                     self._large_answered |= len(chunk.user_data) >= LARGE_BYTES
+                elif chunk._sent_count == 2:
+                    self._took_s[chunk.tsn] = took_s
         overtaking_s = max(OVERTAKING_S, OVERTAKING_SHARE * self._slowest_s)
         for chunk in missing:
             if not chunk._retransmit and newest_s - self._sent_s[chunk.tsn] > overtaking_s:
@@ -82,6 +93,15 @@ class Resending:
         if answered:
             self._tries = 0
             self._arm()
+
+    def _learn_waits(self, sack: SackChunk) -> None:
+        """Learn how long round trips are from what came twice although its first answer was on its way: a queue had
+        grown before it. Where the answer got lost, the one that tells of the second coming is the first."""
+        for tsn in sack.duplicates:
+            if (took_s := self._took_s.pop(tsn, None)) is not None:
+                self._round_trips_s.append(took_s)
+        for tsn in list(self._took_s)[:-REMEMBERED]:
+            del self._took_s[tsn]
 
     @property
     def _slowest_s(self) -> float:

@@ -6,7 +6,7 @@ from collections import deque
 
 # The shortest of so many newest round trips counts, as in LEDBAT (RFC 6817, CURRENT_FILTER), and none that is so old
 # where there is a newer one: lines change.
-ROUND_TRIPS, KEPT_S = 4, 10.0
+ROUND_TRIPS, KEPT_S = 4, 1.0
 
 
 class RoundTrips:

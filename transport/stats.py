@@ -9,7 +9,8 @@ class WireStats:
 
     Bytes and packets are counted at the IP layer (IP and UDP headers, ICE, DTLS, SCTP, SRTP, acknowledgements);
     the motion and control counters are messages. `control_waiting_bytes` is what the pacer still holds,
-    `silent_s` how long ago the newest datagram arrived. The peaks are the highest rates over any five seconds.
+    `control_unanswered` counts its messages and those that are not acknowledged, `silent_s` is how long ago the newest
+    datagram arrived. The peaks are the highest rates over any five seconds.
     """
 
     sent_bytes: int
@@ -22,6 +23,7 @@ class WireStats:
     control_sent: int
     control_received: int
     control_waiting_bytes: int
+    control_unanswered: int
     round_trip_s: float | None
     silent_s: float
     peak_sent_bps: float

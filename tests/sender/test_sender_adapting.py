@@ -11,6 +11,7 @@ from sender.adapting import (
     MOST_PIECE_BYTES,
     MOST_START_BPS,
     Adapting,
+    Carried,
     Wanted,
 )
 from sender.operating_points import OperatingPoint
@@ -27,7 +28,7 @@ def kept(rate: Adapting, *, frames: int = 100, frame_s: float = 0.04) -> int:
 
 
 def narrow(rate: Adapting, bps: float) -> None:
-    rate.begin(carried_bps=bps, at_s=1.0)
+    rate.begin(carried=Carried(bps, again=False), at_s=1.0)
 
 
 def test_a_call_begins_with_every_frame_at_once() -> None:
@@ -49,6 +50,16 @@ def test_what_the_first_picture_took_is_where_a_call_begins_on_a_narrow_line() -
     narrow(rate, 1e9)
     assert rate.believed_bps == MOST_START_BPS
     assert rate.piece_bytes == MOST_PIECE_BYTES
+
+
+def test_a_line_on_which_something_went_again_may_be_narrow_or_lossy_and_is_taken_for_neither() -> None:
+    believed = []
+    for bps in (10_000.0, 1e9):
+        rate = adapting()
+        rate.begin(carried=Carried(bps, again=True), at_s=1.0)
+        believed.append(rate.believed_bps)
+    assert 10_000.0 < believed[0] < START_BPS
+    assert believed[1] == START_BPS
 
 
 @pytest.mark.parametrize("limit_bps", [10_000.0, 20_000.0, 50_000.0])

@@ -4,11 +4,14 @@ import asyncio
 
 import pytest
 
+from codec.control import encode_control
 from codec.feedback import ReadyTransfers
 from codec.hello import Hello
+from codec.picture import PIECE_BYTES
 from codec.transfer import PicturePiece, PictureReady, PictureRefused
-from sender.present import PICTURE_TRIES, Presentation
+from sender.present import HEADERS_BYTES, PICTURE_TRIES, Presentation
 from tests.sender.sender_fakes import SIZE, FakePeer
+from tests.virtual_time import in_virtual_time
 
 
 class Silent:
@@ -29,6 +32,39 @@ class Silent:
     @property
     def transfers(self) -> list[int]:
         return [message.transfer for message in self.peer.messages if isinstance(message, PicturePiece)]
+
+
+class Carrying(FakePeer):
+    """Acknowledges one message after a round trip, and each other after it has been carried."""
+
+    ROUND_TRIP_S, CARRIED_S = 0.2, 0.1
+
+    async def drain(self, timeout_s: float = 0.3, *, left: int = 0) -> None:
+        if left:
+            self.counters.control_unanswered = left
+            await asyncio.sleep(self.ROUND_TRIP_S)
+        else:
+            await asyncio.sleep(self.CARRIED_S * self.counters.control_unanswered)
+
+    def send_control(self, data: bytes) -> None:
+        self.counters.control_unanswered += 1
+        self.counters.sent_bytes += len(data) + HEADERS_BYTES
+        super().send_control(data)
+
+
+@in_virtual_time
+async def test_what_a_line_carries_shows_in_how_far_apart_its_answers_come() -> None:
+    call = Silent()
+    call.peer = Carrying(Hello(1, "fake", bytes(32), bytes(32), SIZE, 25, 0, bytes(16)))
+    call.peer.answer = lambda message: []
+    sending = await call.begin(bytes(3 * PIECE_BYTES))
+    await asyncio.sleep(1.0)
+    assert call.presentation.carried is not None
+    assert call.presentation.carried.again is False
+    sizes = [len(encode_control(message)) + HEADERS_BYTES for message in call.peer.messages[1:]]
+    assert call.presentation.carried.bps == pytest.approx(8 * sum(sizes) / (len(sizes) * Carrying.CARRIED_S))
+    call.presentation.take(PictureReady(call.transfers[-1], 0))
+    await sending
 
 
 async def test_feedback_tells_that_a_picture_is_ready() -> None:

@@ -34,6 +34,12 @@ def test_a_tick_gives_no_more_than_two_pieces_even_after_a_long_pause() -> None:
     assert len(pacer.take(60.0, idle=True, queueing_s=0.0)) == PIECES_A_TICK
 
 
+def test_a_narrow_line_is_given_one_piece_at_a_time_even_after_a_pause() -> None:
+    pacer = filled(20, rate_bps=60_000.0)
+    assert len(pacer.take(0.0, idle=True, queueing_s=0.0)) == 1
+    assert len(pacer.take(60.0, idle=True, queueing_s=0.0)) == 1
+
+
 def test_the_rate_holds_over_time() -> None:
     seconds, rate_bps = 4, 80_000.0
     count = len(given(filled(200, rate_bps=rate_bps), round(seconds / TICK_S), idle=True))

@@ -34,9 +34,9 @@ class Association:
         self.resending.sent(chunk)
         return chunk
 
-    def answer(self, upto: int, *gaps: tuple[int, int]) -> None:
+    def answer(self, upto: int, *gaps: tuple[int, int], twice: tuple[int, ...] = ()) -> None:
         sack = SackChunk()
-        sack.cumulative_tsn, sack.gaps = upto, list(gaps)
+        sack.cumulative_tsn, sack.gaps, sack.duplicates = upto, list(gaps), list(twice)
         self.resending.heard(sack)
         self._sent_queue = [chunk for chunk in self._sent_queue if chunk.tsn > upto]
 
@@ -114,3 +114,34 @@ def test_a_large_piece_is_given_the_time_that_a_narrow_line_takes() -> None:
         association.answer(2)
 
     assert play(call).again == []
+
+
+def test_what_came_twice_tells_how_long_a_queue_has_become() -> None:
+    async def call(association: Association) -> None:
+        association.send(1)
+        await asyncio.sleep(0.01)
+        association.answer(1)
+        association.send(2)
+        await asyncio.sleep(0.3)  # in which it goes again
+        association.answer(2)
+        await asyncio.sleep(0.1)
+        association.answer(2, twice=(2,))
+        association.send(3)
+        await asyncio.sleep(0.4)
+        association.answer(3)
+
+    assert 3 not in [tsn for tsn, _ in play(call).again]
+
+
+def test_what_came_twice_because_its_answer_was_lost_tells_nothing() -> None:
+    async def call(association: Association) -> None:
+        association.send(1)
+        await asyncio.sleep(0.01)
+        association.answer(1)
+        association.send(2)
+        await asyncio.sleep(0.3)
+        association.answer(2, twice=(2,))
+        association.send(3)
+        await asyncio.sleep(0.2)
+
+    assert 3 in [tsn for tsn, _ in play(call).again]

@@ -39,6 +39,9 @@ BASE_BUCKETS = 6
 # The shortest of the last two feedbacks' ways counts: jitter adds to a packet, a queue to all.
 FILTERED = 2
 LONGEST_QUEUE_S = 3.0  # more than any router holds: the receiver counts anew
+# After so long without a way the line may be another one, whose empty way is longer. And of half a cycle of capture
+# times (34 s) the receiver counts one cycle too few: that moves ways by 2.7 s, as their own cycle is another.
+ANOTHER_LINE_S = 2.0
 
 
 @dataclass
@@ -210,11 +213,15 @@ class QueueMeter:
 
     def __init__(self) -> None:
         self._origin_ms: float | None = None
+        self._measured_s = 0.0  # the last time
         self._bases: deque[tuple[float, float]] = deque(maxlen=BASE_BUCKETS)  # since when, and the shortest
         self._newest: deque[float] = deque(maxlen=FILTERED)
 
     def update(self, way_ms: float, at_s: float) -> float:
         """Take a way as it was measured, and return the queueing delay in seconds."""
+        if at_s - self._measured_s > ANOTHER_LINE_S:
+            self._origin_ms = None
+        self._measured_s = at_s
         if self._origin_ms is not None:
             way_s = self._continued(way_ms, self._origin_ms)
             if abs(way_s - self._base()) > LONGEST_QUEUE_S:

@@ -175,6 +175,25 @@ def test_an_outage_is_no_loss_and_does_not_say_that_the_line_is_narrow() -> None
     assert all(report.arrived_bps == pytest.approx(before.arrived_bps, rel=0.1) for report in after)
 
 
+@pytest.mark.parametrize(
+    ("silence_s", "counted_s", "way_s"),
+    [
+        (60.0, 60.0 - TICK_CYCLE / 60, 0.02),  # the receiver takes it for a step back of 8 s
+        (5.0, 5.0, 0.17),  # it was another line afterwards
+    ],
+)
+def test_after_a_silence_no_longer_way_is_a_queue(silence_s: float, counted_s: float, way_s: float) -> None:
+    line = Line()
+    line.run(10)
+    line.feed()
+    line.now_s += silence_s
+    line.offset_ms += 1000 * (silence_s - counted_s)
+    after = line.run(10, way_s=way_s)
+    assert len(after) > 10
+    assert max(report.queueing_s for report in after) < 0.02
+    assert line.run(2, way_s=way_s + 0.2)[-1].queueing_s == pytest.approx(0.2, abs=0.005)
+
+
 def test_old_feedback_and_that_of_another_call_say_nothing() -> None:
     line = Line()
     assert line.feed() is None

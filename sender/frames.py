@@ -91,7 +91,7 @@ class FrameLoop:
                 sources.acknowledge(feedback.newest_ticks)
             view, held = sources.choose(view, held, ticks=stamp.ticks)
             motion = Motion(view.rotation, view.translation, view.expression)
-            self._on_frame(frame.index, stamp.ticks, frame.captured_s, view.picture)
+            self._on_frame(frame.index, stamp.counted_ticks, frame.captured_s, view.picture)
             self.predicts = coder.predicts(stamp.captured_s)
             if adapting is not None and adapting.depend(predictive=self.predicts, at_s=time.monotonic()):
                 coder.follow(adapting.decision)

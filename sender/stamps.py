@@ -15,10 +15,12 @@ LARGEST_SHIFT = 1.5
 
 @dataclass(frozen=True)
 class Stamp:
-    """The time to code, in seconds, and the tick as the receiver's decoder will count it."""
+    """The time to code, in seconds and in ticks of this side's own clock, and the tick as the receiver's decoder will
+    count it: to that a silence of half a cycle (34 s) is a step back, and a longer one no longer than that."""
 
     captured_s: float
     ticks: int
+    counted_ticks: int
 
 
 class Stamps:
@@ -38,4 +40,4 @@ class Stamps:
                 return None
         self._last = tick
         stamped_s = tick / TICKS_PER_SECOND
-        return Stamp(stamped_s, self._counter.unwrap(ticks_of(stamped_s)))
+        return Stamp(stamped_s, tick, self._counter.unwrap(ticks_of(stamped_s)))

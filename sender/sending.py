@@ -142,6 +142,8 @@ class Sending:
         first = await self._present(source, peer, adapting, remembers=remembers)
         adapting.beside(self._beside_bps, at_s=loop.time())
         adapting.begin(carried=self._presentation.carried, at_s=loop.time())
+        # Only now: what was carried, was carried under the limit as it stood before.
+        adapting.limit(self._settings.limit_bps, at_s=loop.time())
         coder.follow(adapting.decision)
         self._coder = coder
         delivery: Delivery = InOrder(peer, loop) if self._in_order else Live(peer, loop, adapting)

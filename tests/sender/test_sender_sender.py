@@ -23,6 +23,7 @@ from codec.transfer import PicturePiece, PictureReady, PictureRefused
 from sender.capture import ClipInput, Frame
 from sender.crop import FACE_IS_BACK, NO_FACE
 from sender.errors import InputError, OtherSideError, SenderError
+from sender.rate import START_BPS
 from sender.sender import Sender
 from sender.settings import SenderSettings
 from tests.patience import PATIENCE_S
@@ -342,6 +343,30 @@ async def test_a_slow_machine_drops_frames_of_a_camera_and_counts_them(motion_fo
     assert stats.frames_sent <= 3
     assert stats.frames_in == stats.frames_sent + stats.frames_dropped
     assert call.peer.goodbye == "the sender was stopped"
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 20_000.0), (20_000.0, None), (50_000.0, 10_000.0)])
+async def test_a_limit_that_changes_while_the_first_picture_is_on_its_way_holds(
+    before: float | None, after: float | None, motion_format, hello
+) -> None:
+    settings = SenderSettings(source="first", limit_bps=before)
+    call = Call(clip(itertools.repeat(FACE), realtime=True), motion_format, hello, settings=settings)
+    answers = call.peer.answer
+
+    def answer(message: Message) -> list[Message]:
+        replies = answers(message)
+        if any(isinstance(reply, PictureReady) for reply in replies):
+            call.sender.limit(after)
+        return replies
+
+    call.peer.answer = answer
+    running = asyncio.create_task(call.run())
+    await until(lambda: call.sender.stats.frames_sent > 0)
+    rate = call.sender.stats.rate
+    call.sender.stop()
+    await running
+    assert rate is not None
+    assert rate.believed_bps == min(after or START_BPS, START_BPS)
 
 
 async def test_stopping_ends_everything_at_once(motion_format, hello) -> None:

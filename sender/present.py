@@ -12,11 +12,12 @@ from codec.control import Message, encode_control
 from codec.feedback import ReadyTransfers
 from codec.picture import PIECE_BYTES, cut_picture
 from codec.transfer import TRANSFERS_CYCLE, PictureOffer, PictureReady, PictureRefused
-from sender.adapting import Carried
+from sender.adapting import LEAST_PIECES_BPS, Carried
 from sender.delivery import Wire
 from sender.errors import SenderError
 
-# The slowest line of the design brings a picture in 5 s, and a receiver may first have to compile its graphs.
+# The slowest line of the design brings a picture in 5 s, and a receiver may first have to compile its graphs. Beside
+# motion a picture may have `LEAST_PIECES_BPS` alone, at which a finely coded one of 14 kB takes twice as long.
 PICTURE_LIMIT_S = 60.0
 # A piece's headers at the IP layer with IPv6: IP and UDP 48, DTLS 29, SCTP 12, chunk 16, and padding.
 HEADERS_BYTES = 48 + 29 + 12 + 16 + 2
@@ -35,6 +36,7 @@ class Presentation:
         self.piece_bytes = PIECE_BYTES  # as large as a piece may be
         self.carried: Carried | None = None  # of the picture sent last
         self._transfer = TRANSFERS_CYCLE - 1  # the one before the first
+        self._under_way_bytes = 0  # of the pictures that are waited for
         # By transfer; comes to be why the picture is refused, or None where it is ready.
         self._awaited: dict[int, asyncio.Future[str | None]] = {}
 
@@ -67,10 +69,12 @@ class Presentation:
             transfer = self._next_transfer()
             pieces = cut(picture, transfer=transfer, slot=slot, piece_bytes=self.piece_bytes)
             self.sent_bytes += len(picture)
+            self._under_way_bytes += len(picture)
             measuring = asyncio.create_task(self._send_and_measure(pieces, peer))
             try:
                 refused = await self._verdict_on(transfer, peer)
             finally:
+                self._under_way_bytes -= len(picture)
                 measuring.cancel()  # long done, but where nothing is acknowledged
             if refused is None:
                 return
@@ -114,9 +118,10 @@ class Presentation:
         """Wait for an answer, as long as it takes while the line is lost; returns why the picture is refused, None
         where it is ready."""
         verdict = self._awaited[transfer] = asyncio.get_running_loop().create_future()
+        limit_s = PICTURE_LIMIT_S + 8 * self._under_way_bytes / LEAST_PIECES_BPS
         waited_s = 0.0
         try:
-            while waited_s < PICTURE_LIMIT_S:
+            while waited_s < limit_s:
                 before_bytes = peer.stats().received_bytes
                 await asyncio.wait({verdict}, timeout=LINE_LOOK_S)
                 if verdict.done():
@@ -126,6 +131,6 @@ class Presentation:
         finally:
             del self._awaited[transfer]
         raise SenderError(
-            f"The other side has not taken the source picture within {PICTURE_LIMIT_S:g} seconds; "
+            f"The other side has not taken the source picture within {limit_s:.0f} seconds; "
             "the line may be too slow."
         )

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
-from codec.control import encode_control
+from codec.control import Message, encode_control
 from codec.feedback import ReadyTransfers
 from codec.hello import Hello
 from codec.picture import PIECE_BYTES
 from codec.transfer import PicturePiece, PictureReady, PictureRefused
+from sender.adapting import LEAST_PIECES_BPS
+from sender.errors import SenderError
 from sender.present import HEADERS_BYTES, PICTURE_TRIES, Presentation
 from tests.sender.sender_fakes import SIZE, FakePeer
 from tests.virtual_time import in_virtual_time
@@ -103,3 +105,34 @@ async def test_feedback_after_a_refusal_comes_too_late_for_that_transfer() -> No
     with pytest.raises(Exception, match="it is damaged"):
         await sending
     assert len(set(call.transfers)) == PICTURE_TRIES
+
+
+@in_virtual_time
+async def test_a_picture_takes_as_long_as_a_line_takes_that_has_hardly_room_for_it() -> None:
+    call = Silent()
+    loop = asyncio.get_running_loop()
+    carried_s = loop.time()
+
+    def carry(message: Message) -> list[Message]:
+        nonlocal carried_s
+        assert isinstance(message, PicturePiece)
+        carried_s = max(carried_s, loop.time()) + 8 * len(message.data) / LEAST_PIECES_BPS
+        if message.index == message.count - 1:
+            loop.call_at(carried_s, call.presentation.take, PictureReady(message.transfer, 0))
+        return []
+
+    async def live() -> None:
+        while True:  # the line lives: reports on motion come
+            call.peer.counters.received_bytes += 20
+            await asyncio.sleep(0.25)
+
+    call.peer.answer = carry
+    living = asyncio.create_task(live())
+    fine = asyncio.create_task(call.presentation.send(bytes(14_000), call.peer, slot=1))
+    await asyncio.sleep(1)
+    await call.presentation.send(bytes(3_000), call.peer, slot=2)
+    await fine
+    call.peer.answer = lambda message: []
+    with pytest.raises(SenderError, match="has not taken the source picture"):
+        await call.presentation.send(bytes(3_000), call.peer)
+    living.cancel()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ import numpy as np
 from sender.errors import InputError
 
 FOLDER_RATE = 25.0  # pictures a second where nothing else says it
+FASTEST_RATE = 240.0  # more is a clock's rate: a container that has no other says 1,000 or 90,000
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 # A step in the timestamps beyond this is damage or a splice, not a pause that somebody wants to sit through.
 LONGEST_STEP_S = 10.0
@@ -67,6 +69,13 @@ class MediaTimes:
                 time_s = self._last_s + self._interval_s / 8
         self._last_s = time_s
         return time_s
+
+
+def stated_rate(said: float | Fraction | None, *, otherwise: float) -> float:
+    """Return the frames a second that a file, stream or driver states; `otherwise` where it states nothing that can be,
+    as drivers do with 0, -1 or a fraction over 0."""
+    rate = float(said or 0)
+    return rate if 0 < rate <= FASTEST_RATE else otherwise
 
 
 def upright(frame: av.VideoFrame, *, pixel_aspect: float = 1.0) -> np.ndarray:
@@ -132,7 +141,7 @@ class VideoClip:
         with container:
             stream = video_stream(container, name=self.name)
             stream.thread_type = "AUTO"
-            self.frame_rate = float(stream.average_rate or FOLDER_RATE)
+            self.frame_rate = stated_rate(stream.average_rate, otherwise=FOLDER_RATE)
             times = MediaTimes(1.0 / self.frame_rate)
             aspect = float(stream.sample_aspect_ratio or 1)
             for frame in decoded(container, stream):

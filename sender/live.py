@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 
-from sender.clips import decoded, upright, video_stream
+from sender.clips import decoded, stated_rate, upright, video_stream
 from sender.errors import InputError
 
 # What every webcam offers at 30 frames a second, and more than a 256-pixel crop of a face at a desk needs.
@@ -63,7 +63,7 @@ class Camera:
 
     def __init__(self, device: cv2.VideoCapture, *, name: str) -> None:
         self._device = device
-        self.frame_rate = device.get(cv2.CAP_PROP_FPS) or CAMERA_RATE  # 0 where a driver does not know
+        self.frame_rate = stated_rate(device.get(cv2.CAP_PROP_FPS), otherwise=CAMERA_RATE)
         self._name = name
 
     def read(self) -> np.ndarray:
@@ -103,7 +103,7 @@ class Stream:
         self._container = container
         stream = video_stream(container, name=name)
         stream.thread_type = "SLICE"  # frame threads would each hold one picture back
-        self.frame_rate = float(stream.average_rate or CAMERA_RATE)
+        self.frame_rate = stated_rate(stream.average_rate, otherwise=CAMERA_RATE)
         self._aspect = float(stream.sample_aspect_ratio or 1)
         self._frames = decoded(container, stream)
 

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from sender import capture
 from sender.capture import ClipInput, LiveInput, open_input
 from sender.clips import MediaTimes, VideoClip, read_picture
 from sender.errors import InputError
+from sender.live import Camera
 from tests.patience import PATIENCE_S
 from tests.sender.sender_fakes import draw_frame, write_video
 
@@ -320,6 +323,20 @@ def test_a_camera_that_rests_is_let_go_and_taken_again_and_one_that_is_gone_is_t
         assert not reading.is_alive()
     assert numbers == list(range(len(numbers)))
     assert Device.held == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "rate"),
+    [(15.0, 15.0), (0.0, 30.0), (-1.0, 30.0), (float("nan"), 30.0), (float("inf"), 30.0), (1000.0, 30.0)],
+)
+def test_a_camera_s_driver_that_does_not_know_its_rate_is_not_believed(said: float, rate: float) -> None:
+    device: Any = SimpleNamespace(get=lambda which: said)
+    assert Camera(device, name="camera").frame_rate == rate
+
+
+def test_a_file_that_says_its_clock_s_rate_is_not_believed(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clock.mkv", [grey(100)] * 5, times_ms=[0, 40, 80, 120, 160], rate=1000)
+    assert VideoClip(path).frame_rate == 25.0
 
 
 @pytest.mark.parametrize("spec", ["", "  "])

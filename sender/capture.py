@@ -215,6 +215,8 @@ class LiveInput:
                 except InputError as error:
                     if self._on_failed is None:
                         raise
+                    if self._stopped.is_set():
+                        return  # nobody is there any more to want it again
                     self._wanted.clear()
                     self._on_failed(error)
                     self._source.close()

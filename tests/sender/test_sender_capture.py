@@ -325,6 +325,30 @@ def test_a_camera_that_rests_is_let_go_and_taken_again_and_one_that_is_gone_is_t
     assert Device.held == 0
 
 
+def test_a_camera_that_goes_away_while_the_call_ends_holds_up_nothing_and_is_told_to_nobody() -> None:
+    told: list[InputError] = []
+    looked, gone = threading.Event(), threading.Event()
+
+    class Leaving(Device):
+        def read(self) -> np.ndarray:
+            looked.set()
+            assert gone.wait(PATIENCE_S)
+            raise InputError("The camera was disconnected.")
+
+    source = LiveInput("camera", Leaving)
+    source.rest(False, on_failed=told.append)
+    reading = threading.Thread(target=lambda: list(source.frames()), daemon=True)
+    reading.start()
+    assert looked.wait(PATIENCE_S)
+    source.stop()
+    gone.set()
+    reading.join(PATIENCE_S)
+    assert not reading.is_alive()
+    assert told == []
+    source.__exit__(None, None, None)
+    assert Device.held == 0
+
+
 @pytest.mark.parametrize(
     ("said", "rate"),
     [(15.0, 15.0), (0.0, 30.0), (-1.0, 30.0), (float("nan"), 30.0), (float("inf"), 30.0), (1000.0, 30.0)],

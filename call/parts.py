@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from sender.sender import Sender
 
 ENDLESS_S = 365 * 86_400.0
-# Frames come less evenly than the rate says, but what holds a clip up takes longer (`sender.capture.STALL_S`).
-HELD_UP_S = 0.8
 CAMERA_OFF = "{why} The call begins with the camera off: turn it on as soon as it can be had."
 
 
@@ -51,7 +49,7 @@ class Parts:
         self._screen = screen
         self._is_live = is_live(wanted.input.spec)
         self._input = stack.enter_context(ExitStack())
-        self._rate = 0.0  # frames a second of the input that is open
+        self._opened: Input | None = None  # the input of the newest call
         self._calls = 0
         self._outputs: WeakKeyDictionary[Receiver, str] = WeakKeyDictionary()
         self._sound: SoundLink | None = None
@@ -69,8 +67,7 @@ class Parts:
                 raise
             fault = CAMERA_OFF.format(why=error)
             opened = self._open(rests=True)
-        self._input.enter_context(opened)
-        self._rate = opened.frame_rate
+        self._opened = self._input.enter_context(opened)
         sender = make_sender(
             self._ends,
             opened,
@@ -84,12 +81,15 @@ class Parts:
 
     def receiver(self) -> Receiver:
         """Make the receiving end."""
+        assert self._opened is not None, "a call's sender is made before its receiver"
         self._calls += 1
         named = numbered(self._wanted.output, self._calls, overwrite=self._wanted.overwrite)
         receiver = Receiver(
             self._ends.talker,
             self._ends.motion_format,
-            hello=make_hello(self._ends.profile, self._ends.motion_format, frame_rate=self._rate),
+            hello=make_hello(
+                self._ends.profile, self._ends.motion_format, frame_rate=self._opened.frame_rate
+            ),
             output=open_output(named, sound=True, overwrite=self._wanted.overwrite),
             on_shown=self._screen.on_shown,
             residual=self._ends.residual,
@@ -149,7 +149,8 @@ class Parts:
             if audio is not None:
                 raise
             return silence, silence  # a clip without sound
-        self._screen.watchers[:] = [] if self._is_live else [begin_with(microphone, self._rate)]
+        if (clip := self._opened) is not None:
+            self._screen.watchers[:] = [begin_with(microphone, lambda: clip.began_s)]
         return microphone, silence
 
     def _on_shown(self, shown: Shown, picture: Picture, at_s: float) -> None:
@@ -172,16 +173,16 @@ def numbered(output: str, call: int, *, overwrite: bool) -> str:
     return f"{later}{'/' if output.endswith('/') else ''}"
 
 
-def begin_with(microphone: FileMicrophone, frame_rate: float) -> Callable[[int, float], None]:
-    """Return what begins a clip's sound with its pictures, to be told of its frames: their number from 0, and when they
-    were captured (monotonic seconds). A clip that was held up, and goes on where it was, takes its sound with it."""
+def begin_with(microphone: FileMicrophone, began_s: Callable[[], float | None]) -> Callable[[], None]:
+    """Return what begins a clip's sound with its pictures, to be told of each frame. A clip that was held up, and goes
+    on where it was, takes its sound with it. began_s: says when the clip's time was 0 (`sender.capture.Input`)."""
     begun_s: float | None = None
 
-    def on_frame(index: int, captured_s: float) -> None:
+    def on_frame() -> None:
         nonlocal begun_s
-        began_s = captured_s - index / frame_rate
-        if begun_s is None or abs(began_s - begun_s) > HELD_UP_S:
-            begun_s = began_s
-            microphone.begin(began_s)
+        now_s = began_s()
+        if now_s is not None and now_s != begun_s:
+            begun_s = now_s
+            microphone.begin(now_s)
 
     return on_frame

@@ -44,8 +44,8 @@ class Screen:
         self.state: CallState | None = None
         # Whoever else wants to have the other's pictures as they are shown; called on the drawing thread.
         self.listeners: list[Callable[[Shown, Picture, float], None]] = []
-        # And the own frames, with their number and when they were captured; called on the motion thread.
-        self.watchers: list[Callable[[int, float], None]] = []
+        # And is told of each own frame that goes out; called on the motion thread.
+        self.watchers: list[Callable[[], None]] = []
         self.films = False  # the other side's ordinary video is what is seen
         self._page: Page | None = None
         self._preview_s = 0.0
@@ -109,7 +109,7 @@ class Screen:
     def on_frame(self, index: int, ticks: int, captured_s: float, picture: Picture) -> None:
         """Show the own picture, now and then."""
         for watcher in self.watchers:
-            watcher(index, captured_s)
+            watcher()
         self.on_own(picture, captured_s)
 
     def on_own(self, picture: Picture, captured_s: float) -> None:

@@ -45,6 +45,12 @@ class Input(Protocol):
 
     keeps_all: bool  # as fast as it goes: the reader sets the pace and no frame may be dropped
 
+    @property
+    def began_s(self) -> float | None:
+        """When a clip's time was 0, in `time.monotonic()` seconds: later once it was held up. None before its first
+        frame, and for what is live; from any thread."""
+        ...
+
     def opening(self) -> Iterator[Frame] | None: ...
 
     def frames(self) -> Iterator[Frame]: ...
@@ -114,6 +120,7 @@ class ClipInput:
     def __init__(self, clip: Clip, *, realtime: bool, repeat_s: float | None = None) -> None:
         self.name = clip.name
         self.keeps_all = not realtime
+        self.began_s: float | None = None  # see `Input`
         self._clip = clip
         self._repeat_s = repeat_s
         self._stopped = threading.Event()
@@ -143,6 +150,7 @@ class ClipInput:
                     self._stopped.wait(wait_s)
             if self._stopped.is_set():
                 return
+            self.began_s = start_s
             yield Frame(picture, start_s + media_s, index)
 
     def _timeline(self) -> Iterator[tuple[float, np.ndarray]]:
@@ -179,6 +187,7 @@ class LiveInput:
     """A camera or a stream: each frame's time is the moment it came. `open_source` is called now, unless it `rests` at
     first, and again after each rest; raises InputError as it does."""
 
+    began_s = None  # see `Input`
     keeps_all = False
 
     def __init__(self, name: str, open_source: Callable[[], LiveSource], *, rests: bool = False) -> None:

@@ -106,9 +106,10 @@ async def test_a_clip_s_sound_is_in_step_with_its_pictures_from_whichever_frame_
 ) -> None:
     path = write_wav(tmp_path / "speech.wav", np.full(9_600, 1_000, np.int16), 48_000)
     microphone = FileMicrophone(path, waits=True)
-    on_frame = begin_with(microphone, frame_rate=25.0)
-    on_frame(5, time.monotonic() + 0.1)  # the sixth: the clip has been played for 0.1 s
-    on_frame(6, time.monotonic() + 0.2)  # a frame that is a little late changes nothing
+    began_s = time.monotonic() - 0.1  # the clip has been played for 0.1 s
+    on_frame = begin_with(microphone, lambda: began_s)
+    on_frame()
+    on_frame()
     assert np.count_nonzero(await read(microphone, 10)) == pytest.approx(4_800, abs=960)
 
 
@@ -116,10 +117,14 @@ async def test_a_clip_s_sound_is_in_step_with_its_pictures_from_whichever_frame_
 async def test_a_clip_that_was_held_up_takes_its_sound_with_it(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "speech.wav", np.full(48_000, 1_000, np.int16), 48_000)
     microphone = FileMicrophone(path, waits=True)
-    on_frame = begin_with(microphone, frame_rate=25.0)
-    on_frame(0, time.monotonic())
+    began_s: float | None = None
+    on_frame = begin_with(microphone, lambda: began_s)
+    on_frame()  # of the clip nothing has come yet
+    began_s = time.monotonic()
+    on_frame()
     assert np.count_nonzero(await read(microphone, 25)) == pytest.approx(24_000, abs=960)
-    on_frame(10, time.monotonic() + 0.9)  # after 0.5 s it is at 0.4 s, and goes on in 0.9 s
+    began_s += 1.0  # after 0.5 s it goes on in 1 s
+    on_frame()
     later = await read(microphone, 75)
     assert np.count_nonzero(later[:48_000]) == pytest.approx(0, abs=960)
     assert np.count_nonzero(later) == pytest.approx(24_000, abs=960)

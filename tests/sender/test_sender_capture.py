@@ -107,6 +107,23 @@ def test_after_a_stall_the_clip_goes_on_from_now(monkeypatch: pytest.MonkeyPatch
     assert np.delete(steps, 50) == pytest.approx(np.full(98, 0.04))
 
 
+def test_a_clip_says_when_it_began_however_unevenly_its_pictures_come_and_that_it_was_held_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = FakeClock()
+    times_s = [index / 10 for index in range(40)] + [4 + index / 30 for index in range(60)]
+    source = paced(ListClip(times_s), clock, monkeypatch)
+    assert source.began_s is None
+    frames = source.frames()
+    for time_s, frame in zip(times_s, itertools.islice(frames, 70), strict=False):
+        assert source.began_s == pytest.approx(1000.0)
+        assert frame.captured_s - source.began_s == pytest.approx(time_s)
+    clock.now_s += 3.0
+    frame = next(frames)
+    assert source.began_s == pytest.approx(1003.0, abs=0.05)
+    assert frame.captured_s - source.began_s == pytest.approx(times_s[70])
+
+
 def test_a_repeated_clip_has_one_time_that_goes_on_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     clip = ListClip([index / 24 for index in range(10)])
     frames = list(paced(clip, FakeClock(), monkeypatch, repeat_s=3.0).frames())

@@ -4,6 +4,7 @@ clock."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -92,7 +93,9 @@ def read_picture(path: Path) -> np.ndarray:
         data = np.frombuffer(path.read_bytes(), np.uint8)  # imread itself fails on some platforms' file names
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+    picture = None
+    with contextlib.suppress(cv2.error):  # one of more than 2 ** 30 pixels
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
     if picture is None:
         raise InputError(f"{path} is not a picture that can be read.")
     return picture

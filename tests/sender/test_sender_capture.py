@@ -236,6 +236,13 @@ def test_colours_are_red_green_blue_from_files_and_folders(tmp_path: Path) -> No
         assert picture[32, 32] == pytest.approx([255, 20, 20], abs=12)
 
 
+def test_a_picture_that_says_it_is_larger_than_can_be_read_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "large.ppm"
+    path.write_bytes(b"P6\n60000 60000\n255\n" + bytes(100))
+    with pytest.raises(InputError, match=r"large\.ppm is not a picture"):
+        read_picture(path)
+
+
 @pytest.mark.parametrize("spec", ["text.mp4", "notes.txt", "empty.mp4", "sound.wav", "absent.mp4", "folder"])
 def test_what_is_no_input_is_refused_with_a_sentence(spec: str, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("This is no video.\n" * 100)

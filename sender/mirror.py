@@ -238,7 +238,7 @@ class Mirror:
         bringing, seen = self._bringing, redrawn.seen
         if not bringing.can_bring(seen):
             return None
-        has_room = bringing.spending.has_room
+        on_vain, has_room = self._on_vain, bringing.spending.has_room
         leave_codes_out = has_room or seen.held.source is self._mended
         mended = mend(
             self._talker,
@@ -248,16 +248,21 @@ class Mirror:
             finely=has_room,
         )
         if mended is None:
-            self._asked = None
+            self._forget_repair()
             self.counts.vain += 1
-            self._on_vain()
+            on_vain()
             return None
         source, coded = mended
         bring = bringing.repair(source, coded=coded)
         if bring is not None:
-            self._asked = None
+            self._forget_repair()
             self._mended = source if coded == "residual" else None
         return bring
+
+    def _forget_repair(self) -> None:
+        """It was answered; a new picture, asked for while it was looked for, was not."""
+        if self._asked == "repair":
+            self._asked = None
 
     def _renew(self, seen: Seen) -> Bring | None:
         """Bring what is seen now, as it was asked for; None where that cannot be yet."""

@@ -299,6 +299,18 @@ def test_where_nothing_would_be_better_nothing_is_brought_and_who_asked_is_told_
     assert len(told) == call.mirror.counts.vain == 2
 
 
+def test_a_new_picture_that_is_asked_for_while_a_repair_is_looked_for_comes() -> None:
+    def corrector(seen: Seen, drawn: np.ndarray, where: np.ndarray) -> None:
+        call.mirror.ask("picture")
+
+    call, told = Call(corrector=corrector), []
+    call.mirror.budget_bytes_per_s = 0.0
+    call.looks(face(), 4)
+    call.mirror.ask("repair", on_vain=lambda: told.append("vain"))
+    assert [bring.coded for bring in call.looks(face(), 3)] == ["picture"]
+    assert told == ["vain"]
+
+
 def test_an_idle_line_fills_the_gallery_with_what_is_held_nowhere_yet() -> None:
     call = Call()
     call.mirror.budget_bytes_per_s = 1000.0

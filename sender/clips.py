@@ -147,18 +147,15 @@ class VideoClip:
             self.frame_rate = stated_rate(stream.average_rate, otherwise=FOLDER_RATE)
             times = MediaTimes(1.0 / self.frame_rate)
             aspect = float(stream.sample_aspect_ratio or 1)
-            for frame in decoded(container, stream):
+            frames = decoded(container, stream)
+            while (frame := _next(frames)) is not None:
                 yield times.next(frame.time), upright(frame, pixel_aspect=aspect)
 
 
 def decoded(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """Yield a stream's frames up to where it ends or breaks off; a damaged packet costs its own pictures."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError, OSError):
-            return
+    """Yield a stream's frames up to where it ends; a damaged packet costs its own pictures. Raises FFmpegError or
+    OSError where it breaks off."""
+    for packet in container.demux(stream):
         try:
             yield from packet.decode()
         except av.error.EOFError:
@@ -177,6 +174,13 @@ def video_stream(container: av.container.InputContainer, *, name: str) -> av.Vid
     if container.format.name in NO_VIDEO_FORMATS or not moving:
         raise InputError(f"{name} holds no video.")
     return moving[0]
+
+
+def _next(frames: Iterator[av.VideoFrame]) -> av.VideoFrame | None:
+    """Return the next frame of a file; None where it ends or breaks off."""
+    with contextlib.suppress(av.error.FFmpegError, OSError):
+        return next(frames, None)
+    return None
 
 
 def _reason(error: Exception) -> str:

@@ -29,7 +29,8 @@ class LiveSource(Protocol):
     def frame_rate(self) -> float: ...
 
     def read(self) -> np.ndarray | None:
-        """Wait for the next picture (uint8 HxWx3 RGB); None at the end of a stream."""
+        """Wait for the next picture (uint8 HxWx3 RGB); None at the end of a stream. Raises InputError where none comes
+        any more."""
         ...
 
     def close(self) -> None: ...
@@ -101,6 +102,7 @@ class Stream:
 
     def __init__(self, container: av.container.InputContainer, *, name: str) -> None:
         self._container = container
+        self._name = name
         stream = video_stream(container, name=name)
         stream.thread_type = "SLICE"  # frame threads would each hold one picture back
         self.frame_rate = stated_rate(stream.average_rate, otherwise=CAMERA_RATE)
@@ -108,8 +110,14 @@ class Stream:
         self._frames = decoded(container, stream)
 
     def read(self) -> np.ndarray | None:
-        """Wait for the next picture; None when the stream has ended or broken off."""
-        frame = next(self._frames, None)
+        """Wait for the next picture; None when the stream has ended. Raises InputError where it has broken off: nothing
+        came for `STREAM_TIMEOUT_S`, or the line is lost."""
+        try:
+            frame = next(self._frames, None)
+        except (av.error.FFmpegError, OSError) as error:
+            raise InputError(
+                f"The stream {self._name} has broken off; open it again once it is back."
+            ) from error
         return None if frame is None else upright(frame, pixel_aspect=self._aspect)
 
     def close(self) -> None:

@@ -4,11 +4,12 @@ import itertools
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from sender import capture
 from sender.capture import ClipInput, LiveInput, open_input
 from sender.clips import MediaTimes, VideoClip, read_picture
 from sender.errors import InputError
-from sender.live import Camera
+from sender.live import Camera, Stream
 from tests.patience import PATIENCE_S
 from tests.sender.sender_fakes import draw_frame, write_video
 
@@ -371,6 +372,41 @@ def test_a_camera_that_goes_away_while_the_call_ends_holds_up_nothing_and_is_tol
     assert told == []
     source.__exit__(None, None, None)
     assert Device.held == 0
+
+
+class Container:
+    """A stream of a file's packets, from which nothing comes any more after so many."""
+
+    def __init__(self, path: Path, packets: int) -> None:
+        self._container = av.open(str(path))
+        self._packets = packets
+        self.format, self.streams = self._container.format, self._container.streams
+        self.close = self._container.close
+
+    def demux(self, stream: av.VideoStream) -> Iterator[av.Packet]:
+        yield from itertools.islice(self._container.demux(stream), self._packets)
+        raise av.error.ExitError(1, "Immediate exit requested")
+
+
+def test_a_stream_that_breaks_off_rests_until_it_is_wanted_again_and_one_that_ends_has_ended(
+    tmp_path: Path,
+) -> None:
+    path = write_video(tmp_path / "stream.mp4", [grey(100)] * 10)
+    opened: list[Any] = [Container(path, 5), av.open(str(path))]
+    told: list[str] = []
+
+    def take_again(error: InputError) -> None:
+        told.append(str(error))
+        source.rest(False, on_failed=take_again)
+
+    source = LiveInput("rtsp://camera", lambda: Stream(opened.pop(0), name="rtsp://camera"))
+    source.rest(False, on_failed=take_again)
+    with source:
+        assert 12 <= len(list(source.frames())) <= 15
+    assert told == ["The stream rtsp://camera has broken off; open it again once it is back."]
+    alone = LiveInput("rtsp://camera", lambda: Stream(Container(path, 5), name="rtsp://camera"))  # type: ignore[arg-type]
+    with alone, pytest.raises(InputError, match="has broken off"):
+        list(alone.frames())
 
 
 @pytest.mark.parametrize(

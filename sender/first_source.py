@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,7 @@ class FirstSource:
         self._quiet_crop = quiet_crop
         self._own = own
         self._recalls = True
+        self.seen_s: float | None = None  # when a camera saw it, in `time.monotonic()` seconds
 
     def forget(self) -> None:
         """Take no earlier call's picture from now on: another one is wanted."""
@@ -84,6 +86,7 @@ class FirstSource:
             search_s=None if opening is None else SEARCH_S,
             recall=self._recall,
         )
+        self.seen_s = time.monotonic() if opening is None else None
         if picture is None or isinstance(picture, SourcePicture):
             return picture
         return make_fine_source(picture, self._talker)

@@ -236,13 +236,13 @@ class Mirror:
         """Bring the repair that was asked for; None where that cannot be yet, or where nothing would be better, which
         is told."""
         bringing, seen = self._bringing, redrawn.seen
-        if not bringing.can_bring(seen):
+        if earlier is None or not bringing.can_bring(seen):
             return None
         on_vain, has_room = self._on_vain, bringing.spending.has_room
         leave_codes_out = has_room or seen.held.source is self._mended
         mended = mend(
             self._talker,
-            [redrawn] if earlier is None else [redraw(self._talker, earlier), redrawn],
+            [redraw(self._talker, earlier), redrawn],
             corrector=None if leave_codes_out else self._corrector,
             picture_bytes=bringing.spending.picture_bytes,
             finely=has_room,

@@ -33,6 +33,10 @@ from sender.settings import SenderSettings
 from sender.source import SourcePicture
 from sender.stats import SenderStats
 
+# Who has waited for the other side for longer sits elsewhere, or in another light: what the mirror sees first is no
+# measure of how well a face is drawn from that picture.
+FRESH_S = 60.0
+
 
 def _nothing() -> None:
     """Do nothing."""
@@ -280,6 +284,9 @@ class Sender:
         theirs = await self._greeting.theirs()
         if self._source is None:
             return  # the input was ended before anybody was to be seen
+        seen_s = self._first_source.seen_s
+        if seen_s is not None and asyncio.get_running_loop().time() - seen_s > FRESH_S:
+            self.repair(on_vain=_nothing)
         await self._sending.run(
             self._source,
             peer,

@@ -299,6 +299,16 @@ def test_where_nothing_would_be_better_nothing_is_brought_and_who_asked_is_told_
     assert len(told) == call.mirror.counts.vain == 2
 
 
+def test_a_repair_that_is_asked_for_at_first_waits_for_a_second_frame_to_compare() -> None:
+    for camera, brought in ((face(seed=9), 1), (face(), 0)):
+        call = Call()
+        call.mirror.budget_bytes_per_s = 0.0
+        call.mirror.ask("repair")
+        assert call.look(camera) is None
+        assert len(call.looks(camera, 20)) == brought
+        assert call.mirror.counts.vain == 1 - brought
+
+
 def test_a_new_picture_that_is_asked_for_while_a_repair_is_looked_for_comes() -> None:
     def corrector(seen: Seen, drawn: np.ndarray, where: np.ndarray) -> None:
         call.mirror.ask("picture")

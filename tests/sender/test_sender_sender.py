@@ -23,8 +23,9 @@ from codec.transfer import PicturePiece, PictureReady, PictureRefused
 from sender.capture import ClipInput, Frame
 from sender.crop import FACE_IS_BACK, NO_FACE
 from sender.errors import InputError, OtherSideError, SenderError
+from sender.mirror import Mirror
 from sender.rate import START_BPS
-from sender.sender import Sender
+from sender.sender import FRESH_S, Sender
 from sender.settings import SenderSettings
 from tests.patience import PATIENCE_S
 from tests.sender.sender_fakes import SIZE, FakePeer, FakeTalker, K, draw_frame, shown
@@ -343,6 +344,28 @@ async def test_a_slow_machine_drops_frames_of_a_camera_and_counts_them(motion_fo
     assert stats.frames_sent <= 3
     assert stats.frames_in == stats.frames_sent + stats.frames_dropped
     assert call.peer.goodbye == "the sender was stopped"
+
+
+@pytest.mark.parametrize(("waited_s", "asked"), [(FRESH_S - 10, []), (FRESH_S + 1, ["repair"])])
+async def test_a_picture_of_long_before_the_call_is_looked_at_whether_one_of_now_is_better(
+    waited_s: float, asked: list[str], motion_format, hello, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Listening(Mirror):
+        def ask(self, wanted: str, **on_vain: object) -> None:
+            wishes.append(wanted)
+
+    wishes: list[str] = []
+    camera = Camera()
+    call = Call(camera, motion_format, hello, settings=SenderSettings(source="first"))
+    call.sender._mirror = Listening(call.talker, on_notice=call.notices.append)
+    await asyncio.gather(call.sender.prepare(), camera.give())
+    now_s = asyncio.get_running_loop().time
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s() + waited_s)
+    running = asyncio.create_task(call.sender.run(call.peer))
+    await until(lambda: call.sender.stats.mode is not None)
+    call.sender.stop()
+    await running
+    assert wishes == asked
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, 20_000.0), (20_000.0, None), (50_000.0, 10_000.0)])

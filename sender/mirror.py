@@ -32,6 +32,8 @@ TRY_AGAIN_S = 5.0
 # Frames come several times a second. After so long without any, what the camera sees may be another room or another
 # person, and a first look that finds a fault is enough.
 ABSENCE_TICKS = TICKS_PER_SECOND // 2
+# Looks come every 4 s even on a busy machine. What was seen so long before, before an absence, measures nothing.
+RECENT_S = 10.0
 FACELESS = 0.75  # of the mean distance: how much better a picture without a face has to be
 CANNOT_FOLLOW = (
     "The other side does not see what your camera sees: too much moves, or something covers your face. Hold still and "
@@ -119,6 +121,8 @@ class Mirror:
         self.curious = False
         under_way = bringing.under_way  # when the frame was sent, or nearly so
         earlier, self._earlier = self._earlier, seen
+        if earlier is not None and seen.captured_s - earlier.captured_s > RECENT_S:
+            earlier = None
         returned, self._returned = self._returned, False
         redrawn = redraw(self._talker, seen)
         cells = redrawn.cells

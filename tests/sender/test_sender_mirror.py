@@ -309,6 +309,15 @@ def test_a_repair_that_is_asked_for_at_first_waits_for_a_second_frame_to_compare
         assert call.mirror.counts.vain == 1 - brought
 
 
+def test_a_repair_that_is_asked_for_after_an_absence_is_not_measured_by_what_was_seen_before_it() -> None:
+    call, _, told = asked_for(face(), 0)
+    call.at_s += 300.0
+    call.mirror.ask("repair", on_vain=lambda: told.append("vain"))
+    brought = call.looks(spoilt(face(), size=8), 2)
+    assert [bring.repairs for bring in brought] == [True]
+    assert told == []
+
+
 def test_a_new_picture_that_is_asked_for_while_a_repair_is_looked_for_comes() -> None:
     def corrector(seen: Seen, drawn: np.ndarray, where: np.ndarray) -> None:
         call.mirror.ask("picture")

@@ -1,6 +1,6 @@
 """Capture times to a recording's time stamps: from 0 on, always rising, across gaps and restarts."""
 
-from receiver.clock import TICKS_PER_SECOND
+from codec.time import TICKS_PER_SECOND
 from receiver.playout import RESTART_S, Shown
 
 # Two pictures of a recording are at least this far apart (one step of the video files' time base).
@@ -21,8 +21,10 @@ class Timeline:
 
         A fresh picture stands at its capture time; what fills a gap stands as long after the picture before
         as it was shown after it. Where capture times leap (a sender that starts anew), the time that passed
-        here counts.
+        here counts. A face that idles was captured at no time, and its ticks stand still.
         """
+        if shown.kind == "idle":
+            return self.pass_s(shown_s)
         captured_s = shown.ticks / TICKS_PER_SECOND
         if not self._stamped:
             self._origin_s = -captured_s

@@ -41,6 +41,24 @@ def test_a_sender_that_starts_anew_does_not_tear_the_recording() -> None:
     assert timeline.stamp_s(shown(3), 11.0) == pytest.approx(1.0)
 
 
+def test_sound_keeps_its_place_while_the_face_idles() -> None:
+    timeline = Timeline()
+    timeline.stamp_s(shown(600), 10.0)
+    for index in range(1, 251):
+        timeline.stamp_s(shown(600, "idle"), 10 + index / 25)
+    assert timeline.place_s(600 + 600) == pytest.approx(10.0)
+    assert timeline.stamp_s(shown(600 + 606), 20.1) == pytest.approx(10.1)
+
+
+def test_a_recording_that_begins_with_a_face_that_idles_takes_its_sound_as_it_is_heard() -> None:
+    timeline = Timeline()
+    timeline.stamp_s(shown(600, "idle"), 95.0)
+    assert timeline.place_s(6000) is None
+    timeline.begin(6000)
+    assert timeline.place_s(6000) == pytest.approx(0.0)
+    assert timeline.stamp_s(shown(6060), 96.0) == pytest.approx(1.0)
+
+
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.booleans(), st.floats(0, 1)), min_size=2, max_size=50))
 def test_time_stamps_always_rise(pictures: list[tuple[int, bool, float]]) -> None:
     timeline = Timeline()

@@ -1,10 +1,11 @@
 """Capture times to a recording's time stamps: from 0 on, always rising, across gaps and restarts."""
 
-from codec.time import TICKS_PER_SECOND
+from codec.time import TICK_CYCLE, TICKS_PER_SECOND
 from receiver.playout import RESTART_S, Shown
 
 # Two pictures of a recording are at least this far apart (one step of the video files' time base).
 MIN_STEP_S = 1 / 600
+CYCLE_S = TICK_CYCLE / TICKS_PER_SECOND
 
 
 class Timeline:
@@ -53,6 +54,11 @@ class Timeline:
     def place_s(self, ticks: float) -> float | None:
         """Return where in the recording a moment of capture lies, in seconds; None before the first picture.
 
-        For what goes with the pictures; before the recording's beginning it is negative.
+        For what goes with the pictures; before the recording's beginning it is negative. Counts that no motion has
+        kept right for half a cycle of the wire's 12 bits leave out whole cycles, so the place nearest to the last
+        picture is the one.
         """
-        return None if self._origin_s is None else self._origin_s + ticks / TICKS_PER_SECOND
+        if self._origin_s is None:
+            return None
+        place_s = self._origin_s + ticks / TICKS_PER_SECOND
+        return place_s + CYCLE_S * round((self._stamp_s - place_s) / CYCLE_S)

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from receiver_fakes import motion
 
+from codec.time import TICK_CYCLE, TICKS_PER_SECOND, Clock
+from receiver.lipsync import SAMPLES_PER_TICK, LipSync
 from receiver.playout import Shown
 from receiver.received import Received
 from receiver.timeline import MIN_STEP_S, Timeline
@@ -57,6 +59,19 @@ def test_a_recording_that_begins_with_a_face_that_idles_takes_its_sound_as_it_is
     timeline.begin(6000)
     assert timeline.place_s(6000) == pytest.approx(0.0)
     assert timeline.stamp_s(shown(6060), 96.0) == pytest.approx(1.0)
+
+
+def test_sound_keeps_its_place_however_long_no_motion_says_what_time_it_is() -> None:
+    timeline, lips = Timeline(), LipSync()
+    timeline.stamp_s(shown(600), 10.0)
+    lips.see(600, 10.0, 10.0, 10.0)
+    for second in range(200):
+        rtp = (second + 1) * SAMPLES_PER_TICK * TICKS_PER_SECOND
+        lips.take(Clock((600 + 60 * second) % TICK_CYCLE, rtp))
+        timeline.pass_s(10.0 + second)
+        ticks = lips.ticks_of(rtp)
+        assert ticks is not None
+        assert timeline.place_s(ticks) == pytest.approx(second)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.booleans(), st.floats(0, 1)), min_size=2, max_size=50))

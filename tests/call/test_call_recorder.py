@@ -117,3 +117,18 @@ async def test_ordinary_video_is_recorded_in_the_same_file_at_its_size_and_witho
     assert drawn[20, 5].mean() < 20, "a picture of another shape stands whole in the middle"
     with av.open(name) as film:
         assert sum(frame.samples for frame in film.decode(audio=0)) >= 8 * 960
+
+
+async def test_ordinary_video_with_odd_sides_is_recorded_too(tmp_path: Path) -> None:
+    errors: list[Exception] = []
+    saved: list[str] = []
+    recorder = CallRecorder(folder=tmp_path, on_error=errors.append)
+    name = recorder.start()
+    for index in range(5):
+        recorder.film(np.full((61, 121, 3), 200, np.uint8), index / 10)
+    recorder.stop(saved.append)
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert errors == []
+    assert saved == [name]
+    with av.open(name) as film:
+        assert {(picture.width, picture.height) for picture in film.decode(video=0)} == {(120, 60)}

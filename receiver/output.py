@@ -116,7 +116,8 @@ class PictureFolder:
     `overwrite`, and one that holds anything else always."""
 
     def __init__(self, target: Path, *, overwrite: bool = False) -> None:
-        self._target = target
+        # What is written lies beside the folder itself, and not beside a link to it; `.` has no name of its own.
+        self._target = target = Path(os.path.realpath(target))
         with told(target):
             held = sorted(target.iterdir()) if target.exists() else []
             if others := [path.name for path in held if not PICTURE_NAME.fullmatch(path.name)]:
@@ -145,14 +146,18 @@ class PictureFolder:
         """Drop the sound."""
 
     def finish(self) -> None:
-        """Give the folder its name. Raises OutputError."""
-        if any(self._part.iterdir()):
-            with self._told(self._target):
+        """Give the folder its name, or one that is there its pictures. Raises OutputError."""
+        with self._told(self._target):
+            if pictures := sorted(self._part.iterdir()):
                 for path in self._replaced:
                     path.unlink(missing_ok=True)
-                if self._target.exists():
-                    self._target.rmdir()  # it is empty, and Windows renames over nothing
-                os.replace(self._part, self._target)
+                if not self._target.exists():
+                    os.replace(self._part, self._target)
+                elif any(self._target.iterdir()):
+                    raise OutputError(f"{self._target} is not empty any more.")
+                else:  # it stays the folder that it is: somebody may be in it
+                    for path in pictures:
+                        os.replace(path, self._target / path.name)
         self.discard()
 
     def discard(self) -> None:
@@ -167,6 +172,7 @@ class PictureFolder:
             with told(file):
                 yield
         except OutputError as error:
-            if not any(self._part.iterdir()):
-                raise
-            raise OutputError(f"{error} The pictures until then are in {self._part}.") from error
+            with suppress(OSError):  # they are gone with their folder
+                if any(self._part.iterdir()):
+                    raise OutputError(f"{error} The pictures until then are in {self._part}.") from error
+            raise

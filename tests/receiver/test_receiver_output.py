@@ -1,6 +1,7 @@
 """Files of shown pictures: whole or not there at all."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -162,6 +163,45 @@ def test_a_folders_pictures_are_replaced_where_that_is_asked_for_and_nothing_els
         open_output(f"{target}/", overwrite=True)
     assert len(list(target.iterdir())) == 2
     assert os.listdir(tmp_path) == ["pictures"]
+
+
+def test_pictures_go_into_an_empty_folder_that_one_is_in_or_that_is_linked_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within, linked = tmp_path / "within", tmp_path / "linked"
+    within.mkdir()
+    linked.mkdir()
+    (tmp_path / "link").symlink_to(linked, target_is_directory=True)
+    monkeypatch.chdir(within)
+    for name, folder in (("./", within), (f"{tmp_path}/link/", linked)):
+        output = open_output(name)
+        output.write(picture(0), 0.5)
+        output.finish()
+        assert [path.name for path in folder.iterdir()] == ["000000500.png"]
+    assert os.listdir() == ["000000500.png"]
+    assert sorted(os.listdir(tmp_path)) == ["link", "linked", "within"]
+
+
+def test_two_calls_into_one_folder_do_not_mix_their_pictures(tmp_path: Path) -> None:
+    target = tmp_path / "pictures"
+    first, second = open_output(f"{target}/"), open_output(f"{target}/")
+    for at_s, output in ((0.0, first), (0.5, second)):
+        output.write(picture(0), at_s)
+    first.finish()
+    with pytest.raises(OutputError, match=r"not empty any more.*The pictures until then are in .*part-2"):
+        second.finish()
+    assert [path.name for path in target.iterdir()] == ["000000000.png"]
+
+
+def test_a_folder_that_goes_away_while_it_is_written_is_told_in_a_sentence(tmp_path: Path) -> None:
+    output = open_output(f"{tmp_path}/pictures/")
+    output.write(picture(0), 0.0)
+    shutil.rmtree(tmp_path / "pictures.part")
+    with pytest.raises(OutputError, match=r"000000500\.png cannot be written"):
+        output.write(picture(0), 0.5)
+    with pytest.raises(OutputError, match=r"pictures cannot be written"):
+        output.finish()
+    output.discard()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from codec.errors import BitstreamError
 from codec.format import MotionFormat
 from codec.residual import ResidualFormat
 from receiver.errors import ReceiverError
-from receiver.output import left_by_earlier_calls, open_output, unnamed_output
+from receiver.output import Output, left_by_earlier_calls, open_output, unnamed_output
 from receiver.receiver import Receiver
 from receiver.session import make_hello, receive
 from receiver.stats import ReceiverStats
@@ -83,6 +83,23 @@ def _print(stats: ReceiverStats, wires: list[WireStats], *, as_json: bool) -> No
         print(f"{name:20} {value:.1f}" if isinstance(value, float) else f"{name:20} {value}")
 
 
+def _hold(output: Output, options: argparse.Namespace) -> None:
+    profile = load_profile(options.profile)
+    motion_format = MotionFormat.load(profile.format_path)
+    talker = Talker(load(profile, engine=options.engine), picture_size=profile.picture_size)
+    hello = make_hello(profile, motion_format)
+    residual = None
+    if profile.residual:
+        residual = load_repairer(profile), ResidualFormat.load(profile.residual_path)
+    receiver = Receiver(talker, motion_format, hello=hello, output=output, residual=residual)
+    wires: list[WireStats] = []
+    try:
+        asyncio.run(_receive(receiver, options, wires))
+    finally:
+        if receiver.stats().ended is not None:
+            _print(receiver.stats(), wires, as_json=options.json)
+
+
 def main() -> int:
     """Run the program; returns its exit code: 0, 130 after Ctrl-C, or 1 after a sentence on what went wrong."""
     options = _options()
@@ -92,20 +109,10 @@ def main() -> int:
         if (left := left_by_earlier_calls(named)) is not None:
             _say(left)
         output = open_output(named, overwrite=options.overwrite)
-        profile = load_profile(options.profile)
-        motion_format = MotionFormat.load(profile.format_path)
-        talker = Talker(load(profile, engine=options.engine), picture_size=profile.picture_size)
-        hello = make_hello(profile, motion_format)
-        residual = None
-        if profile.residual:
-            residual = load_repairer(profile), ResidualFormat.load(profile.residual_path)
-        receiver = Receiver(talker, motion_format, hello=hello, output=output, residual=residual)
-        wires: list[WireStats] = []
         try:
-            asyncio.run(_receive(receiver, options, wires))
+            _hold(output, options)
         finally:
-            if receiver.stats().ended is not None:
-                _print(receiver.stats(), wires, as_json=options.json)
+            output.discard()  # where no call came about
     except SENTENCES as error:
         _say(f"visavis: {error}")
         return 1

@@ -143,6 +143,7 @@ async def test_a_port_in_use_is_told_in_a_sentence() -> None:
     [
         (["--output", "absent/call.mp4"], "absent/call.mp4 cannot be written"),
         (["--profile", "absent"], "absent"),
+        (["--output", "pictures/", "--profile", "absent"], "absent"),
     ],
 )
 def test_the_program_says_what_is_wrong_in_one_line(

@@ -146,11 +146,13 @@ class Receiver:
         finally:
             self.stop()  # where it was cancelled
             hello_limit.cancel()
-            await self._receiving.close()
-            # The other side is told first: a long recording takes its time to be completed.
-            self._send(_goodbye(self._error))
-            await line.drain()
-            await asyncio.to_thread(self._complete)
+            try:
+                await self._receiving.close()
+                # The other side is told first: a long recording takes its time to be completed.
+                self._send(_goodbye(self._error))
+                await line.drain()
+            finally:  # where it was cancelled once more: threads that draw must not outlive the program
+                await asyncio.to_thread(self._complete)
         if self._error is not None:
             raise self._error
         stats = self.stats()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -151,6 +152,30 @@ async def test_a_call_that_is_interrupted_completes_its_recording_and_says_goodb
     with av.open(str(target)) as video:
         assert len(list(video.decode(video=0))) == len(call.shown) >= 1
     assert call.receiver.stats().ended == "This side has ended the call."
+
+
+async def test_a_call_that_is_interrupted_twice_completes_its_recording_and_draws_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "call.mp4"
+    drains = asyncio.Event()
+
+    async def drain_for_ever(line: FakeLine) -> None:
+        drains.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(FakeLine, "drain", drain_for_ever)
+    async with calling(open_output(str(target))) as call:
+        await begin(call)
+        await play(call, frames=5)
+        call.task.cancel()
+        await drains.wait()  # the other side is gone, and who waits for it presses Ctrl-C again
+        call.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call.task
+    with av.open(str(target)) as video:
+        assert len(list(video.decode(video=0))) == len(call.shown) >= 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("receiver-")]
 
 
 async def test_a_line_lost_after_a_picture_is_an_error_and_keeps_what_came(tmp_path: Path) -> None:

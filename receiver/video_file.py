@@ -5,6 +5,7 @@ at the end."""
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -50,6 +51,9 @@ class VideoFile:
         self._target = target
         self._overwrite = overwrite
         self._with_sound = sound
+        # Whoever gives up waiting for the end of a call discards what a thread still writes, and FFmpeg bears no two.
+        self._lock = threading.RLock()
+        self._discarded = False
         self._sound: SoundTrack | None = None
         self._stream: av.VideoStream | None = None
         self._format = VIDEO_FORMATS[target.suffix.lower()]
@@ -63,7 +67,9 @@ class VideoFile:
 
     def write(self, picture: npt.NDArray[np.uint8], at_s: float) -> None:
         """Encode one picture. Raises OutputError."""
-        with self._told():
+        with self._lock, self._told():
+            if self._discarded:
+                return
             if self._stream is None:
                 self._stream = self._open_stream(*picture.shape[:2])
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -82,17 +88,29 @@ class VideoFile:
 
     def write_sound(self, samples: npt.NDArray[np.int16], at_s: float) -> None:
         """Code sound, if there is a track for it. Raises OutputError."""
-        if self._sound is not None:
-            with self._told():
+        with self._lock, self._told():
+            if self._sound is not None and not self._discarded:
                 self._sound.write(samples, at_s)
 
     def finish(self) -> None:
         """Make a plain file of the fragments, with its index in front, and give it its name. Raises OutputError."""
-        if self._stream is None:
-            self.discard()
-            return
+        with self._lock:
+            if self._stream is None:
+                self.discard()
+            elif not self._discarded:
+                self._complete(self._stream)
+
+    def discard(self) -> None:
+        """Close the unfinished file, and remove it where it holds no picture; a recording stays where it is."""
+        with self._lock:
+            self._discarded = True
+            with suppress(av.FFmpegError, OSError):  # it is as long as it could be
+                self._container.close()
+            self._cleanup()
+
+    def _complete(self, stream: av.VideoStream) -> None:
         with self._told():
-            self._container.mux(self._stream.encode(None))
+            self._container.mux(stream.encode(None))
             if self._sound is not None:
                 self._sound.finish()
             self._container.close()
@@ -103,12 +121,6 @@ class VideoFile:
             else:
                 os.replace(self._part, self._target)
         self._cleanup.detach()
-
-    def discard(self) -> None:
-        """Close the unfinished file, and remove it where it holds no picture; a recording stays where it is."""
-        with suppress(av.FFmpegError, OSError):  # it is as long as it could be
-            self._container.close()
-        self._cleanup()
 
     def _spare(self) -> None:
         if not self._overwrite:

@@ -311,6 +311,39 @@ def test_a_recording_that_is_killed_plays_and_is_not_written_over(
     assert frames_in(target) == 1
 
 
+GIVEN_UP = """
+import sys, threading
+import numpy as np
+from receiver.output import open_output
+output = open_output(sys.argv[1], sound=True)
+noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
+written = threading.Semaphore(0)
+def write():
+    for index in range(500):
+        output.write(np.roll(noise, index, axis=1), index / 30)
+        output.write_sound(np.zeros(1600, np.int16), index / 30)
+        written.release()
+writing = threading.Thread(target=write)
+writing.start()
+for _ in range(100):
+    written.acquire()
+output.discard()
+writing.join()
+output.finish()
+"""
+
+
+@pytest.mark.parametrize("name", ["call.mp4", "call.mkv"])
+def test_a_recording_that_is_given_up_while_a_thread_writes_it_is_kept_as_it_is(
+    tmp_path: Path, name: str
+) -> None:
+    result = subprocess.run([sys.executable, "-c", GIVEN_UP, str(tmp_path / name)], check=False)
+    assert result.returncode == 0
+    [part] = tmp_path.iterdir()
+    assert part.name.startswith("call.part")
+    assert frames_in(part) >= 30
+
+
 def test_nothing_is_said_of_recordings_with_other_names(tmp_path: Path) -> None:
     for other in ("recall.part.mp4", "call.part.mkv", "call.mp4", "call.party.txt"):
         (tmp_path / other).touch()

@@ -4,6 +4,7 @@ It knows neither whose the pictures are nor what is done with them."""
 
 import contextlib
 import hashlib
+import tempfile
 from pathlib import Path
 
 from codec.picture import MAX_PICTURE_BYTES
@@ -35,10 +36,12 @@ class Remembered:
         path = self._path(hashlib.sha256(data).digest())
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            unfinished = path.with_suffix(".part")
-            unfinished.touch(mode=0o600)
-            unfinished.write_bytes(data)
-            unfinished.replace(path)
+            # In a folder of its own: another call may keep the same picture now, and a full disk keeps no part of one.
+            with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+                whole = Path(folder) / path.name
+                whole.touch(mode=0o600)
+                whole.write_bytes(data)
+                whole.replace(path)
             kept = sorted(self._folder.glob(f"*{SUFFIX}"), key=lambda each: each.stat().st_mtime)
             for each in kept[:-MOST_PICTURES]:
                 each.unlink()

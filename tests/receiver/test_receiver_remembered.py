@@ -1,5 +1,6 @@
 """Source pictures that are kept from call to call."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -57,3 +58,30 @@ def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
     remembered = Remembered(tmp_path / "taken")
     remembered.keep(b"a face")
     assert remembered.find(digest(b"a face")) is None
+
+
+def test_a_full_disk_keeps_no_part_of_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(path: Path, data: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(data[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    Remembered(tmp_path).keep(b"a face")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_calls_keep_the_same_picture_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_bytes
+
+    def meet(path: Path, data: bytes) -> None:
+        monkeypatch.setattr(Path, "write_bytes", write)
+        Remembered(tmp_path).keep(data)  # the other call, in the midst of this one
+        write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", meet)
+    Remembered(tmp_path).keep(b"a face")
+    (path,) = tmp_path.iterdir()
+    assert Remembered(tmp_path).find(digest(b"a face")) == b"a face"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -107,13 +108,13 @@ def remember(profile: Profile, choice: Choice) -> None:
         key_of(profile): {"engine": choice.engine, "frames_a_second": dict(choice.frames_a_second)}
     }
     path = cache_path()
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            json.dump(stored, file, indent=2)
-        os.replace(file.name, path)
-    except OSError:
-        pass
+        # In a folder of its own, so that a full disk keeps no part of it.
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            whole = Path(folder) / path.name
+            whole.write_text(json.dumps(stored, indent=2), encoding="utf-8")
+            os.replace(whole, path)
 
 
 def key_of(profile: Profile) -> str:

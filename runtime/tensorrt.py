@@ -13,7 +13,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -173,13 +173,13 @@ def make_monitor(trt: Any, bar: Progress, title: str) -> Any:
 
 def keep(path: Path, built: bytes) -> None:
     """Write an engine into the cache, whole or not at all; without a cache it is built again each time."""
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(built)
-        os.replace(file.name, path)
-    except OSError:
-        pass
+        # In a folder of its own, so that a full disk keeps no part of it.
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            whole = Path(folder) / path.name
+            whole.write_bytes(built)
+            os.replace(whole, path)
 
 
 class TensorRtGraph:

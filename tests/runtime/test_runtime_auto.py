@@ -1,6 +1,7 @@
 """The engine `auto` takes the fastest that runs, remembers it, and is not misled by what it remembers."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,17 @@ def test_a_damaged_file_is_measured_again(profile: Profile, asked: list[str], da
     assert load(profile, engine="auto").engine == "fast"
     assert "slow" in asked
     assert json.loads(path.read_text())[auto.key_of(profile)]["engine"] == "fast"
+
+
+def test_what_cannot_be_written_leaves_nothing_in_the_cache(
+    profile: Profile, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object) -> None:
+        raise OSError("The disk is full.")
+
+    monkeypatch.setattr(os, "replace", fill)
+    assert load(profile, engine="auto").engine == "fast"
+    assert list(auto.cache_path().parent.iterdir()) == []
 
 
 def test_an_engine_that_is_gone_is_replaced(

@@ -1,5 +1,6 @@
 """The TensorRT engine: where it keeps what it built, what it says where it cannot run, and, on a GPU, what it draws."""
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -47,13 +48,21 @@ def test_an_engine_is_kept_for_one_graph_card_driver_and_version(cache: Path, tm
     assert tensorrt.cache_path(onnx, **CARD) != path
 
 
-def test_what_was_built_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_what_was_built_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object) -> None:
+        raise OSError("The disk is full.")
+
     path = tmp_path / "tensorrt" / "frame.engine"
     tensorrt.keep(path, b"built")
     assert path.read_bytes() == b"built"
     assert [each.name for each in path.parent.iterdir()] == ["frame.engine"]
     (tmp_path / "file").write_text("no folder")
     tensorrt.keep(tmp_path / "file" / "frame.engine", b"built")  # a call goes on without a cache
+    monkeypatch.setattr(os, "replace", fill)
+    tensorrt.keep(tmp_path / "full" / "frame.engine", b"built")
+    assert list((tmp_path / "full").iterdir()) == []
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

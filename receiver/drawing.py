@@ -128,8 +128,8 @@ class Drawing:
             number = (
                 (self._numbers[slot] + MAX_SOURCES) % (2 * MAX_SOURCES) if slot in self._numbers else slot
             )
-            self._numbers[slot] = number
             self._sources[number] = source
+            self._numbers[slot] = number  # last: repairs ask from threads of their own which source a slot has
             self._playout.set_rest(number, rest)
 
     def look(self, view: View) -> None:
@@ -151,7 +151,8 @@ class Drawing:
             self._changed.notify_all()
 
     def source_in(self, slot: int) -> Source | None:
-        """Return the source picture that motions which name this slot are drawn from, None before there is one."""
+        """Return the source picture that motions which name this slot are drawn from, None before there is one; from
+        any thread."""
         number = self._numbers.get(slot)
         return None if number is None else self._sources[number]
 

@@ -104,6 +104,26 @@ def test_a_slot_can_be_filled_again_and_again() -> None:
     assert brightness == 19
 
 
+def test_a_repair_may_ask_what_a_slot_holds_while_it_is_given_another_picture() -> None:
+    class Asking(dict[int, int]):
+        def __setitem__(self, slot: int, number: int) -> None:
+            super().__setitem__(slot, number)
+            asked.append(drawing.source_in(slot))
+
+    asked: list[object] = []
+    drawing = Drawing(
+        PaintingTalker(),  # type: ignore[arg-type]
+        on_picture=lambda *what: None,
+        on_error=lambda error: None,
+        view=View(),
+    )
+    drawing._numbers = Asking()
+    first, second = source(50), source(200)
+    for each in (first, second):
+        drawing.set_source(1, each)  # type: ignore[arg-type]
+    assert asked == [first, second]
+
+
 def test_a_repair_is_made_of_the_picture_that_its_slot_holds_now() -> None:
     def steps(drawing: Drawing) -> None:
         assert drawing.source_in(1) is None

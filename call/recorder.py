@@ -20,7 +20,7 @@ import platformdirs
 
 from receiver.marks import fit, mark
 from receiver.output import Picture
-from receiver.parts import free_name
+from receiver.parts import left_over
 from receiver.timeline import Timeline
 from receiver.video_file import VideoFile
 from receiver.writer import Writer
@@ -53,7 +53,10 @@ class CallRecorder:
         folder = self._folder or platformdirs.user_videos_path()
         with suppress(OSError):  # told when the file is opened
             folder.mkdir(parents=True, exist_ok=True)
-        path = free_name(folder / time.strftime("Visavis %Y-%m-%d %H.%M.%S.mp4"))
+        path = folder / time.strftime("Visavis %Y-%m-%d %H.%M.%S.mp4")
+        # One that began within this second may not be complete yet: its part goes when its file is there, not before.
+        while left_over(path) or path.exists():
+            path = path.with_stem(f"{path.stem}-2")
         writer = Writer(VideoFile(path, sound=True), on_error=self._tell)
         with self._lock:
             self._writer, self._path, self._timeline, self._size = writer, path, Timeline(), None

@@ -132,3 +132,20 @@ async def test_ordinary_video_with_odd_sides_is_recorded_too(tmp_path: Path) -> 
     assert saved == [name]
     with av.open(name) as film:
         assert {(picture.width, picture.height) for picture in film.decode(video=0)} == {(120, 60)}
+
+
+async def test_recordings_that_begin_within_one_second_do_not_take_each_others_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("call.recorder.time.strftime", lambda form: "Visavis now.mp4")
+    errors: list[Exception] = []
+    saved: list[str] = []
+    recorder = CallRecorder(folder=tmp_path, on_error=errors.append)
+    names = []
+    for index in range(3):
+        names.append(recorder.start())
+        recorder.show(shown(600 + index), GREY, 10.0 + index)
+        recorder.stop(saved.append)
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert errors == []
+    assert sorted(saved) == sorted(names) == sorted(map(str, tmp_path.iterdir()))

@@ -129,7 +129,8 @@ class Drawing:
                 (self._numbers[slot] + MAX_SOURCES) % (2 * MAX_SOURCES) if slot in self._numbers else slot
             )
             self._sources[number] = source
-            self._numbers[slot] = number  # last: repairs ask from threads of their own which source a slot has
+            # After its source: repairs ask from threads of their own which one a slot has.
+            self._numbers[slot] = number
             self._playout.set_rest(number, rest)
 
     def look(self, view: View) -> None:

@@ -148,4 +148,4 @@ async def test_recordings_that_begin_within_one_second_do_not_take_each_others_n
         recorder.stop(saved.append)
     await asyncio.get_running_loop().shutdown_default_executor()
     assert errors == []
-    assert sorted(saved) == sorted(names) == sorted(map(str, tmp_path.iterdir()))
+    assert sorted(saved) == sorted(names) == sorted(f"{tmp_path}/{name}" for name in os.listdir(tmp_path))

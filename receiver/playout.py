@@ -65,7 +65,7 @@ class PlayoutCounts:
     interpolated: int = 0
     extrapolated: int = 0
     relaxed: int = 0
-    late: int = 0  # came after something newer had been shown
+    late: int = 0  # came after their time, when something newer had been shown or was due as well
     skipped: int = 0  # were due, but drawing was too slow
     duplicates: int = 0
     restarts: int = 0
@@ -180,7 +180,10 @@ class Playout:
         if due == 0:
             return self._fill(now_s)
         if now_s - self._due_s(self._waiting[0].ticks) > OVERDUE_S:
-            self.counts.skipped += due - 1
+            overtaken = self._waiting[: due - 1]
+            late = sum(waiting.arrived_s > self._due_s(waiting.ticks) for waiting in overtaken)
+            self.counts.late += late  # the line's doing, and no sign of a slow machine
+            self.counts.skipped += len(overtaken) - late
             del self._waiting[: due - 1]
         ticks, arrived_s, decoded = self._waiting.pop(0)
         fresh = Shown("fresh", ticks, decoded.source, decoded.motion, arrived_s)

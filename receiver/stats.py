@@ -15,7 +15,7 @@ MEASURED = 1024  # the newest pictures, over which times are taken: 40 s at 25 f
 class ReceiverStats:
     """A call as the receiving side saw it; times are milliseconds, None where nothing was shown.
 
-    `frames_late` came after something newer was shown, `frames_skipped` were due while drawing was behind,
+    `frames_late` came when something newer was shown or due, `frames_skipped` were due while drawing was behind,
     `frames_unwritten` were drawn but found the output's queue full. `packets_early` came before the hello or
     the source picture that they name. `added_ms` is the time from a motion's arrival to its drawn picture. `frozen_s`
     adds up the gaps of more than 0.2 s between pictures that are fresh or interpolated.

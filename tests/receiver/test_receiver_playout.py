@@ -171,6 +171,15 @@ def test_drawing_that_is_too_slow_shows_the_newest_and_counts_the_skipped() -> N
     assert playout.counts.fresh + playout.counts.skipped == 250
 
 
+def test_motions_that_a_line_holds_up_and_brings_all_at_once_are_late_and_no_sign_of_slow_drawing() -> None:
+    playout = Playout()
+    arrivals = [(1.5 if 1.0 <= at_s < 1.5 else at_s, motion) for at_s, motion in clip(75)]
+    seen = play(playout, arrivals, draw_s=0.01)
+    assert playout.counts.skipped == 0
+    assert playout.counts.late >= 6
+    assert playout.counts.late + len(fresh_ticks(seen)) == 75
+
+
 def test_a_hiccup_of_drawing_costs_no_frame() -> None:
     playout = Playout()
     first = play(playout, clip(20), until_s=0.8)

@@ -14,6 +14,7 @@ class Timeline:
     def __init__(self) -> None:
         self._origin_s: float | None = None  # the time stamp of tick 0
         self._stamp_s = 0.0
+        self._place_s = 0.0  # of what was placed last
         self._shown_s = 0.0
         self._stamped = False
 
@@ -55,10 +56,12 @@ class Timeline:
         """Return where in the recording a moment of capture lies, in seconds; None before the first picture.
 
         For what goes with the pictures; before the recording's beginning it is negative. Counts that no motion has
-        kept right for half a cycle of the wire's 12 bits leave out whole cycles, so the place nearest to the last
-        picture is the one.
+        kept right for half a cycle of the wire's 12 bits leave out whole cycles, so the place nearest to what was
+        placed last, or to the last picture where that is later, is the one.
         """
         if self._origin_s is None:
             return None
         place_s = self._origin_s + ticks / TICKS_PER_SECOND
-        return place_s + CYCLE_S * round((self._stamp_s - place_s) / CYCLE_S)
+        near_s = max(self._stamp_s, self._place_s)
+        self._place_s = place_s + CYCLE_S * round((near_s - place_s) / CYCLE_S)
+        return self._place_s

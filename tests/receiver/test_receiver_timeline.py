@@ -74,6 +74,15 @@ def test_sound_keeps_its_place_however_long_no_motion_says_what_time_it_is() -> 
         assert timeline.place_s(ticks) == pytest.approx(second)
 
 
+def test_sound_keeps_its_place_where_pictures_stay_away_for_a_while() -> None:
+    timeline = Timeline()
+    timeline.stamp_s(shown(600), 10.0)
+    for second in range(100):
+        assert timeline.place_s(600 + 60 * second) == pytest.approx(second)
+    timeline.stamp_s(shown(600 + 6000), 110.0)
+    assert timeline.place_s(600 + 6000 - 4096) == pytest.approx(100.0)
+
+
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.booleans(), st.floats(0, 1)), min_size=2, max_size=50))
 def test_time_stamps_always_rise(pictures: list[tuple[int, bool, float]]) -> None:
     timeline = Timeline()

@@ -108,7 +108,9 @@ class Handshake:
         self._hurried.append(hurried)
 
     def _check_again(self, protocol: StunProtocol, message: Message, address: tuple[str, int]) -> None:
-        if not self._over and not protocol.transport.is_closing():
+        # A transport over a TURN server cannot say whether it is closing; it drops what comes later.
+        is_relayed = protocol.local_candidate.type == "relay"
+        if not self._over and (is_relayed or not protocol.transport.is_closing()):
             protocol.send_stun(message, address)
 
     async def _send(self, data: bytes) -> None:

@@ -31,6 +31,9 @@ LOOPBACK = "127.0.0.1"
 LONGEST_DATAGRAM = 1_500  # bytes
 MAX_ADDRESSES = 16  # a machine with many container bridges names no more, so that descriptions stay small
 GATHER_TIMEOUT_S = 2  # a STUN server that has not answered by then is not waited for
+# A TURN server lets packets through for five minutes after their channel was bound (RFC 8656, sections 9 and 12);
+# upstream binds it again after more than eight.
+BIND_AGAIN_S = 240
 
 
 def use_certificate(connection: RTCPeerConnection, certificate: RTCCertificate) -> None:
@@ -112,7 +115,9 @@ class Wire:
         """Close the sockets at once, whatever aiortc is waiting for."""
         self._handshake.ended()
         for protocol in self._connection._protocols:
-            protocol.transport.abort()
+            transport = protocol.transport
+            # A TURN server is told that its address is no longer needed; that goes on by itself.
+            transport.close() if _is_relayed(protocol) else transport.abort()
 
     async def _gather(self, component: int, addresses: list[str], timeout: int = 0) -> list[Candidate]:
         """Stand in for aioice's gathering: fall back to the loopback address, which aioice leaves out."""
@@ -164,6 +169,9 @@ class Wire:
             self.sent_peak.add(size, time.monotonic())
 
         protocol.datagram_received = received  # type: ignore
+        if _is_relayed(protocol):
+            upstream: Any = protocol.transport
+            upstream._TurnTransport__inner_protocol.channel_refresh_time = BIND_AGAIN_S
         counted = _CountedTransport(protocol.transport, sent)
         protocol.transport = cast(asyncio.DatagramTransport, counted)
         self._handshake.hurry(protocol)
@@ -184,6 +192,10 @@ class _CountedTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+
+def _is_relayed(protocol: StunProtocol) -> bool:
+    return protocol.local_candidate.type == "relay"
 
 
 def ip_headers(address: tuple[Any, ...]) -> int:

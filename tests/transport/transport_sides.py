@@ -2,24 +2,28 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.patience import PATIENCE_S
 from transport.certificate import Certificate
+from transport.description import IceServer
 from transport.peer import Peer
 
 
 class Side:
     """A peer with lists of what its callbacks were given; `log` keeps motion and control in their order."""
 
-    def __init__(self, certificate: Certificate | None = None) -> None:
+    def __init__(
+        self, certificate: Certificate | None = None, *, ice_servers: Sequence[IceServer] = ()
+    ) -> None:
         self.motions: list[bytes] = []
         self.controls: list[bytes] = []
         self.log: list[bytes] = []
         self.ends: list[str] = []
         self.peer = Peer(
             certificate=certificate,
+            ice_servers=ice_servers,
             on_motion=self.motion,
             on_control=self.control,
             on_closed=self.ends.append,

@@ -59,6 +59,7 @@ class Wire:
         self._sctp = sctp
         self._connection = sctp.transport.transport._connection
         self._counted: set[StunProtocol] = set()
+        self._is_closed = False
         self._gather_upstream = self._connection.get_component_candidates
         self._connection.get_component_candidates = self._gather  # type: ignore[method-assign]
         self._connection.query_consent = partial(keep_consent, self._connection, self.round_trips)  # type: ignore[method-assign]
@@ -112,8 +113,9 @@ class Wire:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def abort(self) -> None:
-        """Close the sockets at once, whatever aiortc is waiting for."""
+        """Close the sockets at once, whatever aiortc is waiting for; those that are being opened, as soon as they are."""
         self._handshake.ended()
+        self._is_closed = True
         for protocol in self._connection._protocols:
             transport = protocol.transport
             # A TURN server is told that its address is no longer needed; that goes on by itself.
@@ -123,13 +125,25 @@ class Wire:
         """Stand in for aioice's gathering: fall back to the loopback address, which aioice leaves out."""
         del timeout  # aioice's 5 s would keep a caller waiting for a server that is not there
         for chosen in (addresses[:MAX_ADDRESSES], [LOOPBACK]):
-            candidates = await self._gather_upstream(
-                component=component, addresses=chosen, timeout=GATHER_TIMEOUT_S
-            )
+            candidates = await self._open(component, chosen)
             if candidates:
                 break
-        self._count_all()
         return candidates
+
+    async def _open(self, component: int, addresses: list[str]) -> list[Candidate]:
+        """Open sockets at these addresses. Who is cancelled meanwhile leaves none of them behind: this goes on to its
+        end, as upstream does not know of them, nor of a TURN server's, before it is done."""
+
+        async def gather() -> list[Candidate]:
+            candidates = await self._gather_upstream(
+                component=component, addresses=addresses, timeout=GATHER_TIMEOUT_S
+            )
+            self._count_all()
+            if self._is_closed:
+                self.abort()
+            return candidates
+
+        return await asyncio.shield(gather())
 
     async def _open_at(self, addresses: list[str]) -> None:
         """Open more sockets; where they are to be reached from elsewhere the other side sees for itself."""
@@ -137,10 +151,9 @@ class Wire:
         servers = connection.stun_server, connection.turn_server
         connection.stun_server = connection.turn_server = None
         try:
-            await self._gather_upstream(component=1, addresses=addresses[:MAX_ADDRESSES])
+            await self._open(1, addresses[:MAX_ADDRESSES])
         finally:
             connection.stun_server, connection.turn_server = servers
-        self._count_all()
 
     def _count_all(self) -> None:
         for protocol in self._connection._protocols:

@@ -1,10 +1,11 @@
 """Two peers over real sockets: what arrives, in which order, and how it ends."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from aioice import ice
-from transport_sides import Pair, until
+from transport_sides import Pair, Side, until
 
 from tests.patience import PATIENCE_S
 from transport import peer as peer_module
@@ -198,3 +199,30 @@ async def test_what_is_queued_keeps_to_a_limit_on_everything(pair: Pair) -> None
     assert left.peer.stats().control_waiting_bytes == 1000  # the meeting has cost more than is allowed
     left.peer.pace()
     await until(lambda: len(right.controls) == 2)
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_sockets_that_are_being_opened_when_a_peer_closes_do_not_stay_open(
+    is_cancelled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    opened: list[asyncio.BaseTransport] = []
+    open_upstream = loop.create_datagram_endpoint
+
+    async def open_slowly(*given: Any, **more: Any) -> Any:
+        made = await open_upstream(*given, **more)
+        opened.append(made[0])
+        await asyncio.sleep(0.01)
+        return made
+
+    monkeypatch.setattr(loop, "create_datagram_endpoint", open_slowly)
+    monkeypatch.setattr(ice, "get_host_addresses", lambda **_: ["127.0.0.1", "127.0.0.2"])
+    side = Side()
+    offering = loop.create_task(side.peer.create_offer())
+    await until(lambda: bool(opened))
+    if is_cancelled:
+        offering.cancel()
+    await asyncio.sleep(0)
+    await side.peer.close()
+    await asyncio.gather(offering, return_exceptions=True)
+    await until(lambda: len(opened) == 2 and all(transport.is_closing() for transport in opened))

@@ -45,6 +45,9 @@ class Reliable:
         upstream._transmit = self._transmit
         upstream._send_chunk = self._send
         upstream._receive_chunk = self._receive
+        self._estimate_now: Callable[[float], None] = upstream._update_rto
+        upstream._update_rto = self._estimate
+        self._oldest_s = 0.0  # when the first chunk that the newest answer may be about was sent
 
     def stop(self) -> None:
         """Send nothing again any more."""
@@ -59,6 +62,8 @@ class Reliable:
     async def _receive(self, chunk: Chunk) -> None:
         """Note what an incoming chunk says, before upstream takes it."""
         if isinstance(chunk, SackChunk):
+            if self._sctp._sent_queue:
+                self._oldest_s = self._sctp._sent_queue[0]._went_s
             self._measure(chunk)
             self._resending.heard(chunk)
         elif isinstance(chunk, InitChunk) and self._sctp._association_state is STANDS:
@@ -72,9 +77,14 @@ class Reliable:
             if not uint32_gte(sack.cumulative_tsn, chunk.tsn):
                 break
             if not chunk._acked and chunk._sent_count == 1:
-                sent_s = chunk._sent_time
+                sent_s = chunk._went_s
         if sent_s is not None:
-            self._round_trips.note(time.time() - sent_s)  # upstream's clock
+            self._round_trips.note(time.monotonic() - sent_s)
+
+    def _estimate(self, elapsed_s: float) -> None:
+        """Stand in for upstream's `_update_rto`, which believes a clock that may have been set meanwhile."""
+        del elapsed_s
+        self._estimate_now(time.monotonic() - self._oldest_s)
 
     async def _transmit(self) -> None:
         """Stand in for upstream's `_transmit`, which sends what there is to be sent, as far as the window goes."""

@@ -32,7 +32,8 @@ REMEMBERED = 32  # chunks that went again and are answered
 
 
 class Resending:
-    """Watches the chunks of one association. Times are upstream's clock, `time.time`."""
+    """Watches the chunks of one association. Times are not upstream's clock, which is set now and then, but monotonic:
+    a chunk's `_went_s` says when it was sent last."""
 
     def __init__(self, sctp: RTCSctpTransport) -> None:
         self._sctp: Any = sctp
@@ -53,9 +54,9 @@ class Resending:
 
     def sent(self, chunk: DataChunk) -> None:
         """Note that a chunk goes out, for the first time or again."""
-        now_s = time.time()
+        now_s = time.monotonic()
         self._first_s.setdefault(chunk.tsn, now_s)
-        self._sent_s[chunk.tsn] = now_s
+        self._sent_s[chunk.tsn] = chunk._went_s = now_s  # type: ignore[attr-defined]
         if self._timer is None:
             self._arm()
 
@@ -69,14 +70,14 @@ class Resending:
             for first, last in sack.gaps
             for place in range(first, last + 1)
         }
-        now_s, newest_s, answered = time.time(), 0.0, False
+        now_s, newest_s, answered = time.monotonic(), 0.0, False
         missing: list[DataChunk] = []
         for chunk in self._sctp._sent_queue:
             known = uint32_gte(sack.cumulative_tsn, chunk.tsn) or chunk.tsn in told
             if not known and chunk.tsn in self._sent_s:
                 missing.append(chunk)
             elif known:
-                newest_s = max(newest_s, self._sent_s.get(chunk.tsn, chunk._sent_time))
+                newest_s = max(newest_s, chunk._went_s)
             if known and self._sent_s.pop(chunk.tsn, None) is not None:
                 answered = True
                 took_s = now_s - self._first_s.pop(chunk.tsn)

@@ -113,7 +113,7 @@ class Wire:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def abort(self) -> None:
-        """Close the sockets at once, whatever aiortc is waiting for; those that are being opened, as soon as they are."""
+        """Close the sockets at once, whatever aiortc waits for; those that are being opened, as soon as they are."""
         self._handshake.ended()
         self._is_closed = True
         for protocol in self._connection._protocols:

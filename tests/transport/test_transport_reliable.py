@@ -9,6 +9,7 @@ import pytest
 from aiortc import RTCSctpTransport
 from transport_sides import Pair, Side, until
 
+from tests.patience import PATIENCE_S
 from transport.impairment import ImpairedLine, Impairment
 from transport.meet import connect_in_process
 from transport.relay import Relay
@@ -22,6 +23,7 @@ def test_upstream_calls_what_is_stood_in_for() -> None:
     assert "await self._send_chunk(chunk)" in inspect.getsource(RTCSctpTransport._transmit)
     assert "self._flight_size < cwnd" in inspect.getsource(RTCSctpTransport._transmit)
     assert "schunk._misses == 3" in inspect.getsource(RTCSctpTransport._receive_sack_chunk)
+    assert "self._update_rto(" in inspect.getsource(RTCSctpTransport._receive_sack_chunk)
 
 
 def unanswered(side: Side) -> int:
@@ -83,6 +85,28 @@ async def test_the_round_trip_is_that_of_the_newest_messages(apart: Pair) -> Non
     round_trip_s = left.peer.stats().round_trip_s
     assert round_trip_s is not None
     assert 0.1 <= round_trip_s <= elapsed_s / ROUND_TRIPS
+
+
+@pytest.mark.parametrize("leap_s", [3_600.0, -3_600.0])
+async def test_a_clock_that_is_set_in_mid_call_is_no_round_trip(
+    leap_s: float, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = pair
+    association = left.peer._connection.sctp
+    assert association is not None
+    left.peer.send_control(b"before")
+    await until(lambda: len(right.controls) == 1 and unanswered(left) == 0)
+    usual_s = association._rto
+    now = time.time
+    # Set while the answer to the second one is under way.
+    monkeypatch.setattr(time, "time", lambda: now() + leap_s * (len(right.controls) > 1))
+    left.peer.send_control(b"under way")
+    await until(lambda: len(right.controls) == 2 and unanswered(left) == 0)
+    round_trip_s = left.peer.stats().round_trip_s
+    assert round_trip_s is not None
+    assert 0 < round_trip_s < PATIENCE_S
+    assert 0 <= left.peer._reliable._resending._slowest_s < PATIENCE_S
+    assert association._rto < max(usual_s, PATIENCE_S / 2)
 
 
 def test_the_shortest_of_the_newest_round_trips_counts() -> None:

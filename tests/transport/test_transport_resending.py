@@ -29,7 +29,6 @@ class Association:
         chunk.tsn, chunk.user_data = tsn, bytes(size)
         chunk._acked = chunk._retransmit = False
         chunk._sent_count, chunk._misses = 1, 0
-        chunk._sent_time = asyncio.get_running_loop().time()
         self._sent_queue.append(chunk)
         self.resending.sent(chunk)
         return chunk
@@ -61,7 +60,7 @@ def play(call: Callable[[Association], Coroutine[Any, Any, None]]) -> SimpleName
         association.resending.stop()
         return SimpleNamespace(again=[(tsn, at_s - began_s) for tsn, at_s in association.again])
 
-    with asyncio.Runner(loop_factory=lambda: loop) as runner, mock.patch("time.time", loop.time):
+    with asyncio.Runner(loop_factory=lambda: loop) as runner, mock.patch("time.monotonic", loop.time):
         return runner.run(hold())
 
 

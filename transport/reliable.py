@@ -13,7 +13,7 @@ from typing import Any
 import aiortc
 from aiortc import RTCSctpTransport
 from aiortc.rtcsctptransport import Chunk, DataChunk, InitChunk, SackChunk
-from aiortc.utils import uint32_gte
+from aiortc.utils import uint32_gt, uint32_gte
 
 from transport.resending import Resending
 from transport.round_trips import RoundTrips
@@ -62,6 +62,7 @@ class Reliable:
     async def _receive(self, chunk: Chunk) -> None:
         """Note what an incoming chunk says, before upstream takes it."""
         if isinstance(chunk, SackChunk):
+            chunk.gaps = self._believable(chunk)
             if self._sctp._sent_queue:
                 self._oldest_s = self._sctp._sent_queue[0]._went_s
             self._measure(chunk)
@@ -69,6 +70,15 @@ class Reliable:
         elif isinstance(chunk, InitChunk) and self._sctp._association_state is STANDS:
             return  # one that was overtaken: upstream would begin to count anew
         await self._take_chunk(chunk)
+
+    def _believable(self, sack: SackChunk) -> list[tuple[int, int]]:
+        """Return what an answer says of chunks that were sent. Upstream looks at each number that it names, and a
+        packet has room for 16 million that were not."""
+        sent, answered = self._sctp._sent_queue, sack.cumulative_tsn
+        if not sent or uint32_gt(self._sctp._last_sacked_tsn, answered) or uint32_gt(answered, sent[-1].tsn):
+            return []
+        newest = (sent[-1].tsn - answered) % 2**32
+        return [(first, last) for first, last in sack.gaps if 0 < first <= last <= newest]
 
     def _measure(self, sack: SackChunk) -> None:
         """Take the round trip of the newest chunk that this answers, if it went once."""

@@ -27,6 +27,8 @@ from transport.round_trips import RoundTrips
 IPV4_HEADERS = 20 + 8  # IP and UDP
 IPV6_HEADERS = 40 + 8
 
+PART_BYTES = 512  # what a part of an unfinished message takes besides its data, of which it may have none
+
 LOOPBACK = "127.0.0.1"
 LONGEST_DATAGRAM = 1_500  # bytes
 MAX_ADDRESSES = 16  # a machine with many container bridges names no more, so that descriptions stay small
@@ -67,8 +69,10 @@ class Wire:
 
     @property
     def unfinished_bytes(self) -> int:
-        """Bytes of incoming messages that are held because they are not complete."""
-        return 1024 * 1024 - self._sctp._advertised_rwnd
+        """Bytes of incoming messages that are held because they are not complete, and of keeping each part of them."""
+        streams = self._sctp._inbound_streams.values()
+        parts = len(self._sctp._sack_misordered) + sum(len(stream.reassembly) for stream in streams)
+        return 1024 * 1024 - self._sctp._advertised_rwnd + PART_BYTES * parts
 
     @property
     def has_moved(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aioice import ice
+from aiortc.rtcsctptransport import DataChunk
 from transport_sides import Pair, Side, until
 
 from tests.patience import PATIENCE_S
@@ -13,7 +14,7 @@ from transport.errors import TransportError
 from transport.meet import connect_in_process
 from transport.motion_packet import MAX_REPORT_BYTES
 from transport.peer import MAX_MESSAGE_BYTES
-from transport.wire import LOOPBACK
+from transport.wire import LOOPBACK, PART_BYTES
 
 
 async def test_messages_of_both_kinds_arrive_in_both_directions(pair: Pair) -> None:
@@ -121,6 +122,20 @@ async def test_a_flood_without_an_end_is_cut_off(pair: Pair, monkeypatch: pytest
 
     association._send_chunk = without_last
     left.peer._control._channel.send(bytes(60_000))
+    await until(lambda: bool(right.ends))
+    assert right.ends == ["The other side sends messages without an end."]
+
+
+async def test_parts_of_messages_that_never_come_are_cut_off_though_they_hold_nothing(pair: Pair) -> None:
+    left, right = pair
+    association, theirs = left.peer._connection.sctp, right.peer._connection.sctp
+    assert association is not None
+    assert theirs is not None
+    for ahead in range(2, peer_module.MAX_UNFINISHED_BYTES // PART_BYTES + 2):
+        chunk = DataChunk()
+        chunk.tsn, chunk.stream_id = (theirs._last_received_tsn + ahead) % 2**32, 7
+        await association._send_chunk(chunk)
+        await asyncio.sleep(0)
     await until(lambda: bool(right.ends))
     assert right.ends == ["The other side sends messages without an end."]
 

@@ -3,10 +3,12 @@
 import asyncio
 import inspect
 import time
+from typing import Any
 
 import aiortc
 import pytest
 from aiortc import RTCSctpTransport
+from aiortc.rtcsctptransport import DataChunk, SackChunk
 from transport_sides import Pair, Side, until
 
 from tests.patience import PATIENCE_S
@@ -107,6 +109,32 @@ async def test_a_clock_that_is_set_in_mid_call_is_no_round_trip(
     assert 0 < round_trip_s < PATIENCE_S
     assert 0 <= left.peer._reliable._resending._slowest_s < PATIENCE_S
     assert association._rto < max(usual_s, PATIENCE_S / 2)
+
+
+async def test_an_answer_tells_of_nothing_that_was_never_sent() -> None:
+    connection = aiortc.RTCPeerConnection()
+    connection.createDataChannel("control")
+    association: Any = connection.sctp
+    reliable = Reliable(association, RoundTrips())
+    first = association._local_tsn
+    for tsn in (first, first + 1, first + 2):
+        chunk = DataChunk()
+        chunk.tsn = tsn % 2**32
+        association._sent_queue.append(chunk)
+    sack = SackChunk()
+    sack.gaps = [(2, 3), (0, 2), (3, 2), (2, 65_535), (4, 4)]
+    for cumulative, believed in ((first - 1, [(2, 3)]), (first - 2, []), (first + 7, [])):
+        sack.cumulative_tsn = cumulative % 2**32
+        assert reliable._believable(sack) == believed
+    await connection.close()
+
+
+async def test_what_an_answer_should_not_tell_of_does_not_reach_upstream(pair: Pair) -> None:
+    association: Any = pair[0].peer._connection.sctp
+    sack = SackChunk()
+    sack.cumulative_tsn, sack.gaps = association._last_sacked_tsn, [(2, 65_535)] * 250
+    await association._receive_chunk(sack)
+    assert sack.gaps == []
 
 
 def test_the_shortest_of_the_newest_round_trips_counts() -> None:

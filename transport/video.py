@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import numpy as np
@@ -154,6 +155,7 @@ class VideoLine:
     async def _begin_receiving(self) -> None:
         receiver = RTCRtpReceiver("video", self._transport)
         receiver._track = track = RemoteStreamTrack(kind="video")
+        track._queue = _Newest()
         # Under the name of a sender that never sends: reports and wishes for whole pictures need one.
         receiver._set_rtcp_ssrc(RTCRtpSender("video", self._transport)._ssrc)
         reading = self._loop.create_task(self._read(track))
@@ -175,6 +177,16 @@ class VideoLine:
                 past = self._past
                 self._past = VideoStats(past.sent, past.held_back, past.received + 1)
                 self._on_picture(np.asarray(picture, np.uint8))
+
+
+class _Newest(asyncio.Queue[Any]):
+    """Keeps what was decoded last, where upstream keeps all that nobody has taken: the other side says how much."""
+
+    async def put(self, item: Any) -> None:
+        """Leave a picture, or the end, in place of one that nobody has taken."""
+        if not self.empty():
+            self.get_nowait()
+        self.put_nowait(item)
 
 
 @dataclass(frozen=True)

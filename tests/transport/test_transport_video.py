@@ -194,3 +194,21 @@ async def test_at_a_low_rate_pictures_go_half_as_often() -> None:
 async def _take_all(track: CameraTrack, taken: list[Any]) -> None:
     while True:
         taken.append(await track.recv())
+
+
+async def test_pictures_that_come_quicker_than_they_are_taken_are_left_out(pair: Pair) -> None:
+    one, other = pair
+    came: list[Picture] = []
+    other.peer.video.receive(True, came.append)
+    one.peer.video.send(True)
+    await film(one.peer.video, lambda: bool(came))
+    one.peer.video.send(False)
+    await until(lambda: has_settled(one.peer.video))
+    receiving = other.peer.video._receiving
+    assert receiving is not None
+    before = len(came)
+    pictures = [fitted(np.full((32, 32, 3), 8 * tick, np.uint8), 32) for tick in range(30)]
+    for picture in pictures:
+        await receiving.receiver._track._queue.put(picture)
+    await until(lambda: bool(came) and came[-1].shape == (32, 32, 3) and came[-1].mean() > 220)
+    assert len(came) - before < 6

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from aioice.candidate import Candidate
 from aioice.ice import StunProtocol
+from aioice.stun import Message
 from aiortc import RTCCertificate, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcdtlstransport import certificate_digest
 
@@ -32,6 +33,8 @@ PART_BYTES = 512  # what a part of an unfinished message takes besides its data,
 LOOPBACK = "127.0.0.1"
 LONGEST_DATAGRAM = 1_500  # bytes
 MAX_ADDRESSES = 16  # a machine with many container bridges names no more, so that descriptions stay small
+# The other side's, each of which is sent checks to, wherever it is: what it names at first, and moves to later.
+MOST_REMOTE_ADDRESSES = 200
 GATHER_TIMEOUT_S = 2  # a STUN server that has not answered by then is not waited for
 # A TURN server lets packets through for five minutes after their channel was bound (RFC 8656, sections 9 and 12);
 # upstream binds it again after more than eight.
@@ -65,6 +68,8 @@ class Wire:
         self._gather_upstream = self._connection.get_component_candidates
         self._connection.get_component_candidates = self._gather  # type: ignore[method-assign]
         self._connection.query_consent = partial(keep_consent, self._connection, self.round_trips)  # type: ignore[method-assign]
+        self._check_upstream = self._connection.check_incoming
+        self._connection.check_incoming = self._check  # type: ignore[method-assign]
         self._handshake = Handshake(sctp)
 
     @property
@@ -124,6 +129,13 @@ class Wire:
             transport = protocol.transport
             # A TURN server is told that its address is no longer needed; that goes on by itself.
             transport.close() if _is_relayed(protocol) else transport.abort()
+
+    def _check(self, message: Message, address: tuple[str, int], protocol: StunProtocol) -> None:
+        """Stand in for what aioice does with a check that has been answered: check the way back, but only so many."""
+        known = self._connection._remote_candidates
+        is_known = any((one._network_host, one.port) == address for one in known)
+        if is_known or len(known) < MOST_REMOTE_ADDRESSES:
+            self._check_upstream(message, address, protocol)
 
     async def _gather(self, component: int, addresses: list[str], timeout: int = 0) -> list[Candidate]:
         """Stand in for aioice's gathering: fall back to the loopback address, which aioice leaves out."""

@@ -7,12 +7,14 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
-from aioice.ice import Connection, StunProtocol
+from aioice.ice import CandidatePair, Connection, StunProtocol
+from aioice.stun import parse_message
 from transport_sides import Pair, quiet, until
 
 from tests.patience import PATIENCE_S
 from transport.meet import connect_in_process
 from transport.reach import is_own_address
+from transport.wire import MOST_REMOTE_ADDRESSES
 
 
 def test_upstream_is_the_version_whose_private_parts_are_used() -> None:
@@ -103,3 +105,20 @@ async def test_a_side_notices_that_its_address_is_gone(pair: Pair, monkeypatch: 
 @pytest.mark.parametrize(("host", "own"), [("127.0.0.1", True), ("192.0.2.7", False), ("fe80::1", True)])
 def test_an_address_is_another_s_only_where_the_system_says_so(host: str, own: bool) -> None:
     assert is_own_address(host) == own
+
+
+async def test_a_side_that_claims_address_after_address_is_not_sent_checks_to_all_of_them(pair: Pair) -> None:
+    theirs, mine = (side.peer._wire._connection for side in pair)
+    way = mine._nominated[1]
+    before = len(mine._remote_candidates)
+    for port in range(1_000, 1_000 + 2 * MOST_REMOTE_ADDRESSES):
+        request = theirs.build_request(theirs._nominated[1], nominate=False)
+        request.add_message_integrity(mine.local_password.encode())
+        mine.request_received(parse_message(bytes(request)), ("127.0.0.9", port), way.protocol)
+    assert before < len(mine._remote_candidates) == MOST_REMOTE_ADDRESSES
+    # Whom it knows it goes on to follow.
+    way.state, way.task = CandidatePair.State.FAILED, None
+    request = theirs.build_request(theirs._nominated[1], nominate=False)
+    request.add_message_integrity(mine.local_password.encode())
+    mine.request_received(parse_message(bytes(request)), way.remote_addr, way.protocol)
+    assert way.task is not None

@@ -24,6 +24,7 @@ from transport.moving import follow
 from transport.peak import Peak
 from transport.reach import is_own_address
 from transport.round_trips import RoundTrips
+from transport.sources import FewSources
 
 IPV4_HEADERS = 20 + 8  # IP and UDP
 IPV6_HEADERS = 40 + 8
@@ -115,9 +116,12 @@ class Wire:
         return mine, theirs
 
     def begun(self) -> None:
-        """Note that the connection stands; an exception in its receive loop will end it without a traceback."""
+        """Note that the connection stands; an exception in its receive loop will end it without a traceback, and of the
+        other side's streams there will be no more than a few."""
         self._handshake.ended()
-        task = self._sctp.transport._task
+        dtls: Any = self._sctp.transport
+        dtls._rx_srtp = FewSources(dtls._rx_srtp)
+        task = dtls._task
         if task is not None:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 

@@ -21,6 +21,7 @@ from aiortc.rtcdtlstransport import certificate_digest
 from transport.consent import keep_consent
 from transport.handshake import Handshake
 from transport.moving import follow
+from transport.names import address_of
 from transport.peak import Peak
 from transport.reach import is_own_address
 from transport.round_trips import RoundTrips
@@ -155,6 +156,9 @@ class Wire:
         end, as upstream does not know of them, nor of a TURN server's, before it is done."""
 
         async def gather() -> list[Candidate]:
+            if (server := self._connection.stun_server) is not None:
+                address = await address_of(server[0])
+                self._connection.stun_server = None if address is None else (address, server[1])
             candidates = await self._gather_upstream(
                 component=component, addresses=addresses, timeout=GATHER_TIMEOUT_S
             )

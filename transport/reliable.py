@@ -63,8 +63,9 @@ class Reliable:
         """Note what an incoming chunk says, before upstream takes it."""
         if isinstance(chunk, SackChunk):
             chunk.gaps = self._believable(chunk)
-            if self._sctp._sent_queue:
-                self._oldest_s = self._sctp._sent_queue[0]._went_s
+            sent_queue: Any = self._sctp._sent_queue
+            if sent_queue:
+                self._oldest_s = sent_queue[0]._went_s
             self._measure(chunk)
             self._resending.heard(chunk)
         elif isinstance(chunk, InitChunk) and self._sctp._association_state is STANDS:
@@ -83,7 +84,8 @@ class Reliable:
     def _measure(self, sack: SackChunk) -> None:
         """Take the round trip of the newest chunk that this answers, if it went once."""
         sent_s: float | None = None
-        for chunk in self._sctp._sent_queue:
+        sent_queue: Any = self._sctp._sent_queue
+        for chunk in sent_queue:
             if not uint32_gte(sack.cumulative_tsn, chunk.tsn):
                 break
             if not chunk._acked and chunk._sent_count == 1:

@@ -135,12 +135,12 @@ class Wire:
             # A TURN server is told that its address is no longer needed; that goes on by itself.
             transport.close() if _is_relayed(protocol) else transport.abort()
 
-    def _check(self, message: Message, address: tuple[str, int], protocol: StunProtocol) -> None:
+    def _check(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
         """Stand in for what aioice does with a check that has been answered: check the way back, but only so many."""
         known = self._connection._remote_candidates
-        is_known = any((one._network_host, one.port) == address for one in known)
+        is_known = any((one._network_host, one.port) == addr for one in known)
         if is_known or len(known) < MOST_REMOTE_ADDRESSES:
-            self._check_upstream(message, address, protocol)
+            self._check_upstream(message, addr, protocol)
 
     async def _gather(self, component: int, addresses: list[str], timeout: int = 0) -> list[Candidate]:
         """Stand in for aioice's gathering: fall back to the loopback address, which aioice leaves out."""

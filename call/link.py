@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import cycle
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from call.errors import CallError
 from codec.control import Message, decode_control, encode_control
@@ -190,6 +190,7 @@ async def next_link(
     """
     loop = asyncio.get_running_loop()
     back = loop.create_task(_comes_back(old, after_s=RETURN_LIMITS_S[0] if is_wanted else 0.0))
+    attempt: asyncio.Task[tuple[Link, Hello]] | None = None
     try:
         if old.peer.has_moved and not is_wanted:
             await asyncio.wait({back}, timeout=FOLLOWING_S)
@@ -197,14 +198,11 @@ async def next_link(
                 return old, known
         for limit_s in cycle(RETURN_LIMITS_S):
             attempt = loop.create_task(_return(meeting, make_link, limit_s))
-            try:
-                await asyncio.wait({attempt, back}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not attempt.done():
-                    attempt.cancel()
-                await asyncio.gather(attempt, return_exceptions=True)
+            await asyncio.wait({attempt, back}, return_when=asyncio.FIRST_COMPLETED)
+            await _end(attempt)
             error = None if attempt.cancelled() else attempt.exception()
             if not attempt.cancelled() and error is None:
+                await _end(back)
                 return attempt.result()
             if back.done():
                 return old, known
@@ -213,10 +211,24 @@ async def next_link(
             if isinstance(error, Exception):
                 on_failed(error)
             await asyncio.wait({back}, timeout=RETRY_S)
+    except asyncio.CancelledError:
+        if attempt is not None:
+            await _end(attempt)
+            if (
+                not attempt.cancelled() and attempt.exception() is None
+            ):  # nobody else knows of what it has found
+                await attempt.result()[0].close()
+        raise
     finally:
-        back.cancel()
-        await asyncio.gather(back, return_exceptions=True)
+        await _end(back)
     raise AssertionError("a cycle has no end")
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait for its end; one that has ended is not waited for, so that nothing can come between."""
+    if not task.done():
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _comes_back(old: Link, *, after_s: float) -> None:

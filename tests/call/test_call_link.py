@@ -235,3 +235,17 @@ async def test_a_side_that_asks_for_a_new_connection_gets_one_though_the_old_one
     assert await find(Meeting(THEIRS), old, is_wanted=True) is not old
     # And where it does not come after all, the old one is as good as before.
     assert await find(Meeting(), old, is_wanted=True) is old
+
+
+@pytest.mark.parametrize("turns", range(12))
+@in_virtual_time
+async def test_a_search_that_is_given_up_leaves_no_link_open_not_even_one_just_found(turns: int) -> None:
+    meeting = Meeting(THEIRS)
+    search = asyncio.get_running_loop().create_task(find(meeting, silent(make_link(), 5.0)))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    search.cancel()
+    (found,) = await asyncio.gather(search, return_exceptions=True)
+    if not isinstance(found, BaseException):
+        await found.close()
+    assert not any(peer.is_open for peer in meeting.peers)

@@ -48,7 +48,10 @@ class PageMicrophone:
         while not self._blocks:
             self._arrived.clear()
             try:
-                await asyncio.wait_for(self._arrived.wait(), max(due - time.monotonic(), 0.0))
+                # Not `wait_for`: before Python 3.12 that forgets to be cancelled where a block comes just then, and
+                # the call, which waits for this to end, would never end.
+                async with asyncio.timeout(max(due - time.monotonic(), 0.0)):
+                    await self._arrived.wait()
             except TimeoutError:
                 # From the first missing block on, one every 20 ms, however late this coroutine is woken.
                 self._due = max(due, time.monotonic() - PATIENCE_S) + BLOCK_S

@@ -100,6 +100,28 @@ async def test_a_block_of_another_size_is_refused(size: int) -> None:
         PageMicrophone().put(bytes(size))
 
 
+@pytest.mark.parametrize("turns", range(5))
+async def test_who_listens_to_the_microphone_ends_when_told_though_a_block_comes_just_then(
+    turns: int,
+) -> None:
+    microphone = PageMicrophone()
+
+    async def listen() -> None:
+        while True:
+            await microphone.read()
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it waits for a block now
+    microphone.put(bytes(2 * SAMPLES))
+    for _ in range(turns):  # of the event loop, until the block has been handed over
+        await asyncio.sleep(0)
+    listening.cancel()
+    ended, _ = await asyncio.wait({listening}, timeout=PATIENCE_S / 10)
+    listening.cancel()  # where it goes on
+    assert ended
+
+
 async def test_the_browsers_microphone_is_heard_and_muted(open_tab: Open, call: FakeCall) -> None:
     tab = await open_tab()
     microphone = call.page.microphone

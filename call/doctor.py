@@ -68,7 +68,7 @@ def python() -> list[Finding]:
 def engines(profile: str) -> list[Finding]:
     """Load the profile on each engine and time the two graphs that run every frame."""
     from call.ends import load_format
-    from runtime.engine import ENGINES
+    from runtime.engine import ENGINES, TORCH_ENGINES
     from runtime.profile import ProfileError, load_profile
 
     try:
@@ -81,7 +81,7 @@ def engines(profile: str) -> list[Finding]:
         return [Finding("profile", "damaged", str(error))]
     found = [Finding("profile", "good", f"{loaded.name}, {loaded.picture_size} pixels")]
     # Torch's engines register themselves when they are asked for by name.
-    names = sorted({*ENGINES, "torch", "torch-cuda"} - {"auto"})
+    names = sorted({*ENGINES, *TORCH_ENGINES} - {"auto"})
     return found + [_engine(profile, name) for name in names] + [_auto(loaded)]
 
 

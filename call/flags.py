@@ -23,7 +23,13 @@ def option(flag: str, help_text: str, **more: Any) -> Any:
 Profile = Annotated[
     str, option("--profile", "Sizes and weights, by name or folder; both ends need the same.")
 ]
-Engine = Annotated[str, option("--engine", "What runs the networks.")]
+Engine = Annotated[
+    str,
+    option(
+        "--engine",
+        "What runs the networks: openvino, openvino-f32, tensorrt, torch, torch-cuda, or auto (the fastest).",
+    ),
+]
 Crop = Annotated[options.Crop, option("--crop", "Follow the face, or take the whole square frame.")]
 Source = Annotated[
     str, option("--source", "Picture to animate: first, chosen (the best of a second), or a file.")
@@ -56,7 +62,7 @@ def parse_limit(text: str) -> float:
 
     limit_bps = parse_rate(text)
     if limit_bps < LEAST_LIMIT_BPS:
-        raise typer.BadParameter(f"{text} is too little for a call: it needs {LEAST_LIMIT_BPS / 1000:g}k.")
+        raise typer.BadParameter(f"{text} is too little for a call: it needs {LEAST_LIMIT_BPS / 1000:g}k or more.")
     return limit_bps
 
 

@@ -66,7 +66,8 @@ def load(profile: Profile, *, engine: str = "openvino") -> Graphs:
         EngineError: an engine of that name is not there, or a graph does not compile.
     """
     if engine not in ENGINES:
-        raise EngineError(f"There is no engine {engine!r}; there are: {', '.join(sorted(ENGINES))}.")
+        names = sorted({*ENGINES, *TORCH_ENGINES} - {engine})
+        raise EngineError(f"There is no engine {engine!r}; there are: {', '.join(names)}.")
     return ENGINES[engine](profile)
 
 
@@ -186,6 +187,7 @@ ENGINES: dict[str, Engine] = {
     "openvino-f32": partial(_load_openvino, int8=False),
     "tensorrt": _found_in("runtime.tensorrt", "load_tensorrt"),
 }
+TORCH_ENGINES = ("torch", "torch-cuda")  # models/ adds them where they are asked for
 
 
 def as_picture(array: NDArray[Any]) -> NDArray[np.uint8]:

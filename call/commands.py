@@ -209,10 +209,10 @@ def receive(
 
 def call(
     where: Annotated[
-        str | None, typer.Argument(metavar="[HOST[:PORT]]", help="A side that listens, as it has told you.")
+        str | None, typer.Argument(metavar="HOST[:PORT]", help="A side that listens, as it has told you.")
     ] = None,
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="What that side tells you with it.")
+        str | None, typer.Argument(metavar="CODE", help="What that side tells you with it.")
     ] = None,
     listen: Annotated[
         str | None, option("--listen", "Wait for the other side here, at HOST:PORT or on every interface.")

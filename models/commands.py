@@ -16,7 +16,9 @@ Codes = Annotated[Path, typer.Option(help="A data folder, or a pack of one: code
 Clips = Annotated[Path, typer.Option(help="Folder with train/clips.")]
 DEFAULT = "laptop-256"
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 
 @app.command()

@@ -7,7 +7,9 @@ import typer
 
 # What a command works with is imported when it runs: the workers of `prepare` start from this file, and need no torch.
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 
 @app.callback()

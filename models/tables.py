@@ -23,7 +23,9 @@ from runtime.talker import Talker
 
 SOURCES = 4  # places in a clip from which its source picture is taken in turn
 FALLBACK_RATE = 25.0  # frames a second, where a clip does not say
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 
 @app.callback()

@@ -82,6 +82,17 @@ def test_wrong_usage_is_told_from_failure_by_its_exit_code(
     assert visavis(*arguments).returncode == 2
 
 
+@pytest.mark.parametrize("command", ["loopback", "train", "data pack", "tables fit", "models build", "bench rate"])
+def test_every_command_gives_help_for_its_short_option_too(visavis: Visavis, command: str) -> None:
+    said = visavis(*command.split(), "-h")
+    assert said.returncode == 0, said.stderr
+    assert f"visavis {command}" in said.stdout
+
+
+def test_arguments_that_may_be_left_out_stand_in_one_pair_of_brackets(visavis: Visavis) -> None:
+    assert "[HOST[:PORT]] [CODE]" in visavis("call", "--help").stdout
+
+
 def test_settings_know_options_by_what_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "visavis.toml").write_text('json = true\n[send]\nturn-user = "ada"\n')
     monkeypatch.setenv("VISAVIS_CONFIG", str(tmp_path / "visavis.toml"))

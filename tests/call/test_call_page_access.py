@@ -185,6 +185,20 @@ async def test_the_invitation_is_whole_on_a_phone_and_the_stage_stays_where_it_i
         assert box["x"] >= card["x"]
         assert box["x"] + box["width"] <= card["x"] + card["width"]
     assert await tab.evaluate("document.getElementById('screen-waiting').scrollWidth") <= card["width"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (640, 320), (768, 1024), (940, 480), (1366, 800)])
+async def test_the_own_picture_does_not_lie_on_the_invitation(
+    open_tab: Open, call: FakeCall, width: int, height: int
+) -> None:
+    call.change(phase="waiting", sentence="Waiting.", invitation=INVITATION)
+    tab = await open_tab(width=width, height=height)
+    await expect(tab.locator("#command")).to_be_attached()
+    own, invitation = [await tab.locator(name).bounding_box() for name in ("#own", "#invitation")]
+    assert invitation is not None
+    if own is not None:  # else there is no room for both
+        below = own["y"] >= invitation["y"] + invitation["height"]
+        assert below or own["x"] >= invitation["x"] + invitation["width"]
     assert await tab.evaluate(SCROLLED) == [0, 0]
 
 

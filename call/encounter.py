@@ -25,7 +25,9 @@ from call.talk import Talk
 from codec.commitment import SafetyCommit, SafetyReveal
 from codec.control import Message
 from codec.conversation import Accept, Decline, Name, Ring
+from codec.feedback import Feedback
 from codec.hello import SECRET_BYTES, Goodbye, Hello
+from codec.transfer import PictureOffer, PicturePiece
 from transport.errors import LeftError, TurnedAwayError
 from transport.guests import NewCodeError
 
@@ -50,6 +52,8 @@ UNKNOWN = (
     "The other side was started anew and knows nothing of this call: call it with the code that it shows now."
 )
 LEFT = "The other side has ended the call."
+ONE_WAY = "The other side sends or receives only: a call of two wants `visavis call` on both sides."
+CALL_OF_TWO = "it holds a call of two, which wants visavis call on both sides"  # what that one is told
 
 Newcomer = tuple[Link, Hello]
 
@@ -276,6 +280,13 @@ class Encounter:
                 self.talk.take(message, data)
             case _ if self._talking:
                 self.talk.take(message, data)
+            case PictureOffer() | PicturePiece() | Feedback() if not (
+                self._ringing.rung or self._ringing.why
+            ):
+                # Who holds a call of two rings before anything of a face crosses: this one will never ring.
+                if self._link is not None:
+                    self._link.say(Goodbye(CALL_OF_TWO))
+                self._ringing.refuse(ONE_WAY)
             case _:
                 self._early.append((message, data))
 

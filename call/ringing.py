@@ -79,6 +79,11 @@ class Ringing:
             self._refused.set()
 
     @property
+    def rung(self) -> bool:
+        """Whether the other side has rung."""
+        return self._theirs.done()
+
+    @property
     def _has_begun(self) -> bool:
         return self._accepted and self._let_in.is_set()
 

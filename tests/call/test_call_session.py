@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import call.encounter
-from call.encounter import LEFT, SILENCE_S
+from call.encounter import CALL_OF_TWO, LEFT, ONE_WAY, SILENCE_S
 from call.ends import Ends
 from call.errors import CallError
 from call.film import read_film
@@ -25,13 +25,18 @@ from call.own_side import CAMERA_GONE
 from call.ringing import FOREIGN, KNOCK, Manners, Ringing
 from call.state import Line
 from call.talk import NOBODY_THERE, NOTHING_BETTER, SOMEBODY_THERE
+from codec.control import Message
 from codec.conversation import Condition, Status
+from codec.hello import Goodbye, make_hello
+from codec.transfer import PictureOffer
 from runtime.talker import Talker
 from sender.capture import ClipInput, Frame, Input, LiveInput
 from sender.clips import VideoClip
 from sender.errors import InputError
 from tests.call.session_sides import READY, Side, Table, until
 from tests.patience import PATIENCE_S
+from transport.certificate import make_certificate
+from transport.peer import Peer
 
 pytestmark = pytest.mark.usefixtures("patient")
 
@@ -348,6 +353,27 @@ async def test_who_waits_may_go_and_a_cancelled_call_is_ended_on_both_sides(hall
     await asyncio.gather(other.running, asyncio.wait({one.running}))
     assert one.running.cancelled()
     assert one.session.state.phase == other.session.state.phase == "ended"
+
+
+async def test_who_sends_in_one_direction_only_is_told_so_and_nobody_waits_for_its_ring(hall: Hall) -> None:
+    side = hall.side()
+    said: list[Message] = []
+    certificate = make_certificate()
+    one_way = Link(
+        lambda **callbacks: Peer(certificate=certificate, **callbacks),
+        mine=make_hello(hall.ends.profile, hall.ends.motion_format, frame_rate=25.0),
+        sound=None,
+    )
+    await side.until(lambda state: state.phase == "waiting")
+    await hall.table.meet(one_way.peer)
+    await one_way.peer.connected(PATIENCE_S)
+    await one_way.greet()
+    one_way.trust(on_motion=lambda data: None, on_message=lambda message, data: said.append(message))
+    one_way.say(PictureOffer(0, 0, bytes(32)))
+    await asyncio.wait_for(side.running, PATIENCE_S)
+    assert side.session.state.sentence == ONE_WAY
+    assert Goodbye(CALL_OF_TWO) in said
+    await one_way.close()
 
 
 async def test_a_call_that_fails_says_so_on_both_sides(hall: Hall, faceless_clip: Path) -> None:

@@ -62,7 +62,9 @@ def parse_limit(text: str) -> float:
 
     limit_bps = parse_rate(text)
     if limit_bps < LEAST_LIMIT_BPS:
-        raise typer.BadParameter(f"{text} is too little for a call: it needs {LEAST_LIMIT_BPS / 1000:g}k or more.")
+        raise typer.BadParameter(
+            f"{text} is too little for a call: it needs {LEAST_LIMIT_BPS / 1000:g}k or more."
+        )
     return limit_bps
 
 

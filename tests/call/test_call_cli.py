@@ -82,7 +82,9 @@ def test_wrong_usage_is_told_from_failure_by_its_exit_code(
     assert visavis(*arguments).returncode == 2
 
 
-@pytest.mark.parametrize("command", ["loopback", "train", "data pack", "tables fit", "models build", "bench rate"])
+@pytest.mark.parametrize(
+    "command", ["loopback", "train", "data pack", "tables fit", "models build", "bench rate"]
+)
 def test_every_command_gives_help_for_its_short_option_too(visavis: Visavis, command: str) -> None:
     said = visavis(*command.split(), "-h")
     assert said.returncode == 0, said.stderr

@@ -251,12 +251,12 @@ def codecs() -> list[Finding]:
 
 
 def data() -> list[Finding]:
-    """Look for the folder of clips that training, benches and some tests use."""
+    """Look for the data folder, of which benches take the judges' networks and some tests their clips."""
     named = os.environ.get("VISAVIS_DATA")
     if named is None and not in_clone():
         return []  # an installed program has neither tests nor training
     folder = Path(named) if named else HOME.parent / "shared" / "data"
     if (folder / "index.csv").is_file():
         return [Finding("data", "good", str(folder))]
-    advice = "A call needs none. For benches and training: set VISAVIS_DATA to the folder of clips."
+    advice = "A call needs none. For benches and tests: set VISAVIS_DATA to the data folder."
     return [Finding("data", "missing", f"no clips at {folder}", advice)]

@@ -39,7 +39,7 @@ def say(sentence: str) -> None:
 
 def fail(sentence: str) -> None:
     """Print what went wrong on stderr."""
-    say(f"bench: {sentence}")
+    say(f"visavis bench: {sentence}")
 
 
 @contextmanager

@@ -40,6 +40,8 @@ SILENCE_S = 2.0
 LOOK_S = 0.1
 # So long a call that lost its line is kept for the other side alone; then whoever has the new code may come as well.
 ALONE_S = 15.0
+# Who sends feedback for so long and has not rung never will.
+UNRUNG_S = 5.0
 # What the other side, which has begun a moment earlier, may say before this side has begun: its source picture.
 MOST_EARLY = 400
 
@@ -100,6 +102,7 @@ class Encounter:
         self._newcomer: Newcomer | None = None
         self._is_reopened = False
         self._talking = False
+        self._unrung_s: float | None = None  # since when feedback comes from one who has not rung
         self._early: deque[tuple[Message, bytes]] = deque(maxlen=MOST_EARLY)
 
     @property
@@ -280,15 +283,20 @@ class Encounter:
                 self.talk.take(message, data)
             case _ if self._talking:
                 self.talk.take(message, data)
-            case PictureOffer() | PicturePiece() | Feedback() if not (
-                self._ringing.rung or self._ringing.why
-            ):
-                # Who holds a call of two rings before anything of a face crosses: this one will never ring.
+            case PictureOffer() | PicturePiece() | Feedback() if self._is_one_way(message):
                 if self._link is not None:
                     self._link.say(Goodbye(CALL_OF_TWO))
                 self._ringing.refuse(ONE_WAY)
             case _:
                 self._early.append((message, data))
+
+    def _is_one_way(self, message: Message) -> bool:
+        """Say whether this is of one who only sends or receives, and will never ring."""
+        if self._ringing.rung or self._ringing.why:
+            return False
+        # Pictures come after the ring of who holds a call of two. Feedback may overtake a ring that got lost.
+        self._unrung_s = self._unrung_s or self._loop.time()
+        return not isinstance(message, Feedback) or self._loop.time() - self._unrung_s > UNRUNG_S
 
     def _part(self, sentence: str) -> None:
         if self.began_s is None:

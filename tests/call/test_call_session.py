@@ -26,7 +26,8 @@ from call.ringing import FOREIGN, KNOCK, Manners, Ringing
 from call.state import Line
 from call.talk import NOBODY_THERE, NOTHING_BETTER, SOMEBODY_THERE
 from codec.control import Message
-from codec.conversation import Condition, Status
+from codec.conversation import Condition, Name, Status
+from codec.feedback import Feedback
 from codec.hello import Goodbye, make_hello
 from codec.transfer import PictureOffer
 from runtime.talker import Talker
@@ -355,7 +356,10 @@ async def test_who_waits_may_go_and_a_cancelled_call_is_ended_on_both_sides(hall
     assert one.session.state.phase == other.session.state.phase == "ended"
 
 
-async def test_who_sends_in_one_direction_only_is_told_so_and_nobody_waits_for_its_ring(hall: Hall) -> None:
+@pytest.mark.parametrize("only_receives", [False, True])
+async def test_who_sends_in_one_direction_only_is_told_so_and_nobody_waits_for_its_ring(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch, only_receives: bool
+) -> None:
     side = hall.side()
     said: list[Message] = []
     certificate = make_certificate()
@@ -369,7 +373,15 @@ async def test_who_sends_in_one_direction_only_is_told_so_and_nobody_waits_for_i
     await one_way.peer.connected(PATIENCE_S)
     await one_way.greet()
     one_way.trust(on_motion=lambda data: None, on_message=lambda message, data: said.append(message))
-    one_way.say(PictureOffer(0, 0, bytes(32)))
+    one_way.say(Feedback(None, 0, 0, 0, 0))  # may come before a ring that got lost
+    one_way.say(Name("Ann"))
+    await side.until(lambda state: state.their_name == "Ann")
+    assert side.session.state.phase != "ended"
+    if only_receives:
+        monkeypatch.setattr("call.encounter.UNRUNG_S", 0.0)
+        one_way.say(Feedback(None, 0, 0, 0, 0))
+    else:
+        one_way.say(PictureOffer(0, 0, bytes(32)))
     await asyncio.wait_for(side.running, PATIENCE_S)
     assert side.session.state.sentence == ONE_WAY
     assert Goodbye(CALL_OF_TWO) in said

@@ -12,7 +12,7 @@ CALL_PATH = ("codec", "runtime", "transport", "sender", "receiver", "call")
 # What each folder may import directly from outside, the standard library apart (ARCHITECTURE.md's table).
 OUTSIDE = {
     "codec": {"numpy", "constriction", "av"},
-    "transport": {"aiortc", "aiohttp", "aioice", "av", "numpy"},  # the latter two for sound
+    "transport": {"aiortc", "aiohttp", "aioice", "pylibsrtp", "av", "numpy"},  # the latter two for sound
     "sender": {"numpy", "cv2", "av"},
     "receiver": {"numpy", "cv2", "av", "pyvirtualcam"},  # the last one where it is installed
 }

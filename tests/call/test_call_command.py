@@ -163,7 +163,11 @@ async def test_the_figures_of_a_later_call_on_a_page_name_its_own_output(
     )
     async with AsyncExitStack() as stack:
         parts = Parts(wanted, ends, Screen(), stack)
-        first, second = parts.receiver(), parts.receiver()
+        receivers = []
+        for _ in range(2):
+            parts.sender(lambda sentence: None, True)
+            receivers.append(parts.receiver())
+        first, second = receivers
         assert parts.output_of(first) == str(seen)
         assert parts.output_of(second) == str(tmp_path / "seen-2.mp4")
         first.discard()

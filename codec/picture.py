@@ -17,7 +17,7 @@ from typing import cast
 import av
 import numpy as np
 import numpy.typing as npt
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from codec.avif import is_avif, still_of
 from codec.errors import BitstreamError
@@ -38,6 +38,10 @@ PIECE_BYTES = 1000
 _AV1_OPTIONS = {"preset": "5", "svtav1-params": "avif=1:tune=2:lp=1"}
 _AV1_ENCODER, _AV1_DECODER = "libsvtav1", "libdav1d"
 _WEBP_ENCODER, _WEBP_DECODER = "libwebp", "webp"
+# Where black lies, and what all of luma's and of chroma's levels span.
+_LEVELS = {ColorRange.JPEG: (0, 255, 255), ColorRange.MPEG: (16, 219, 224)}
+# By itself swscale rounds down: a level darker in every colour.
+_ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 # SVT-AV1 greets on standard error, where a call's own lines belong; 1 leaves it its errors.
 os.environ.setdefault("SVT_LOG", "1")
 
@@ -124,12 +128,29 @@ def _encode_webp(rgb: Picture, quality: int) -> bytes:
 
 
 def _planes(rgb: Picture, color_range: ColorRange) -> av.VideoFrame:
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24").reformat(
-        format="yuv420p",
-        src_color_range=ColorRange.JPEG,
-        dst_colorspace=Colorspace.ITU601,
-        dst_color_range=color_range,
+    """Return a picture as 4:2:0; swscale's own way to full range leaves chroma half a level short, and greys green."""
+    height, width = rgb.shape[:2]
+    even = np.pad(rgb.astype(np.float32), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    quarter = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    black, luma, chroma = _LEVELS[color_range]
+    brightness, grey = _luma(even), _luma(quarter)
+    planes = (
+        black + brightness * (luma / 255),
+        128 + (quarter[..., 2] - grey) * (chroma / 255 / 1.772),
+        128 + (quarter[..., 0] - grey) * (chroma / 255 / 1.402),
     )
+    frame = av.VideoFrame(width, height, "yuv420p")
+    frame.colorspace, frame.color_range = Colorspace.ITU601, color_range
+    for plane, values in zip(frame.planes, planes, strict=True):
+        rows = np.zeros((plane.height, plane.line_size), np.uint8)
+        rows[:, : plane.width] = np.clip(np.rint(values), 0, 255)[: plane.height, : plane.width]
+        plane.update(rows.tobytes())
+    return frame
+
+
+def _luma(rgb: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """BT.601's. No product of matrices, whose last place differs between machines."""
+    return 0.299 * rgb[..., 0] + 0.587 * rgb[..., 1] + 0.114 * rgb[..., 2]
 
 
 def _decode(name: str, data: bytes, color_range: ColorRange, max_side: int) -> Picture:
@@ -145,6 +166,7 @@ def _decode(name: str, data: bytes, color_range: ColorRange, max_side: int) -> P
             src_colorspace=Colorspace.ITU601,
             src_color_range=color_range,
             dst_color_range=ColorRange.JPEG,
+            interpolation=_ROUNDED,
         )
         return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
     except (av.FFmpegError, OSError, ValueError, OverflowError, MemoryError) as error:

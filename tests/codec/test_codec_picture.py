@@ -45,6 +45,15 @@ def test_a_picture_comes_back_in_its_own_colours():
     assert error_of(decode_picture(AVIF), gradient()) < 3
 
 
+@pytest.mark.parametrize("encoder", ["libsvtav1", "absent"])
+@pytest.mark.parametrize("colour", [(16, 16, 16), (128, 128, 128), (250, 250, 250), (224, 189, 170)])
+def test_a_plain_colour_comes_back_without_a_cast(monkeypatch, encoder, colour):
+    monkeypatch.setattr(picture, "_AV1_ENCODER", encoder)
+    plain = np.full((65, 64, 3), colour, np.uint8)
+    cast = decode_picture(encode_picture(plain, quality=90)).astype(int) - plain
+    assert np.abs(cast.mean(axis=(0, 1))).max() < 1.5
+
+
 def test_the_same_picture_gives_the_same_bytes_and_quality_costs_bytes():
     assert encode_picture(gradient(), quality=60) == AVIF
     sizes = [len(encode_picture(gradient(), quality=quality)) for quality in (1, 40, 100)]

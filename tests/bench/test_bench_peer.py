@@ -51,6 +51,13 @@ def test_means_leave_out_the_beginning_and_count_what_was_shown() -> None:
     assert figures["why"]["fresh_fps_sent"] == "it only receives"
 
 
+def test_latencies_leave_out_the_beginning_too() -> None:
+    side = told(60)
+    captured = [(ticks, at_s - (2.0 if at_s < BEGAN_S + WARM_UP_S else 0.05)) for ticks, at_s in side.shown]
+    figures = figures_of(side, {"captured": captured, "shown": []}, began_s=BEGAN_S, receive_only=True)
+    assert figures["latency_ms_received_p95"] == pytest.approx(50)
+
+
 def test_a_call_too_short_to_have_a_mean_is_refused() -> None:
     with pytest.raises(BenchError, match="more than 7 seconds"):
         figures_of(told(6), {"captured": [], "shown": []}, began_s=BEGAN_S, receive_only=True)

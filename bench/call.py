@@ -110,7 +110,9 @@ def lip_figures(errors_s: Sequence[float]) -> dict[str, Any]:
 
 def wire_figures(sent_bytes: Sequence[int]) -> dict[str, float | None]:
     """Return `wire_kbps_sent` and its most over five seconds, from the bytes that were sent until each second: all that
-    there were, sound and meeting included."""
+    there were, sound and meeting included. What a side does after its last byte, as its recording's end, is no time of
+    the call."""
+    sent_bytes = [size for size in sent_bytes if size < sent_bytes[-1]] + list(sent_bytes[-1:])
     if len(sent_bytes) <= BUSIEST_S:
         return {"wire_kbps_sent": None, "wire_kbps_sent_busiest": None}
     moved = [later - earlier for earlier, later in zip(sent_bytes, sent_bytes[BUSIEST_S:], strict=False)]

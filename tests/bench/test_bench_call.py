@@ -114,6 +114,11 @@ def test_wire_rates_are_the_mean_and_the_busiest_five_seconds() -> None:
     assert wire_figures([0, 1, 2])["wire_kbps_sent"] is None
 
 
+def test_seconds_after_the_last_byte_do_not_make_a_call_cheaper() -> None:
+    sent = [1_000 * second for second in range(21)]
+    assert wire_figures(sent + 10 * sent[-1:]) == wire_figures(sent)
+
+
 def result(**changed: Any) -> dict[str, Any]:
     """Return a bench's JSON as it is where all is well, but for what is `changed` of the host."""
     side = {

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from bench.clips import Picture
 from bench.fades import Change, Fades, draw_faded
-from bench.talk import ROUND_TRIP_S, Setup
+from bench.talk import ROUND_TRIP_S, Setup, framed_bytes
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.motion import Motion
@@ -122,7 +122,7 @@ def play(
             next_look_s = now_s + (AGAIN_S if mirror.alarmed else PERIOD_S)
             if wish is not None:
                 played.events.append(Event(now_s, wish))
-                played.picture_bytes += len(wish.source.data)
+                played.picture_bytes += framed_bytes(wish.source.data)
                 under_way.append((now_s + WAY_S + len(wish.source.data) * 8 / line_bps, wish))
     played.counts = mirror.counts
     return played

@@ -12,7 +12,7 @@ from bench.clips import Footage
 from bench.fades import Change, Fades
 from bench.gallery import APART_S
 from bench.mirror_play import play
-from bench.talk import Setup, Source
+from bench.talk import Setup, Source, framed_bytes
 from codec.motion import Motion
 from codec.time import TICKS_PER_SECOND
 from runtime.talker import Source as Features
@@ -128,7 +128,7 @@ class Gallery:
                 break
             picture = make_fine_source(watched.footage.pictures[best], talker)
             held.append(Held(len(held), picture, posture_in(picture.prepared), scene=0))
-        once_bytes = watched.source.payload_bytes + sum(len(each.source.data) for each in held[1:])
+        once_bytes = watched.source.payload_bytes + sum(framed_bytes(each.source.data) for each in held[1:])
         return Shown(_follow(held, postures, watched), once_bytes)
 
 

@@ -20,7 +20,7 @@ from bench.metrics.landmarks import Box
 from bench.quality import sampled
 from bench.sheet import Row
 from bench.statistics import bootstrap_interval, geometric_mean
-from bench.talk import Setup, Source, draw, motion_of, take_source
+from bench.talk import Setup, Source, draw, framed_bytes, motion_of, take_source
 from codec.encoder import MotionEncoder
 from codec.picture import PIECE_BYTES, decode_picture, encode_picture
 from codec.repair import Repair as Repaired
@@ -66,7 +66,7 @@ class Case:
     """A frame as the camera saw it, redrawn and repaired; the box is the object's.
 
     message_bytes: of the code with its motion, cut into control messages. anew: what a new source picture of the frame
-    decodes to, and anew_bytes its own.
+    decodes to, and anew_bytes its own, cut likewise.
     """
 
     picture: Picture
@@ -182,7 +182,7 @@ def _case(
     whole = len(encode_repair(Repaired(packet, b""))) + repair.code_bytes
     message_bytes = whole + PIECE_FRAMING_BYTES * np.ceil(whole / (PIECE_BYTES - PIECE_FRAMING_BYTES))
     anew = encode_picture(seen)
-    return Case(seen, redrawn, repair, box, float(message_bytes), decode_picture(anew), len(anew))
+    return Case(seen, redrawn, repair, box, float(message_bytes), decode_picture(anew), framed_bytes(anew))
 
 
 def _lpips(judge: PictureJudge, cases: Sequence[Case]) -> tuple[float, float]:

@@ -17,7 +17,8 @@ from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.format import MotionFormat
 from codec.motion import Motion
-from codec.picture import decode_picture, encode_picture
+from codec.picture import cut_picture, decode_picture, encode_picture
+from codec.transfer import PIECE_FRAMING_BYTES
 from sender.source import FINE_QUALITY, first_picture_bytes, smaller_code
 
 if TYPE_CHECKING:
@@ -117,13 +118,18 @@ def take_source(setup: Setup, footage: Footage, *, source: str) -> Source:
 
 
 def first_bytes(picture: Picture) -> int:
-    """Return the bytes that a call sends of its first source picture (uint8 SxSx3) over a line with a round trip of 100
-    ms and no limit: where the fine code is too large to begin with, a smaller one goes before it."""
+    """Return the bytes of the messages that a call's first source picture (uint8 SxSx3) is, over a line with a round
+    trip of 100 ms and no limit: where the fine code is too large to begin with, a smaller one goes before it."""
     fine = encode_picture(picture, quality=FINE_QUALITY)
     most_bytes = first_picture_bytes(limit_bps=None, round_trip_s=ROUND_TRIP_S)
     if len(fine) <= most_bytes:
-        return len(fine)
-    return len(fine) + len(smaller_code(decode_picture(fine), most_bytes=most_bytes))
+        return framed_bytes(fine)
+    return framed_bytes(fine) + framed_bytes(smaller_code(decode_picture(fine), most_bytes=most_bytes))
+
+
+def framed_bytes(code: bytes) -> int:
+    """Return the bytes of the messages that a picture's or a repair's code is cut into, their headers included."""
+    return len(code) + PIECE_FRAMING_BYTES * len(cut_picture(code, transfer=0, slot=0))
 
 
 def as_sent(setup: Setup, source: Source) -> Source:

@@ -14,7 +14,7 @@ from bench.clips import Clip, Footage
 from bench.mirror import CANDIDATES, rank_correlation
 from bench.mirror_play import draw_from, draw_shot, play
 from bench.mirror_repair import AFTER_S, BEGINS_S, bring_object, exchange, strangers
-from bench.talk import Setup
+from bench.talk import Setup, framed_bytes
 from codec.motion import Motion
 from codec.tables import fit_tables
 from tests.sender.held_fakes import MirrorTalker, face, motion, turned
@@ -98,7 +98,7 @@ def test_what_is_played_is_repaired_soon_and_the_way_of_the_picture_takes_its_ti
     played = play(setup, frames, rate=RATE, budget_bytes_per_s=0.0, line_bps=50_000)
     (event,) = played.events
     assert 0 <= event.at_s - BEGINS_S <= 1
-    assert played.picture_bytes == len(event.bring.source.data)
+    assert played.picture_bytes == framed_bytes(event.bring.source.data)
     assert played.counts.repairs == 1
     (change,) = played.changes
     way_s = len(event.bring.source.data) * 8 / 50_000

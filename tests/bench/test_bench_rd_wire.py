@@ -1,5 +1,6 @@
 """What streams cost, payload and wire."""
 
+import numpy as np
 import pytest
 
 from bench.rd_wire import (
@@ -10,8 +11,12 @@ from bench.rd_wire import (
     rates,
     rtp_bytes,
 )
+from bench.talk import first_bytes
+from codec.control import encode_control
+from codec.picture import cut_picture, encode_picture
 from sender.operating_points import PACKET_BYTES
 from sender.present import HEADERS_BYTES
+from sender.source import FINE_QUALITY
 
 
 def test_a_frame_over_rtp_takes_as_many_headers_as_packets() -> None:
@@ -33,6 +38,14 @@ def test_our_rate_counts_the_picture_over_five_minutes_and_over_the_clip() -> No
     assert figures["payload_kbps"] == figures["payload_kbps_call"]
     assert figures["payload_kbps"] == pytest.approx(8 * (1000 / 2 + 10) / 1000)
     assert figures["payload_kbps_clip"] == pytest.approx(8 * (1000 + 3000) / 2 / 1000)
+
+
+def test_a_source_picture_counts_as_the_messages_that_it_crosses_in() -> None:
+    shades = np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    picture = shades.repeat(8, axis=0).repeat(8, axis=1)
+    pieces = cut_picture(encode_picture(picture, quality=FINE_QUALITY), transfer=1, slot=0)
+    assert len(pieces) > 1
+    assert first_bytes(picture) == sum(len(encode_control(piece)) for piece in pieces)
 
 
 def test_our_wire_pays_for_headers_of_every_packet() -> None:

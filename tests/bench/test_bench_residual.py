@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench_fakes import scene, setup, write_film
+from bench_fakes import SIZE, scene, setup, write_film
 
 from bench.clips import list_clips
 from bench.errors import BenchError
@@ -12,6 +12,7 @@ from bench.judge import PictureJudge
 from bench.residual import AREA, Repair, load_repairer, run_residual
 from bench.sheet import Row
 from bench.tables import residual_tables
+from codec.transfer import PIECE_FRAMING_BYTES
 from models.residual import Residual
 from models.training.loop import save_checkpoint
 
@@ -35,6 +36,16 @@ def sends_the_fault(picture: np.ndarray, redrawn: np.ndarray, where: np.ndarray)
 
 def sends_nothing(picture: np.ndarray, redrawn: np.ndarray, where: np.ndarray) -> Repair:
     return Repair(redrawn, 0, 576, 72.0)
+
+
+def test_a_picture_anew_pays_for_its_pieces_as_a_repair_does(
+    films: Path, backbones: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.residual.encode_picture", lambda picture: bytes(2_000))
+    monkeypatch.setattr("bench.residual.decode_picture", lambda code: np.zeros((SIZE, SIZE, 3), np.uint8))
+    options = {"every": 4, "on_clip": lambda name: None}
+    found = run_residual(setup(), list_clips(films), sends_nothing, PictureJudge(backbones), **options)
+    assert found["summary"]["anew_bytes"] == 2_000 + 3 * PIECE_FRAMING_BYTES
 
 
 def test_what_is_repaired_and_what_it_costs_are_measured(films: Path, backbones: Path) -> None:

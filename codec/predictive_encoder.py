@@ -5,6 +5,7 @@ stands alone. It does not know how packets and acknowledgements travel.
 """
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from codec.time import TICK_CYCLE, TICKS_PER_SECOND, ticks_of
 FARTHEST_BACK = 2
 KEPT_SENT = FARTHEST_BACK * (MAX_FRAMES - 1)
 MAX_CODE_BYTES = MAX_PACKET_BYTES - MAX_HEADER_BYTES
+# The receiver holds the last 64 motions that came: with three in four lost they are among so many.
+REMEMBERED_SENT = 256
 LONGEST_REFERENCE = 120  # ticks: after two seconds without a fresh acknowledgement packets stand alone
 
 
@@ -60,6 +63,7 @@ class PredictiveEncoder:
         self._origin = origin(self._prediction)
         self._history = History()
         self._sent: list[_Sent] = []  # the newest, for repetition
+        self._times: deque[int] = deque(maxlen=REMEMBERED_SENT)  # as they stand on the wire
         self._known: int | None = None  # continuous time of the newest motion that the receiver holds
         self._acknowledged: int | None = None  # the newest acknowledgement as it came
 
@@ -79,13 +83,15 @@ class PredictiveEncoder:
         """Learn that the receiver holds the motion of this capture time, 0..4095.
 
         What was said before, is older than what was said, or names no motion of the last seconds, changes nothing: so
-        an acknowledgement that is late by a whole cycle of the clock cannot name another motion.
+        an acknowledgement that is late by a whole cycle of the clock cannot name another motion. Nor does a time that
+        two of the last motions bear, with a pause of a cycle between them: the receiver may hold the first one alone.
         """
         newest = self._history.newest
         if ticks == self._acknowledged or newest is None:
             return
         named = newest - (newest - ticks) % TICK_CYCLE
-        if named in self._history and (self._known is None or named > self._known):
+        newer = named in self._history and (self._known is None or named > self._known)
+        if newer and self._times.count(ticks) == 1:
             self._known, self._acknowledged = named, ticks
 
     def encode(
@@ -128,6 +134,7 @@ class PredictiveEncoder:
             bundle = self._bundle([], new, keypoints, furthest=CODED)
         for ticks, state in bundle.states[-len(new) :]:
             self._history.add(ticks, state)
+            self._times.append(ticks % TICK_CYCLE)
             self._sent = [*self._sent[1 - KEPT_SENT :], _Sent(ticks, state.levels)]
         header = Header(
             Kind.PREDICTIVE,

@@ -93,6 +93,23 @@ def test_an_acknowledgement_of_what_was_never_sent_changes_nothing(motion_format
     assert distance_of(encoder.encode(captures_of(motions, first=1), source=0)) == 0
 
 
+def test_a_time_that_motions_before_and_after_a_pause_bear_is_not_believed(motion_format, motions):
+    encoder, decoder = PredictiveEncoder(motion_format), MotionDecoder(motion_format)
+    for index in range(40):
+        decoder.decode(encoder.encode(captures_of(motions, first=index), source=0))
+    after = 2048 + 30  # a cycle later but for a second: times 60 and on come again
+    for index in range(after, after + 5):
+        encoder.encode([Capture(motions[index % 7], 2 * index / 60)], source=0)  # all lost
+    encoder.acknowledge(64)  # of which the receiver holds the first
+    packet = encoder.encode([Capture(motions[50], 2 * (after + 5) / 60)], source=0)
+    assert distance_of(packet) == 0
+    (decoded,) = decoder.decode(packet)
+    assert bytes_of(decoded.motion) == bytes_of(encoder.last)
+    encoder.encode([Capture(motions[51], 2 * (2048 + 40) / 60)], source=0)
+    encoder.acknowledge(80)
+    assert distance_of(encoder.encode([Capture(motions[52], 2 * (2048 + 41) / 60)], source=0)) == 2
+
+
 def test_an_acknowledgement_a_whole_cycle_old_names_no_new_motion(motion_format, motions):
     encoder = PredictiveEncoder(motion_format)
     encoder.encode([Capture(motions[0], 100 / 60)], source=0)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from call.errors import CallError
 from call.flags import option
 from call.options import Line
 
@@ -61,13 +60,13 @@ Seed = Annotated[int, option("--seed", "Another seed loses other packets.")]
 
 
 def check(line: Line) -> None:
-    """Raise CallError, with a sentence, where a line cannot be as it is asked for."""
+    """Raise typer.BadParameter, with a sentence, where a line cannot be as it is asked for."""
     from transport.impairment import Impairment
 
     try:
         Impairment(**_figures(line))
     except ValueError as error:
-        raise CallError(f"The line cannot be like that: {error}.") from None
+        raise typer.BadParameter(f"The line cannot be like that: {error}.") from None
 
 
 def make_relay(line: Line) -> "Relay":

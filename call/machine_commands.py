@@ -26,6 +26,8 @@ def serve(
 
     Example: visavis serve --port 8766 --cert fullchain.pem --key privkey.pem
     """
+    if key is not None and cert is None:
+        raise typer.BadParameter("--key is the key of a certificate: name that as well, with --cert.")
     from call import serve as command
 
     command.run(options.Serve(host, port, cert, key, behind_proxy))

@@ -15,8 +15,6 @@ FILES = 20_000
 def run(wanted: options.Serve) -> None:
     """Serve until Ctrl-C; one line a minute says how many there are, where that is news, and nothing of who or what."""
     tls = None if wanted.cert is None else _load_certificate(wanted.cert, wanted.key)
-    if wanted.key is not None and wanted.cert is None:
-        raise CallError("--key is the key of a certificate: name that as well, with --cert.")
     allow_many_files()
     running.run(_serve(wanted, tls))
     console.say("Stopped.")

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from call.line import parse_duration, parse_outage, parse_rate
-from tests.call.program import Visavis, sentence_of
+from tests.call.program import Visavis
 
 
 def test_rates_and_times_are_read_in_their_units() -> None:
@@ -23,9 +23,18 @@ def test_what_is_no_rate_and_no_time_is_refused_by_name(text: str) -> None:
             parse(text)
 
 
-def test_a_line_that_cannot_be_is_refused_with_a_sentence(visavis: Visavis, profile_folder: Path) -> None:
-    assert "bursts of 2" in sentence_of(visavis("loopback", "clip.mp4", "--loss", "0.9", "--burst", "2"))
-    assert "bit/s" in sentence_of(visavis("loopback", "clip.mp4", "--rate", "5"))
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (("--loss", "0.9", "--burst", "2"), "bursts of 2"),
+        (("--rate", "5"), "bit/s"),
+        (("--outage", "7s-5s"), "an outage ends after"),
+    ],
+)
+def test_a_line_that_cannot_be_is_wrong_usage(visavis: Visavis, line: tuple[str, ...], why: str) -> None:
+    result = visavis("loopback", "clip.mp4", *line)
+    assert result.returncode == 2
+    assert why in result.stderr
 
 
 def test_a_call_over_a_bad_line_still_shows_a_face(

@@ -46,13 +46,18 @@ async def test_a_server_lets_a_side_in_and_ends_cleanly_when_asked(
         (("--cert", "nowhere.pem"), "nowhere.pem is not there"),
         (("--cert", __file__, "--key", "nowhere.pem"), "nowhere.pem is not there"),
         (("--cert", __file__), "must be PEM"),
-        (("--key", __file__), "--cert"),
         (("--host", "192.0.2.77"), "cannot listen"),
     ],
-    ids=["no certificate", "no key", "no PEM", "key alone", "no address of ours"],
+    ids=["no certificate", "no key", "no PEM", "no address of ours"],
 )
 def test_what_a_server_cannot_use_is_named(visavis: Visavis, arguments: tuple[str, ...], said: str) -> None:
     assert said in sentence_of(visavis("serve", *arguments))
+
+
+def test_a_key_alone_is_wrong_usage(visavis: Visavis) -> None:
+    result = visavis("serve", "--key", __file__)
+    assert result.returncode == 2
+    assert "--cert" in result.stderr
 
 
 def test_a_line_a_minute_says_how_many_where_that_is_news_and_nothing_else(

@@ -90,6 +90,11 @@ def open_input(
             "The input has no name. Name a video, a folder of pictures, camera, or an rtsp:// address."
         )
     path = Path(spec).expanduser()
+    if "://" in spec and not path.exists():
+        raise InputError(
+            f"{spec} cannot be read: an address begins with {', '.join(LIVE_SCHEMES[:-1])} or {LIVE_SCHEMES[-1]}. "
+            "Download a video first, and name its file."
+        )
     if not path.exists():
         raise InputError(
             f"{spec} does not exist. Name a video, a folder of pictures, camera, or an rtsp:// address."

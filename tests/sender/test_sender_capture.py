@@ -423,6 +423,13 @@ def test_a_file_that_says_its_clock_s_rate_is_not_believed(tmp_path: Path) -> No
     assert VideoClip(path).frame_rate == 25.0
 
 
+@pytest.mark.parametrize("address", ["http://example.org/clip.mp4", "file:///tmp/clip.mp4"])
+def test_an_address_of_another_kind_is_told_which_are_taken(address: str) -> None:
+    with pytest.raises(InputError, match="begins with rtsp://, rtsps://, rtmp://, udp:// or srt://") as error:
+        open_input(address)
+    assert address in str(error.value)
+
+
 @pytest.mark.parametrize("spec", ["", "  "])
 def test_an_input_without_a_name_is_said_to_have_none(spec: str) -> None:
     with pytest.raises(InputError, match="has no name"):

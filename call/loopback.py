@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from receiver.output import Output
     from sender.capture import Input as OpenInput
     from sender.sender import Sender
+    from sender.stats import SenderStats
     from transport.relay import Relay
 
 WATCH_PERIOD_S = 0.1
@@ -190,22 +191,23 @@ async def both(*ends: Coroutine[Any, Any, Any]) -> None:
         raise min(failures, key=lambda failure: isinstance(failure, echoes))
 
 
+def progress(watch: Watch, sent: "SenderStats") -> str:
+    """Say in a line how a call fares: what is sent, what motion alone costs, and how late the newest picture was."""
+    if not watch.began:
+        return "Meeting, and sending the source picture"
+    kbps = sent.payload_bytes * 8 / 1000 / max(watch.seconds, 1)
+    latency_ms = watch.newest_latency_ms()
+    latency = "" if latency_ms is None else f"  latency {latency_ms:.0f} ms"
+    return (
+        f"{watch.age_s():5.1f} s  {sent.frames_sent} frames sent, {watch.frame_rate:.0f} a second  "
+        f"motion {kbps:.1f} kbit/s{latency}"
+    )
+
+
 async def _follow(watch: Watch, sender: "Sender", limit_s: float | None, nobody_s: float | None) -> None:
     """Keep the live line up to date, and end the call when its time is over."""
-
-    def describe() -> str:
-        if not watch.began:
-            return "Meeting, and sending the source picture"
-        stats, latency_ms = sender.stats, watch.newest_latency_ms()
-        kbps = stats.payload_bytes * 8 / 1000 / max(watch.seconds, 1)
-        latency = "" if latency_ms is None else f"  {console.show(latency_ms)} ms"
-        return (
-            f"{watch.age_s():5.1f} s  {stats.frames_sent} frames  {watch.frame_rate:.0f} a second  "
-            f"{kbps:.1f} kbit/s{latency}"
-        )
-
     began_s = time.monotonic()
-    with console.LiveLine(describe) as live_line:
+    with console.LiveLine(lambda: progress(watch, sender.stats)) as live_line:
         while True:
             live_line.refresh()
             over = limit_s is not None and watch.age_s() >= limit_s

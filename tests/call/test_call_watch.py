@@ -1,8 +1,12 @@
 """What is watched at the two ends of a call."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
+from call.loopback import progress
 from call.pairs import Pairs
 from call.watch import Watch
 from codec.motion import Motion
@@ -37,3 +41,19 @@ def test_a_line_has_recovered_when_what_was_captured_since_it_failed_is_shown() 
     assert watch.first_shown_s == 1.1
     assert watch.recovery_s(5.0, 7.0) == pytest.approx(0.2)
     assert watch.recovery_s(8.0, 9.0) is None
+
+
+def test_the_line_of_a_call_says_which_rate_and_which_time_it_means() -> None:
+    watch, sent = Watch(None), counted(frames_sent=26, payload_bytes=13 * 26)
+    assert progress(watch, sent).startswith("Meeting")
+    for index in range(26):
+        watch.on_frame(index, 2 * index, index / 25, shade(0))
+    assert "26 frames sent, 25 a second  motion 2.6 kbit/s" in progress(watch, sent)
+    assert "latency" not in progress(watch, sent)
+    watch.on_shown(Shown("fresh", 50, 0, REST), shade(0), 1.05)
+    assert progress(watch, sent).endswith("latency 50 ms")
+
+
+def counted(**counts: int) -> Any:
+    """Stand in for a sender's stats."""
+    return SimpleNamespace(**counts)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from call import console
-from call.address import DEFAULT_PORT
+from call.address import DEFAULT_PORT, SERVE_PORT
 from call.errors import CallError
+from call.screen import find_browser
 from runtime.installed import HOME, how_to_add, in_clone
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Finding:
 def run(profile: str, *, as_json: bool) -> int:
     """Print the findings; returns the exit code, 1 where a call cannot be held."""
     findings: list[Finding] = []
-    for look in (python, lambda: engines(profile), profile_to_use, cameras, ports, codecs, data):
+    for look in (python, lambda: engines(profile), profile_to_use, cameras, browser, ports, codecs, data):
         with console.waiting("Looking at this machine"):
             findings += look()
     if as_json:
@@ -61,8 +62,12 @@ def python() -> list[Finding]:
     """Say which Python and how many cores a call has."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     version = ".".join(str(part) for part in sys.version_info[:3])
-    advice = "" if cores >= 2 else "One core is too few for both ends of a call: use loopback with patience."
-    return [Finding("python", "good", f"{version}, {cores} cores", advice)]
+    if cores >= 2:
+        return [Finding("python", "good", f"{version}, {cores} cores")]
+    advice = (
+        "Short for a side of a call: close other programs. Frames that there is no time for are left out."
+    )
+    return [Finding("python", "slow", f"{version}, 1 core", advice)]
 
 
 def engines(profile: str) -> list[Finding]:
@@ -150,6 +155,8 @@ def _engine(profile: str, name: str) -> Finding:
     found = f"{frames_a_second:.0f} frames a second both ends (motion {estimate_ms:.1f} ms, frame {draw_ms:.1f} ms)"
     if frames_a_second >= 25:
         return Finding(what, "good", found)
+    if name == "torch":
+        return Finding(what, "slow", found, "It is the reference, for training: a call takes openvino.")
     return Finding(what, "slow", found, "Slower than a camera: frames will be dropped. Close other programs.")
 
 
@@ -200,16 +207,26 @@ def working_cameras() -> Iterator[tuple[int, str]]:
             yield number, f"{picture.shape[1]} x {picture.shape[0]}"
 
 
+def browser() -> list[Finding]:
+    """Look for the browser that shows a call's page; the microphone is its own, and nobody else's to open."""
+    own = "the browser's own: the page asks for it as a call begins, and shows its loudness in Details"
+    microphone = Finding("microphone", "good", own)
+    if (found := find_browser()) is not None:
+        return [Finding("browser", "good", getattr(found, "name", "found")), microphone]
+    advice = "Open the address that visavis call prints in one on this computer, or call without: --headless."
+    return [Finding("browser", "missing", "none can be opened from here", advice), microphone]
+
+
 def ports() -> list[Finding]:
-    """Send a datagram to ourselves, and see whether the port that `receive` listens on is free."""
+    """Send a datagram to ourselves, and see whether the port is free that a side listens on."""
     found = [_sockets()]
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             server.bind(("0.0.0.0", DEFAULT_PORT))
-            found.append(Finding(f"port {DEFAULT_PORT}", "good", "free for visavis receive"))
+            found.append(Finding(f"port {DEFAULT_PORT}", "good", "free for call --listen and receive"))
         except OSError as error:
-            advice = f"Choose another: visavis receive --listen 0.0.0.0:{DEFAULT_PORT + 1}"
+            advice = f"To call --listen and receive, name another: --listen 0.0.0.0:{SERVE_PORT + 1}"
             found.append(Finding(f"port {DEFAULT_PORT}", "broken", error.strerror or str(error), advice))
     return found
 

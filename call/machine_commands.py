@@ -58,7 +58,7 @@ def doctor(
     profile: Profile = DEFAULT_PROFILE,
     as_json: Json = False,
 ) -> None:
-    """Look at this machine: engines and their speed, cameras, ports, codecs, data; and what to do about each.
+    """Look at this machine: engines and their speed, cameras, browser, ports, codecs, data; and what to do about each.
 
     Example: visavis doctor
     """

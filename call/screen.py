@@ -119,13 +119,19 @@ class Screen:
             self._page.preview(picture)
 
 
-def open_browser(address: str) -> None:
-    """Open the page in the person's browser, or say that there is none. May wait for the browser to start."""
+def find_browser() -> webbrowser.BaseBrowser | None:
+    """Return the person's browser; None where there is none that could show a call."""
     try:
         browser = webbrowser.get()
     except webbrowser.Error:
-        browser = None
+        return None
     # Where there is no desktop that would be one in letters, which takes the terminal and cannot show a call.
     in_letters = type(browser) is webbrowser.GenericBrowser and "BROWSER" not in os.environ
-    if browser is None or in_letters or not browser.open(address):
+    return None if in_letters else browser
+
+
+def open_browser(address: str) -> None:
+    """Open the page in the person's browser, or say that there is none. May wait for the browser to start."""
+    browser = find_browser()
+    if browser is None or not browser.open(address):
         console.say(NO_BROWSER)

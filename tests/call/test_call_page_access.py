@@ -1,6 +1,7 @@
 """The page for everybody: by keyboard alone, with a screen reader, light and dark, on a phone."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -200,6 +201,48 @@ async def test_the_own_picture_does_not_lie_on_the_invitation(
         below = own["y"] >= invitation["y"] + invitation["height"]
         assert below or own["x"] >= invitation["x"] + invitation["width"]
     assert await tab.evaluate(SCROLLED) == [0, 0]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (920, 700), (844, 390), (667, 375)])
+async def test_with_the_panel_open_the_face_is_seen_and_its_head_can_be_turned_back(
+    open_tab: Open, call: FakeCall, width: int, height: int
+) -> None:
+    call.change(view=(20.0, 0.0))
+    tab = await open_tab(width=width, height=height)
+    await expect(tab.locator("#turn-back")).to_be_visible()
+    if not await tab.locator("#details").is_visible():
+        await tab.click("#open-details")
+    boxes = [await tab.locator(name).bounding_box() for name in (".frame", "#panel", "#turn-back", "#own")]
+    frame, panel, button, own = boxes
+    assert frame is not None
+    assert panel is not None
+    assert button is not None
+    assert apart(frame, panel)
+    assert button["x"] + button["width"] <= frame["x"] + frame["width"]
+    assert own is None or apart(button, own)
+
+
+@pytest.mark.parametrize(("width", "height"), [(240, 240), (320, 480), (390, 844), (1280, 800)])
+async def test_the_name_of_the_program_does_not_lie_on_the_question(
+    open_tab: Open, call: FakeCall, width: int, height: int
+) -> None:
+    call.change(phase="consent", sentence="Is this picture all right?")
+    tab = await open_tab(width=width, height=height)
+    await expect(tab.locator("#consent-title")).to_be_visible()
+    brand, title = [await tab.locator(name).bounding_box() for name in (".brand", "#consent-title")]
+    assert brand is not None
+    assert title is not None
+    hidden = "getComputedStyle(document.querySelector('.brand')).clipPath !== 'none'"
+    assert apart(brand, title) or await tab.evaluate(hidden)
+
+
+def apart(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Say whether two boxes have nothing in common."""
+    return any(
+        first[at] + first[size] <= second[at]
+        for first, second in ((one, other), (other, one))
+        for at, size in (("x", "width"), ("y", "height"))
+    )
 
 
 async def test_the_sheet_of_controls_goes_when_the_panel_comes(open_tab: Open) -> None:

@@ -44,7 +44,7 @@ def run(wanted: options.Call, *, as_json: bool, verbose: bool = False) -> None:
         if as_json:
             console.print_json(figures)
         elif called.began:
-            console.print_figures("Call", figures, None if verbose else IN_SHORT)
+            console.print_figures("Call", figures, None if verbose else IN_SHORT, words=IN_SHORT)
     if called.failure is not None:
         raise called.failure
     if called.interrupted:

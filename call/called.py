@@ -10,21 +10,22 @@ from call.meter import Cost
 from call.session import Session
 from transport.sound import SoundStats
 
-# What a person wants to know of a call that is over; `--verbose` and `--json` have the rest.
-IN_SHORT = (
-    "seconds",
-    "fps_received",
-    "fps_sent",
-    "latency_ms",
-    "wire_kbps_sent",
-    "wire_kbps_received",
-    "payload_kbps_sent",
-    "longest_gap_ms",
-    "reconnects",
-    "cpu_cores",
-    "safety_words",
-    "output",
-)
+# What a person wants to know of a call that is over, in words and with its unit; `--verbose` and `--json` have
+# the rest.
+IN_SHORT = {
+    "seconds": ("duration", "s"),
+    "fps_received": ("frames a second, received", ""),
+    "fps_sent": ("frames a second, sent", ""),
+    "latency_ms": ("latency", "ms"),
+    "wire_kbps_sent": ("wire, sent", "kbit/s"),
+    "wire_kbps_received": ("wire, received", "kbit/s"),
+    "payload_kbps_sent": ("motion, sent", "kbit/s"),
+    "longest_gap_ms": ("longest gap", "ms"),
+    "reconnects": ("times reconnected", ""),
+    "cpu_cores": ("processor cores", ""),
+    "safety_words": ("safety words", ""),
+    "output": ("written to", ""),
+}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,8 @@ from call.errors import CallError
 
 errors = Console(stderr=True, highlight=False)
 output = Console(highlight=False, soft_wrap=True)
+# As they end or stand in the names that scripts call figures by.
+UNITS = {"ms": "ms", "s": "s", "kbps": "kbit/s", "bytes": "bytes", "mb": "MB"}
 
 
 def say(sentence: str) -> None:
@@ -48,22 +50,48 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         output.print(make_table(title, columns, rows))
 
 
-def print_figures(title: str, figures: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
+def print_figures(
+    title: str,
+    figures: Mapping[str, Any],
+    names: Iterable[str] | None = None,
+    *,
+    words: Mapping[str, tuple[str, str]],
+) -> None:
     """Print named figures as a table of two columns; reasons for what is not there stand below.
 
     names: those that are wanted, in this order, where the others are left to `--verbose` and `--json`; all, if not
-    given.
+    given. words: what a person calls some of them, and their units ('%' for a share); the others' names and units are
+    read from what scripts call them.
     """
-    shown = [name for name in figures if name != "why"] if names is None else names
-    print_table(title, ("figure", "value"), [(name, show(figures[name])) for name in shown])
+    shown = [name for name in figures if name != "why"] if names is None else list(names)
+    said = {name: words[name] if name in words else in_words(name) for name in shown}
+    print_table(
+        title,
+        ("figure", "value"),
+        [(said[name][0], measured(figures[name], said[name][1])) for name in shown],
+    )
     reasons: dict[str, list[str]] = {}
     for name, why in figures.get("why", {}).items():
         if name in shown:
-            reasons.setdefault(why, []).append(name)
+            reasons.setdefault(why, []).append(said[name][0])
     for why, without in reasons.items():
-        print_line(f"– {', '.join(without)}: {why}")
+        print_line(f"– {'; '.join(without)}: {why}")
     if len(shown) < len(figures) - ("why" in figures):
         print_line("– all figures: --verbose, or --json")
+
+
+def in_words(name: str) -> tuple[str, str]:
+    """Read a figure's name and unit from what scripts call it: 'peak_kbps_back' is 'peak back', in kbit/s."""
+    parts = name.split("_")
+    unit = next((part for part in parts[1:] if part in UNITS), None)
+    return " ".join(part for part in parts if part != unit), UNITS.get(unit or "", "")
+
+
+def measured(value: Any, unit: str) -> str:
+    """Write one figure with its unit; shares, whose unit is '%', are from 0 to 1."""
+    if value is None or not unit:
+        return show(value)
+    return f"{show(100 * value if unit == '%' else value)} {unit}"
 
 
 def make_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:

@@ -51,7 +51,7 @@ def run(wanted: options.Loopback, *, as_json: bool, verbose: bool = False) -> No
         console.print_json(figures)
     elif held.watch.began or not held.interrupted:
         shown = {name: value for name, value in figures.items() if name != "rate_decisions"}
-        console.print_figures("Loopback", shown, None if verbose else IN_SHORT)
+        console.print_figures("Loopback", shown, None if verbose else IN_SHORT, words=IN_SHORT)
         tell_if_slow(figures)
     if held.interrupted:
         raise KeyboardInterrupt

@@ -21,23 +21,24 @@ if TYPE_CHECKING:
 # A source picture lasts a call, and a call lasts minutes (MEASURES.md, 'Picture quality'): the bench counts so too.
 SOURCE_SPREAD_S = 300.0
 
-# What a person wants to know of a call; `--verbose` and `--json` have the rest.
-IN_SHORT = (
-    "frames_in",
-    "frames_fresh",
-    "fresh_share",
-    "longest_gap_ms",
-    "latency_ms_p50",
-    "latency_ms_p95",
-    "payload_bytes_per_frame",
-    "payload_kbps",
-    "wire_kbps_forward",
-    "wire_kbps_back",
-    "face_lpips",
-    "face_lpips_frozen",
-    "cpu_cores",
-    "output",
-)
+# What a person wants to know of a call, in words and with its unit; `--verbose` and `--json` have
+# the rest.
+IN_SHORT = {
+    "frames_in": ("frames captured", ""),
+    "frames_fresh": ("frames shown fresh", ""),
+    "fresh_share": ("share shown fresh", "%"),
+    "longest_gap_ms": ("longest gap", "ms"),
+    "latency_ms_p50": ("latency, median", "ms"),
+    "latency_ms_p95": ("latency, 95 percent", "ms"),
+    "payload_bytes_per_frame": ("motion", "bytes a frame"),
+    "payload_kbps": ("motion, and the picture over five minutes", "kbit/s"),
+    "wire_kbps_forward": ("wire, there", "kbit/s"),
+    "wire_kbps_back": ("wire, back", "kbit/s"),
+    "face_lpips": ("face LPIPS, redrawn", ""),
+    "face_lpips_frozen": ("face LPIPS, frozen picture", ""),
+    "cpu_cores": ("processor cores, both ends", ""),
+    "output": ("written to", ""),
+}
 
 
 @dataclass(frozen=True)

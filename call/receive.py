@@ -16,18 +16,19 @@ if TYPE_CHECKING:
     from transport.peer import WireStats
 
 WATCH_PERIOD_S = 0.1
-# What a person wants to know of what was received; `--verbose` and `--json` have the rest.
-IN_SHORT = (
-    "frames_fresh",
-    "fresh_fps",
-    "longest_gap_ms",
-    "playout_delay_ms",
-    "wire_bytes_forward",
-    "wire_bytes_back",
-    "seconds",
-    "output",
-    "ended",
-)
+# What a person wants to know of what was received, in words and with its unit; `--verbose` and `--json` have
+# the rest.
+IN_SHORT = {
+    "frames_fresh": ("frames shown fresh", ""),
+    "fresh_fps": ("frames a second", ""),
+    "longest_gap_ms": ("longest gap", "ms"),
+    "playout_delay_ms": ("playout delay", "ms"),
+    "wire_bytes_forward": ("wire, received", "bytes"),
+    "wire_bytes_back": ("wire, sent", "bytes"),
+    "seconds": ("duration", "s"),
+    "output": ("written to", ""),
+    "ended": ("how it ended", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def run(wanted: options.Receive, *, as_json: bool, verbose: bool = False) -> Non
     if as_json:
         console.print_json(figures)
     elif received.stats.frames_fresh or not received.interrupted:
-        console.print_figures("Received", figures, None if verbose else IN_SHORT)
+        console.print_figures("Received", figures, None if verbose else IN_SHORT, words=IN_SHORT)
     if received.failure is not None:
         raise received.failure
     if received.interrupted:

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 20.0
 WATCH_PERIOD_S = 0.1
-# What a person wants to know of what was sent; `--verbose` and `--json` have the rest.
-IN_SHORT = (
-    "frames_sent",
-    "frames_dropped",
-    "payload_bytes_per_frame",
-    "wire_kbps_forward",
-    "wire_kbps_back",
-    "seconds",
-)
+# What a person wants to know of what was sent, in words and with its unit; `--verbose` and `--json` have
+# the rest.
+IN_SHORT = {
+    "frames_sent": ("frames sent", ""),
+    "frames_dropped": ("frames dropped", ""),
+    "payload_bytes_per_frame": ("motion", "bytes a frame"),
+    "wire_kbps_forward": ("wire, there", "kbit/s"),
+    "wire_kbps_back": ("wire, back", "kbit/s"),
+    "seconds": ("duration", "s"),
+}
 
 
 def run(wanted: options.Send, *, as_json: bool, verbose: bool = False) -> None:
@@ -39,7 +40,7 @@ def run(wanted: options.Send, *, as_json: bool, verbose: bool = False) -> None:
     if as_json:
         console.print_json(figures)
     elif sent.frames_sent or not interrupted:
-        console.print_figures("Sent", figures, None if verbose else IN_SHORT)
+        console.print_figures("Sent", figures, None if verbose else IN_SHORT, words=IN_SHORT)
     if failure is not None:
         raise failure
     if interrupted:

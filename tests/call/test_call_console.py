@@ -11,7 +11,7 @@ WHY = {"latency_ms": "no picture was shown", "longest_outage_s": "the line was n
 
 
 def printed(capsys: pytest.CaptureFixture[str], names: tuple[str, ...] | None) -> str:
-    console.print_figures("Call", {**FIGURES, "why": WHY}, names)
+    console.print_figures("Call", {**FIGURES, "why": WHY}, names, words=called.IN_SHORT)
     return capsys.readouterr().out
 
 
@@ -19,20 +19,33 @@ def test_a_short_table_has_the_figures_that_are_wanted_and_says_where_the_others
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     text = printed(capsys, ("fps_sent", "latency_ms"))
-    assert text.index("fps_sent") < text.index("latency_ms")
+    assert text.index("frames a second, sent") < text.index("latency")
     assert "no picture was shown" in text
     assert "--verbose, or --json" in text
-    for left_out in ("frames_late", "longest_outage_s", "never lost", "seconds"):
+    for left_out in ("frames late", "longest outage", "never lost", "duration"):
         assert left_out not in text
 
 
 def test_the_whole_table_has_everything_with_its_reasons(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, None)
-    assert all(name in text for name in FIGURES)
+    names = ("duration", "frames a second, sent", "latency", "frames late", "longest outage")
+    assert all(name in text for name in names)
     assert all(why in text for why in WHY.values())
     assert "--json" not in text
 
 
-@pytest.mark.parametrize("names", [each.IN_SHORT for each in (called, loopback_figures, receive, send)])
-def test_what_is_printed_of_a_call_fits_on_a_screen(names: tuple[str, ...]) -> None:
-    assert len(set(names)) == len(names) <= 14
+def test_figures_are_told_in_words_and_with_their_units(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = {"frames_in": 500, "fresh_share": 0.332, "latency_ms_p50": 54.0, "peak_kbps_back": 4.6}
+    console.print_figures("Loopback", figures, words=loopback_figures.IN_SHORT)
+    rows = [[cell.strip() for cell in line.split("│")[1:3]] for line in capsys.readouterr().out.splitlines()]
+    assert [row for row in rows if row] == [
+        ["frames captured", "500"],
+        ["share shown fresh", "33.2 %"],
+        ["latency, median", "54.0 ms"],
+        ["peak back", "4.60 kbit/s"],  # nobody has words of its own for it
+    ]
+
+
+@pytest.mark.parametrize("words", [each.IN_SHORT for each in (called, loopback_figures, receive, send)])
+def test_what_is_printed_of_a_call_fits_on_a_screen(words: dict[str, tuple[str, str]]) -> None:
+    assert len(set(words.values())) == len(words) <= 14

@@ -26,13 +26,13 @@ from aiortc.rtcrtpparameters import (
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from transport.video_coder import MOST_BPS, LimitedEncoder
+from transport.video_queue import CodedPictures
 from transport.video_track import CLOCK_RATE, CameraTrack, Picture
 
 PAYLOAD_TYPE = 100
 SEND_TIME = RTCRtpHeaderExtensionParameters(
     id=3, uri="http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 )
-LARGEST_RECEIVED = 1920  # pixels a side: a stranger's picture is looked at before it is converted
 # What is left for VP8 beside the packets' headers and what the encoder takes too much now and then.
 CODED_SHARE = 0.85
 
@@ -154,6 +154,9 @@ class VideoLine:
 
     async def _begin_receiving(self) -> None:
         receiver = RTCRtpReceiver("video", self._transport)
+        private: Any = receiver
+        # Pictures that were given up are asked for again as those are that could not be decoded.
+        private._RTCRtpReceiver__decoder_queue = CodedPictures(private._RTCRtpReceiver__decoder_error.set)
         receiver._track = track = RemoteStreamTrack(kind="video")
         track._queue = _Newest()
         # Under the name of a sender that never sends: reports and wishes for whole pictures need one.
@@ -171,7 +174,7 @@ class VideoLine:
         with suppress(MediaStreamError):  # the other side has stopped
             while True:
                 frame = await track.recv()
-                if not isinstance(frame, av.VideoFrame) or max(frame.width, frame.height) > LARGEST_RECEIVED:
+                if not isinstance(frame, av.VideoFrame):
                     continue
                 picture = await asyncio.to_thread(frame.to_ndarray, format="rgb24")
                 past = self._past

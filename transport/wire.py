@@ -1,5 +1,5 @@
 """What touches private parts of aiortc 1.16 and aioice 0.13, with `certificate`, `consent`, `handshake`, `moving`,
-`reliable`, `resending`, `rtp_port` and `video` (a test fails when they change).
+`reliable`, `resending`, `rtp_port`, `video` and `video_queue` (a test fails when they change).
 
 It counts the datagrams of one connection at its sockets, in both directions and with their IP and UDP
 headers, lets two peers meet on a machine without a network, and reads from the SCTP association what its

@@ -51,6 +51,8 @@ class Talk:
         self._safety: Safety | None = None
         self._gauge = Gauge()
         self._chat = Chatting()
+        # The other side has, over this link, with what was said over those before.
+        self._has_caught_up = False
         self._away = False
         self._they_are_away = False
 
@@ -92,7 +94,7 @@ class Talk:
             link.say(SafetyCommit(self._safety.commitment))
         else:
             self._safety.check(*certificates)
-        self._link = link
+        self._link, self._has_caught_up = link, False
 
     def go_on(self) -> None:
         """Talk over the link that was greeted, now that both sides want to."""
@@ -134,8 +136,10 @@ class Talk:
                     self._keeper.change(chat=self._chat.lines)
             case Status(conditions, chat_taken):
                 self.take_conditions(conditions)
-                for chat in self._chat.missing(chat_taken):
-                    self._say(chat)
+                if not self._has_caught_up:  # a link loses nothing, so what it misses later is on its way
+                    self._has_caught_up = True
+                    for chat in self._chat.missing(chat_taken):
+                        self._say(chat)
             case SafetyCommit() | SafetyReveal():
                 self._take_safety(message)
             case Clock():

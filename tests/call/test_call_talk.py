@@ -9,7 +9,8 @@ from call.keeper import Keeper
 from call.own_side import PICTURE_COMES, PICTURE_STAYS
 from call.state import CallState
 from call.talk import REPAIR_ASKED, THEY_RECORD, THEY_STOPPED, Talk
-from codec.conversation import Condition, Kind, Wish
+from codec.control import Message
+from codec.conversation import Chat, Condition, Kind, Status, Wish
 
 
 def make_talk() -> tuple[Talk, Keeper, SimpleNamespace]:
@@ -50,3 +51,37 @@ async def test_a_repair_that_the_other_side_wishes_for_is_the_mirrors_business_a
     for kind in (Kind.REPAIR, Kind.NEW_PICTURE):
         talk.take(Wish(kind), b"")
     assert asked == ["repair", "picture"]
+
+
+class Line:
+    """A link that loses nothing; `said` is what went over it."""
+
+    def __init__(self) -> None:
+        self.said: list[Message] = []
+        self.peer = SimpleNamespace(fingerprints=(bytes(32), bytes(31) + b"\1"))
+
+    def say(self, message: Message) -> None:
+        self.said.append(message)
+
+    @property
+    def chat(self) -> list[str]:
+        return [message.text for message in self.said if isinstance(message, Chat)]
+
+
+async def test_chat_is_said_again_once_over_each_new_line_however_often_the_other_side_says_it_has_none() -> (
+    None
+):
+    talk, _, duplex = make_talk()
+    duplex.receiver = SimpleNamespace(idle=lambda on: None)
+    first, second = Line(), Line()
+    talk.greet(first)  # type: ignore[arg-type]
+    talk.take(Status(0), b"")
+    for text in ("one", "two"):
+        talk.say(text)
+    for _ in range(100):
+        talk.take(Status(0), b"")
+    assert first.chat == ["one", "two"]
+    talk.greet(second)  # type: ignore[arg-type]
+    for _ in range(100):
+        talk.take(Status(0, chat_taken=1), b"")
+    assert second.chat == ["two"], "what the first line has lost"

@@ -47,6 +47,11 @@ class ControlChannel:
         """Messages that are queued, and parts of messages that the other side has not acknowledged."""
         return self._pacer.waiting + self._wire.pending_chunks
 
+    @property
+    def held(self) -> int:
+        """Messages that are kept, as they wait for the line or for the other side to acknowledge them."""
+        return self._pacer.waiting + self._wire.held_messages
+
     def send(self, data: bytes) -> None:
         """Send a message: at once up to `SMALL_BYTES`, else in the queue's order."""
         if self._stopped:

@@ -33,6 +33,8 @@ MAX_MESSAGE_BYTES = 1_100  # one packet: larger ones would be cut by SCTP and st
 LINE_LOST_S = 15.0  # ICE asks for consent every 4 to 6 s both ways, so a living line is never this silent
 WATCH_S = 0.25
 MAX_UNFINISHED_BYTES = 256 * 1024  # a peer of ours never has more than a few packets under way
+# Some 8 MB: four of the largest pictures in the smallest pieces are half as many messages, and nobody chats the rest.
+MOST_HELD = 8_000
 CLOSE_LIMIT_S = 0.5
 
 # aiortc logs tracebacks of what a stranger can cause. Whoever wants them sets up logging.
@@ -268,6 +270,8 @@ class Peer:
             self._end(f"The line is lost: nothing came from the other side for {LINE_LOST_S:g} seconds.")
         elif self._wire.unfinished_bytes > MAX_UNFINISHED_BYTES:
             self._end("The other side sends messages without an end.")
+        elif self._control.held > MOST_HELD:
+            self._end("The other side takes no messages any more.")
         else:
             if self.has_moved and (self._following is None or self._following.done()):
                 self._following = self._loop.create_task(self._wire.follow())

@@ -100,6 +100,12 @@ class Wire:
         queues = (self._sctp._sent_queue, self._sctp._outbound_queue)
         return sum(not chunk._acked for queue in queues for chunk in queue)
 
+    @property
+    def held_messages(self) -> int:
+        """How many messages, or parts of them, the association keeps."""
+        sctp = self._sctp
+        return len(sctp._data_channel_queue) + len(sctp._outbound_queue) + len(sctp._sent_queue)
+
     def fingerprints(self) -> tuple[bytes, bytes]:
         """Return the SHA-256 of the own certificate and of the one that the other side has proven to hold."""
         dtls = self._sctp.transport

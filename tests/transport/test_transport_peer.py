@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from aioice import ice
-from aiortc.rtcsctptransport import DataChunk
+from aiortc.rtcsctptransport import Chunk, DataChunk, SackChunk
 from transport_sides import Pair, Side, until
 
 from tests.patience import PATIENCE_S
@@ -13,7 +13,7 @@ from transport import peer as peer_module
 from transport.errors import TransportError
 from transport.meet import connect_in_process
 from transport.motion_packet import MAX_REPORT_BYTES
-from transport.peer import MAX_MESSAGE_BYTES
+from transport.peer import MAX_MESSAGE_BYTES, WATCH_S
 from transport.wire import LOOPBACK, PART_BYTES
 
 
@@ -124,6 +124,31 @@ async def test_a_flood_without_an_end_is_cut_off(pair: Pair, monkeypatch: pytest
     left.peer._control._channel.send(bytes(60_000))
     await until(lambda: bool(right.ends))
     assert right.ends == ["The other side sends messages without an end."]
+
+
+@pytest.mark.parametrize("size", [2, 1_000])
+async def test_a_side_that_asks_on_and_on_and_acknowledges_no_answer_is_cut_off(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    left, right = pair
+    monkeypatch.setattr(peer_module, "MOST_HELD", 300)
+    association = right.peer._connection.sctp
+    assert association is not None
+    original = association._send_chunk
+
+    async def without_answers(chunk: Chunk) -> None:
+        if not isinstance(chunk, SackChunk):
+            await original(chunk)
+
+    monkeypatch.setattr(association, "_send_chunk", without_answers)
+    for _ in range(200):
+        left.peer.send_control(bytes(size))
+    await asyncio.sleep(2 * WATCH_S)
+    assert left.ends == [], "what is said in one go may be much"
+    for _ in range(200):
+        left.peer.send_control(bytes(size))
+    await until(lambda: bool(left.ends))
+    assert left.ends == ["The other side takes no messages any more."]
 
 
 async def test_parts_of_messages_that_never_come_are_cut_off_though_they_hold_nothing(pair: Pair) -> None:

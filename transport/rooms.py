@@ -41,6 +41,8 @@ class RoomMeeting:
         self._session: aiohttp.ClientSession | None = None
         self._line: RoomLine | None = None
         self._entering = asyncio.Lock()
+        self._entered_s = float("-inf")
+        self._pause_s = 0.0  # before the next connection, where the last one has ended
 
     @property
     def address(self) -> str:
@@ -151,6 +153,12 @@ class RoomMeeting:
 
     async def _come_in(self) -> None:
         """Enter as soon as the server can be reached, unless this side is in; `TransportError` where it is refused."""
+        if self._line is not None and self._line.is_closed:
+            # A server that lets this side in and closes at once is asked less and less often.
+            lasted_s = asyncio.get_running_loop().time() - self._entered_s
+            longer_s = min(max(2 * self._pause_s, PAUSE_S), LONGEST_PAUSE_S)
+            self._pause_s = 0.0 if lasted_s > LONGEST_PAUSE_S else longer_s
+            await asyncio.sleep(self._pause_s)
         pause_s = PAUSE_S
         while True:
             try:
@@ -180,6 +188,7 @@ class RoomMeeting:
                 raise TransportError(f"What answers at {self._server} is no Visavis server.")
             self._code = entered.code
             self._has_entered = True
+            self._entered_s = asyncio.get_running_loop().time()
 
 
 def _tell(description: Description) -> Tell:

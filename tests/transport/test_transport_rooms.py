@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -12,6 +12,7 @@ import pytest
 from transport_sides import Side, held_port, until
 
 from tests.patience import PATIENCE_S
+from tests.virtual_time import in_virtual_time
 from transport import limits, room_line
 from transport import rooms as rooms_module
 from transport import serve as serve_module
@@ -486,3 +487,45 @@ def make_tls_files(folder: Path) -> tuple[Path, Path]:
         key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return folder / "cert.pem", folder / "key.pem"
+
+
+class Door:
+    """A connection to a server that lets everybody in and closes at once."""
+
+    is_closed = True
+
+    async def say(self, message: object) -> None:
+        if isinstance(message, Meet):
+            raise ConnectionError
+
+    async def hear(self) -> object:
+        return Entered("ABCD2345")
+
+    async def wanted(self) -> bool:
+        return False
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("wait", [RoomMeeting.knocked, lambda meeting: meeting.meet(None)])
+@in_virtual_time
+async def test_a_server_that_lets_in_and_closes_at_once_is_asked_less_and_less_often(
+    wait: Callable[[RoomMeeting], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def reach(*_: object, **__: object) -> Door:
+        entered.append(loop.time())
+        assert len(entered) < 100
+        return Door()
+
+    monkeypatch.setattr(rooms_module, "reach", reach)
+    meeting = RoomMeeting("wss://server", "den")
+    await meeting.open()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(120):
+            await wait(meeting)
+    assert 8 < len(entered) < 20
+    await meeting.close()

@@ -241,9 +241,11 @@ class Encounter:
             self._newcomer = link, found
             return False
         if link is not old:
-            self.greet(link)
-            self.talk.go_on()
-            await old.close()
+            try:
+                self.greet(link)
+                self.talk.go_on()
+            finally:
+                await old.close()
         self._meeting.admit()
         self._is_reopened = False
         self.reconnects += 1

@@ -84,6 +84,23 @@ class RoomLine:
             self._stirred.set()
 
 
+def make_session() -> aiohttp.ClientSession:
+    """Make what `reach` connects with: it goes to the server that was named and nowhere else. One that could send it on
+    would have this machine ask whatever can be reached from it.
+    """
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_redirect)
+    return aiohttp.ClientSession(trace_configs=[trace])
+
+
+async def _refuse_redirect(
+    session: aiohttp.ClientSession, context: object, redirect: aiohttp.TraceRequestRedirectParams
+) -> None:
+    response = redirect.response
+    response.close()
+    raise aiohttp.WSServerHandshakeError(response.request_info, response.history, status=response.status)
+
+
 async def reach(session: aiohttp.ClientSession, url: str, *, server: str) -> RoomLine:
     """Connect to a server's rooms at `url`; `server` is what errors call it.
 

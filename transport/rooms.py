@@ -14,7 +14,7 @@ from transport.codes import ROOM_CODE_LENGTH, make_code, make_secret
 from transport.description import Description
 from transport.errors import LeftError, TransportError
 from transport.peer import Peer
-from transport.room_line import REACH_LIMIT_S, OutOfReach, RoomLine, reach
+from transport.room_line import REACH_LIMIT_S, OutOfReach, RoomLine, make_session, reach
 from transport.room_messages import Enter, Entered, Left, Meet, Tell, Turn, check_room, check_room_code
 
 EXCHANGE_LIMIT_S = 10.0  # both sides are there: offer and answer are a matter of seconds
@@ -66,7 +66,7 @@ class RoomMeeting:
 
     async def open(self) -> None:
         """Enter the room. Raises `TransportError` where the server is not there or does not let this side in."""
-        self._session = aiohttp.ClientSession()
+        self._session = make_session()
         await self._enter()
         self._is_fresh = True
 

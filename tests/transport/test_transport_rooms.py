@@ -529,3 +529,23 @@ async def test_a_server_that_lets_in_and_closes_at_once_is_asked_less_and_less_o
             await wait(meeting)
     assert 8 < len(entered) < 20
     await meeting.close()
+
+
+@pytest.mark.parametrize("where", ["http://127.0.0.1:{port}/inner", "http://[\x1b[31m"])
+async def test_a_server_that_sends_this_side_elsewhere_is_not_followed(where: str, room: Room) -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        address = where.format(port=writer.get_extra_info("sockname")[1])
+        writer.write(f"HTTP/1.1 302 Found\r\nLocation: {address}\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    with pytest.raises(TransportError, match=r"is no Visavis server \(HTTP status 302\)") as refused:
+        await room(server).open()
+    assert str(refused.value).isprintable()
+    assert [line.split()[1] for line in asked] == [b"/room"]
+    listening.close()

@@ -21,6 +21,7 @@ from transport.reach import join_address, listen_sentence
 from transport.signalling import MAX_BODY_BYTES
 
 BODY_TIMEOUT_S = 5.0  # an offer is one or two packets
+IDLE_S = 10.0  # for a connection that asks for nothing
 SHUTDOWN_S = 0.2
 # How long a guest that comes back waits at the door: its host has to let go of the lost line first.
 RETURN_WAIT_S = 3.0
@@ -67,7 +68,9 @@ class OfferServer:
         self.guests = Guests(None if code is None else check_code(code))
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_post("/offer", self._receive_offer)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        runner = web.AppRunner(
+            application, access_log=None, keepalive_timeout=IDLE_S, shutdown_timeout=SHUTDOWN_S
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, host, port).start()

@@ -115,6 +115,21 @@ async def test_who_guesses_waits_for_each_answer(server: OfferServer) -> None:
     assert (await asking)[0] == 403
 
 
+@pytest.mark.parametrize("said", [b"", b"POST /off", b"POST /offer HTTP/1.1\r\nHost: here\r\n"])
+async def test_who_connects_and_asks_for_nothing_is_not_kept(
+    said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "IDLE_S", 0.1)
+    server = OfferServer()
+    await server.start("127.0.0.1")
+    reader, writer = await asyncio.open_connection(*server.address.split(":"))
+    writer.write(said)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await reader.read() == b""
+    writer.close()
+    await server.close()
+
+
 async def test_a_caller_is_told_when_nobody_waits(server: OfferServer, apart: Pair) -> None:
     with pytest.raises(TransportError, match="Nobody is waiting"):
         await offer(server.address, server.code, apart[0].peer)

@@ -23,6 +23,7 @@ from codec.control import Message
 from codec.conversation import Chat, Condition, Kind, Ring, Status, Unmet, Wish
 from codec.time import Clock
 from transport.errors import TransportError
+from transport.limits import Bucket
 from transport.safety import Safety
 
 NOBODY_THERE = "Nobody is before the other side's camera."
@@ -31,6 +32,8 @@ THEY_RECORD = "The other side records the call."
 THEY_STOPPED = "The other side records no more."
 REPAIR_ASKED = "Asked the other side to mend the picture."
 NOTHING_BETTER = "The picture stays as it is: no other would be better now."
+# So many sentences about the other side are said in one go, and so many more a second; the state has all of it.
+SAID_AT_ONCE, SAID_PER_S = 10.0, 0.5
 
 
 class Talk:
@@ -55,6 +58,7 @@ class Talk:
         self._has_caught_up = False
         self._away = False
         self._they_are_away = False
+        self._sentences = Bucket(SAID_AT_ONCE, SAID_PER_S)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -154,7 +158,7 @@ class Talk:
                     on_vain=lambda: loop.call_soon_threadsafe(self._say, Unmet(Kind.REPAIR))
                 )
             case Unmet(Kind.NEW_PICTURE | Kind.REPAIR):
-                self._keeper.notice(NOTHING_BETTER)
+                self._notice(NOTHING_BETTER)
             case Wish() | Unmet():
                 pass  # what a later version may ask for
             case _:
@@ -168,9 +172,9 @@ class Talk:
         self._duplex.receiver.idle(away or not camera_on)
         if away != self._they_are_away:
             self._they_are_away = away
-            self._keeper.notice(NOBODY_THERE if away else SOMEBODY_THERE)
+            self._notice(NOBODY_THERE if away else SOMEBODY_THERE)
         if records != self._state.their_recording:
-            self._keeper.notice(THEY_RECORD if records else THEY_STOPPED)
+            self._notice(THEY_RECORD if records else THEY_STOPPED)
         films = bool(conditions & Condition.ORDINARY_VIDEO)
         if self.own.video is not None:
             self.own.video.receive(films and camera_on)
@@ -211,6 +215,11 @@ class Talk:
                 self._keeper.change(safety_words=self._safety.reveal(message.nonce))
         except TransportError as error:
             self._on_fault(error)
+
+    def _notice(self, sentence: str) -> None:
+        """Tell the person what the other side does, but for what it does without end."""
+        if self._sentences.take(asyncio.get_running_loop().time()):
+            self._keeper.notice(sentence)
 
     def _say(self, message: Message) -> None:
         """Say something over the link of the moment; before the call nothing is said, and at its end no more."""

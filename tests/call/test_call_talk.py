@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from call.keeper import Keeper
 from call.own_side import PICTURE_COMES, PICTURE_STAYS
 from call.state import CallState
-from call.talk import REPAIR_ASKED, THEY_RECORD, THEY_STOPPED, Talk
+from call.talk import REPAIR_ASKED, SAID_AT_ONCE, THEY_RECORD, THEY_STOPPED, Talk
 from codec.control import Message
-from codec.conversation import Chat, Condition, Kind, Status, Wish
+from codec.conversation import Chat, Condition, Kind, Status, Unmet, Wish
+from tests.virtual_time import in_virtual_time
 
 
 def make_talk() -> tuple[Talk, Keeper, SimpleNamespace]:
@@ -85,3 +86,21 @@ async def test_chat_is_said_again_once_over_each_new_line_however_often_the_othe
     for _ in range(100):
         talk.take(Status(0, chat_taken=1), b"")
     assert second.chat == ["two"], "what the first line has lost"
+
+
+@in_virtual_time
+async def test_a_side_that_comes_and_goes_without_end_does_not_fill_the_terminal() -> None:
+    told: list[str] = []
+    keeper = Keeper(CallState("connected", ""), on_state=None, on_notice=told.append, asks=False)
+    duplex = SimpleNamespace(sender=SimpleNamespace(), receiver=SimpleNamespace(idle=lambda on: None))
+    talk = Talk(keeper, duplex, foreign=False, on_fault=lambda error: None)  # type: ignore[arg-type]
+    for _ in range(1000):
+        for message in (Status(Condition.AWAY | Condition.RECORDING), Status(0), Unmet(Kind.REPAIR)):
+            talk.take(message, b"")
+    await asyncio.sleep(0)
+    assert len(told) == SAID_AT_ONCE
+    await asyncio.sleep(60)
+    talk.take(Status(Condition.RECORDING), b"")
+    await asyncio.sleep(0)
+    assert told[-1] == THEY_RECORD, "who does so no more is told of again"
+    assert keeper.state.their_recording

@@ -34,6 +34,9 @@ REPAIR_ASKED = "Asked the other side to mend the picture."
 NOTHING_BETTER = "The picture stays as it is: no other would be better now."
 # So many sentences about the other side are said in one go, and so many more a second; the state has all of it.
 SAID_AT_ONCE, SAID_PER_S = 10.0, 0.5
+# And so many new pictures are had for the asking: each costs the line as much as ten seconds of motion, and what is
+# spent on them is not there for repairs.
+PICTURES_AT_ONCE, PICTURES_PER_S = 3.0, 0.1
 
 
 class Talk:
@@ -59,6 +62,7 @@ class Talk:
         self._away = False
         self._they_are_away = False
         self._sentences = Bucket(SAID_AT_ONCE, SAID_PER_S)
+        self._pictures = Bucket(PICTURES_AT_ONCE, PICTURES_PER_S)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -150,7 +154,8 @@ class Talk:
                 if self.own.sound is not None:
                     self.own.sound.take(message)
             case Wish(Kind.NEW_PICTURE):
-                if not self._duplex.sender.renew_source():
+                may = self._pictures.take(asyncio.get_running_loop().time())
+                if not may or not self._duplex.sender.renew_source():
                     self._say(Unmet(Kind.NEW_PICTURE))
             case Wish(Kind.REPAIR):
                 loop = asyncio.get_running_loop()

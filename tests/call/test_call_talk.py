@@ -8,7 +8,15 @@ from types import SimpleNamespace
 from call.keeper import Keeper
 from call.own_side import PICTURE_COMES, PICTURE_STAYS
 from call.state import CallState
-from call.talk import REPAIR_ASKED, SAID_AT_ONCE, THEY_RECORD, THEY_STOPPED, Talk
+from call.talk import (
+    PICTURES_AT_ONCE,
+    PICTURES_PER_S,
+    REPAIR_ASKED,
+    SAID_AT_ONCE,
+    THEY_RECORD,
+    THEY_STOPPED,
+    Talk,
+)
 from codec.control import Message
 from codec.conversation import Chat, Condition, Kind, Status, Unmet, Wish
 from tests.virtual_time import in_virtual_time
@@ -104,3 +112,18 @@ async def test_a_side_that_comes_and_goes_without_end_does_not_fill_the_terminal
     await asyncio.sleep(0)
     assert told[-1] == THEY_RECORD, "who does so no more is told of again"
     assert keeper.state.their_recording
+
+
+@in_virtual_time
+async def test_new_pictures_are_not_had_for_the_asking_without_end() -> None:
+    talk, _, duplex = make_talk()
+    line, asked = Line(), []
+    duplex.sender.renew_source = lambda: asked.append("picture") or True
+    talk.greet(line)  # type: ignore[arg-type]
+    for _ in range(1000):
+        talk.take(Wish(Kind.NEW_PICTURE), b"")
+    assert len(asked) == PICTURES_AT_ONCE
+    assert line.said[-1] == Unmet(Kind.NEW_PICTURE)
+    await asyncio.sleep(1.1 / PICTURES_PER_S)
+    talk.take(Wish(Kind.NEW_PICTURE), b"")
+    assert len(asked) == PICTURES_AT_ONCE + 1

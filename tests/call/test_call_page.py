@@ -149,6 +149,25 @@ async def test_dragging_and_arrow_keys_turn_the_head_to_thirty_degrees_and_no_fu
     await expect(tab.locator("#turned")).to_be_hidden()
 
 
+async def test_a_drag_ends_where_ordinary_video_comes_under_it(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    box = await tab.locator("#turner").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    await tab.mouse.move(x, y)
+    await tab.mouse.down()
+    await tab.mouse.move(x, y + box["width"] / 12, steps=4)
+    turned = ("turn", 0.0, pytest.approx(5, abs=0.3))
+    await until(tab, lambda: call.wishes[-1:] == [turned])
+    call.redrawn = False
+    await expect(tab.locator("#turner")).to_be_hidden()
+    await tab.mouse.move(x, y + box["width"] / 6, steps=4)
+    await tab.mouse.up()
+    await tab.get_by_role("button", name="Mute", exact=True).click()
+    await until(tab, lambda: call.wishes[-1:] == [("mute", True)])
+    assert call.wishes[-2] == turned
+
+
 async def test_every_button_asks_for_what_it_says(open_tab: Open, call: FakeCall) -> None:
     tab = await drawn_tab(open_tab)
     for button, wish in (

@@ -58,8 +58,13 @@ export class Turner {
     const down = event.clientY - this.drag.y;
     this.drag.moved ||= Math.hypot(right, down) > STILL_PX;
     if (!this.drag.moved) return;
+    const width = this.element.clientWidth;
+    if (width === 0) {
+      this.end(); // ordinary video has come, and there is nothing to turn any more
+      return;
+    }
     this.element.classList.add("dragging");
-    const scale = DEG_PER_WIDTH / this.element.clientWidth;
+    const scale = DEG_PER_WIDTH / width;
     const [yaw, pitch] = this.drag.from;
     this.turn(yaw + right * scale, pitch + down * scale);
   }

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from call.errors import CallError
 from call.web.outbox import Outbox
 from call.web.sound import MICROPHONE_BLOCKS, SAMPLES, SPEAKER_BLOCKS, PageMicrophone
-from tests.call.page_double import PATIENCE_MS, FakeCall, Open
+from tests.call.page_double import PATIENCE_MS, FakeCall, Open, until_loaded
 from tests.patience import PATIENCE_S
 
 pytest_plugins = ("tests.call.browser",)
@@ -57,6 +57,32 @@ window.noted = [];
 MessagePort.prototype.postMessage = function (message, ...rest) {
   if (message.atS !== undefined) window.noted.push([...message.samples.slice(0, 2), message.samples.length]);
   return hand.call(this, message, ...rest);
+};"""
+
+
+# Notes which microphones the page is lent, and which it connects; `hold` keeps one from it, or what it is heard with.
+LENDING = """
+const [ask, add, connect] = [
+  MediaDevices.prototype.getUserMedia, AudioWorklet.prototype.addModule, AudioNode.prototype.connect,
+];
+const [lent, held, connected, hold] = [[], [], [], { lent: false, heard: false }];
+Object.assign(window, { lent, held, connected, hold });
+const pass = (holds) => (holds ? new Promise((done) => held.push(done)) : undefined);
+MediaDevices.prototype.getUserMedia = async function (wanted) {
+  const waits = hold.lent;
+  const stream = await ask.call(this, wanted);
+  await pass(waits);
+  lent.push(stream);
+  return stream;
+};
+AudioWorklet.prototype.addModule = async function (...given) {
+  const waits = hold.heard;
+  await add.apply(this, given);
+  await pass(waits);
+};
+AudioNode.prototype.connect = function (...given) {
+  if (this instanceof MediaStreamAudioSourceNode) connected.push(this);
+  return connect.apply(this, given);
 };"""
 
 
@@ -134,6 +160,29 @@ async def test_the_browsers_microphone_is_heard_and_muted(open_tab: Open, call: 
         while silent < 75:  # the browser's own beeps come twice a second
             silent = 0 if (await microphone.read()).any() else silent + 1
     await expect(tab.get_by_role("combobox", name="Microphone")).not_to_have_text("No microphone")
+
+
+@pytest.mark.parametrize("late", ["lent", "heard"])
+async def test_of_two_microphones_that_were_asked_for_one_after_the_other_the_last_alone_is_heard(
+    open_tab: Open, late: str
+) -> None:
+    tab = await open_tab(script=LENDING)
+    await until_loaded(tab)
+    await tab.evaluate(f"hold.{late} = true")
+    choose = "document.getElementById('microphone').dispatchEvent(new Event('change'))"
+    await tab.evaluate(choose)
+    await tab.wait_for_function("() => held.length === 1")
+    await tab.evaluate(f"hold.{late} = false")
+    await tab.evaluate(choose)
+    await tab.wait_for_function("() => lent.length === 3 || (lent.length === 2 && held.length === 1)")
+    await tab.evaluate("held.pop()()")
+    await tab.wait_for_function("() => lent.length === 3")
+    alive = "lent.filter((stream) => stream.getTracks()[0].readyState === 'live').length"
+    await tab.wait_for_function(f"() => {alive} === 1")
+    await tab.wait_for_function("() => connected.length > 1")
+    # What would be connected is connected by then.
+    await tab.evaluate("() => new Promise((done) => setTimeout(done, 100))")
+    assert await tab.evaluate("connected.length") == 2
 
 
 async def test_what_the_program_plays_reaches_the_player_as_it_is(open_tab: Open, call: FakeCall) -> None:

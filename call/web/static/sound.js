@@ -35,6 +35,7 @@ export class Sound {
     this.context = null;
     this.ears = null; // where the microphone is connected: the same context where the browser lets it
     this.stream = null;
+    this.asked = null; // the newest wish for a microphone
     this.muted = false;
     this.resuming = false;
     this.over = false;
@@ -116,6 +117,9 @@ export class Sound {
   async listen(deviceId = "") {
     if (this.over) return;
     this.hush();
+    const asked = (this.asked = Symbol(deviceId));
+    // The call may end, or another microphone be asked for, while the browser lends this one.
+    const isVain = () => this.over || this.asked !== asked;
     try {
       const stream = await navigator.mediaDevices.getUserMedia({
         audio: {
@@ -126,22 +130,24 @@ export class Sound {
           autoGainControl: true,
         },
       });
+      if (isVain()) {
+        letGo(stream);
+        return;
+      }
       this.stream = stream;
-      // The call may have ended while the browser asked for the microphone.
-      if (this.over) this.hush();
-      else await this.capture(stream);
+      await this.capture(stream);
     } catch (error) {
+      if (isVain()) return;
       this.hush();
-      if (this.over) return;
       this.say(SORRY[error.name] ?? `The microphone cannot be used (${error.message}). The call goes on without your voice.`);
     }
-    if (this.over) return;
+    if (isVain()) return;
     this.onMicrophone(this.stream !== null);
     await this.listDevices();
   }
 
   hush() {
-    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    if (this.stream !== null) letGo(this.stream);
     this.source?.disconnect();
     if (this.ears !== this.context) this.ears.close();
     this.ears = this.context;
@@ -164,6 +170,7 @@ export class Sound {
       this.source = this.ears.createMediaStreamSource(stream);
     }
     await this.ears.audioWorklet.addModule("/static/capture.js");
+    if (this.stream !== stream) return; // it was let go of meanwhile
     const capture = new AudioWorkletNode(this.ears, "capture", { numberOfOutputs: 0 });
     capture.port.onmessage = ({ data }) => {
       this.onBlock(data.samples);
@@ -207,6 +214,11 @@ export class Sound {
       this.say(`That loudspeaker cannot be used (${error.message}). Choose another one under Details.`);
     }
   }
+}
+
+/** Let go of a microphone. */
+function letGo(stream) {
+  for (const track of stream.getTracks()) track.stop();
 }
 
 /** Offer devices, with `none` (if not null) before them for what the browser chooses itself, or nothing. */

@@ -85,7 +85,7 @@ async def hold(wanted: options.Call, ends: Ends) -> Called:
         if page is not None:
             console.say(f"The call's page: {page.address}")
             if wanted.browser:
-                await asyncio.to_thread(open_browser, page.address)
+                open_browser(page.address)
         meter, failure, interrupted = Meter(), None, False
         try:
             await session.run()

@@ -6,6 +6,7 @@ The pictures come from the sender's and the receiver's threads. Knows no call.
 from __future__ import annotations
 
 import os
+import threading
 import time
 import webbrowser
 from collections.abc import Callable
@@ -131,7 +132,13 @@ def find_browser() -> webbrowser.BaseBrowser | None:
 
 
 def open_browser(address: str) -> None:
-    """Open the page in the person's browser, or say that there is none. May wait for the browser to start."""
+    """Open the page in the person's browser, or say that there is none; returns at once."""
+    # One that is not told to go to the background is waited for until it is closed, which is not the call's to do, nor
+    # its end's.
+    threading.Thread(target=_open, args=(address,), name="browser", daemon=True).start()
+
+
+def _open(address: str) -> None:
     browser = find_browser()
     if browser is None or not browser.open(address):
         console.say(NO_BROWSER)

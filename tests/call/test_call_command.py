@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -151,6 +152,25 @@ def test_a_guest_that_is_killed_gets_back_in_by_the_same_command_and_ctrl_c_ends
     newest = our_errors.rpartition("The call is on.")[2]
     assert figures["outages"] == newest.count("The line is lost.")
     assert figures["safety_words"] == json.loads(theirs)["safety_words"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the browser is a script")
+def test_a_browser_that_stays_in_the_foreground_holds_up_neither_a_call_nor_its_end(
+    start: Start, environment: dict[str, str], face_clip: Path, tmp_path: Path
+) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f"#!/bin/sh\necho $$ > {opened}\nexec sleep 300\n")
+    browser.chmod(0o755)
+    environment["BROWSER"] = str(browser)
+    host = start("call", "--listen", "127.0.0.1:0", "--yes", "--video", str(face_clip))
+    assert host.stderr is not None
+    try:
+        assert any(line.startswith("Waiting for the other side") for line in host.stderr)
+        wait_until(lambda: opened.exists() and opened.read_text() != "")
+        host.send_signal(signal.SIGINT)
+        assert host.wait(PATIENCE_S) == 130
+    finally:
+        os.kill(int(opened.read_text()), signal.SIGKILL)  # which it was there for until now
 
 
 async def test_the_figures_of_a_later_call_on_a_page_name_its_own_output(

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -86,7 +85,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     try:
         torch.save(state, partial)
         os.replace(partial, path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # torch's own writer knows no errors of the system
         partial.unlink(missing_ok=True)
         raise TrainingError(
             f"the checkpoint {path} could not be written ({error}); the last one stays"
@@ -116,7 +115,7 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
         return None
     try:
         return torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+    except Exception as error:  # what unpickling damaged bytes raises has no end
         raise TrainingError(f"{path} is damaged: {error}") from None
 
 
@@ -164,7 +163,8 @@ def train(
         The average of the weights.
 
     Raises:
-        TrainingError: losses that are not numbers, or a checkpoint that cannot be written.
+        TrainingError: losses that are not numbers, a checkpoint that cannot be written, or one that is damaged or
+            another's.
     """
     from models.training.log import (
         Log,  # only here: a machine that trains by the clock need not have TensorBoard
@@ -174,6 +174,7 @@ def train(
     optimiser = adam(list(networks.values()), peak=peak, betas=betas)
     average = Average(network, decay=decay)
     checkpoint, writes = folder / "checkpoint.pt", fabric is None or fabric.is_global_zero
+    step = 0
 
     def state(step: int) -> dict[str, Any]:
         held: dict[str, Any] = {name: each.state_dict() for name, each in networks.items()}
@@ -184,13 +185,19 @@ def train(
     if fabric is not None:
         before = fabric.broadcast(before)
     if before is not None:
-        for name, each in networks.items():
-            each.load_state_dict(before[name])
-        optimiser.load_state_dict(before["optimiser"])
-        for name, value in average.values.items():
-            value.copy_(before["average"][name])
-        average.steps = before["average_steps"]
-    first = step = 0 if before is None else before["step"]
+        try:
+            for name, each in networks.items():
+                each.load_state_dict(before[name])
+            optimiser.load_state_dict(before["optimiser"])
+            for name, value in average.values.items():
+                value.copy_(before["average"][name])
+            average.steps, step = int(before["average_steps"]), int(before["step"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise TrainingError(
+                f"{checkpoint} is no checkpoint of this stage as it is now ({reason}): train into another folder"
+            ) from None
+    first = step
 
     def keep() -> None:
         if not writes:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models.training.loop import TrainingError
+from models.training.loop import TrainingError, read_checkpoint
 
 PART_BYTES = 15_500_000  # a file stays under 16 MB with its header
 ABOUT = "visavis"  # the metadata's one entry
@@ -113,12 +113,12 @@ def read_checkpoints(folder: Path) -> dict[str, StageWeights]:
     """Read the stages' weights of a run's folder of checkpoints; raises TrainingError where there is none."""
     stages = {}
     for path in sorted(folder.glob("*/checkpoint.pt")):
+        state = read_checkpoint(path) or {}
         try:
-            state = torch.load(path, weights_only=True, map_location="cpu")
             stages[path.parent.name] = StageWeights(
                 state["average"], state["network"], int(state["step"]), state.get("rival")
             )
-        except (OSError, RuntimeError, KeyError) as error:
+        except KeyError as error:
             raise TrainingError(f"{path} is damaged: {error}") from None
     if not stages:
         raise TrainingError(f"there are no stages with a checkpoint in {folder}")

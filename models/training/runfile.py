@@ -4,12 +4,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from models.networks import load_networks
 from models.profile import PROFILES
-from models.training.loop import TrainingError
+from models.training.loop import TrainingError, read_checkpoint
 from models.training.parts import has_parts, read_parts
 
 RUNS = Path(__file__).parent / "runs"
@@ -93,12 +92,12 @@ def average_of(folder: Path) -> dict[str, Tensor]:
     Raises TrainingError where there is neither.
     """
     path = folder / "checkpoint.pt"
-    try:
-        return torch.load(path, weights_only=True, map_location="cpu")["average"]
-    except FileNotFoundError:
+    held = read_checkpoint(path)
+    if held is None:
         stages = read_parts(folder.parent) if has_parts(folder.parent) else {}
         if folder.name in stages:
             return stages[folder.name].average
-        raise TrainingError(f"the stage {folder.name} has no checkpoint yet; train it first") from None
-    except (OSError, RuntimeError, KeyError) as error:
-        raise TrainingError(f"{path} is damaged: {error}") from None
+        raise TrainingError(f"the stage {folder.name} has no checkpoint yet; train it first")
+    if "average" not in held:
+        raise TrainingError(f"{path} is damaged: it holds no average")
+    return held["average"]

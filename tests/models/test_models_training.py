@@ -1,6 +1,7 @@
 """Training: augmentation keeps pictures and targets together, runs resume exactly, and stop when numbers go wrong."""
 
 import contextlib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from models.training.footage import POSE_VERTICES, DataError, Footage, LevelFace
 from models.training.loop import TrainingError, learning_rate, save_checkpoint, train  # noqa: E402
 from models.training.losses import PictureLoss, importance_map  # noqa: E402
 from models.training.pairs import Filmed, Heads, PairBatches  # noqa: E402
-from models.training.parts import StageWeights, write_parts  # noqa: E402
+from models.training.parts import StageWeights, read_checkpoints, write_parts  # noqa: E402
 from models.training.picture import driving_of  # noqa: E402
 from models.training.portraits import PortraitPairs  # noqa: E402
 from models.training.runfile import RUNS, average_of, read_run, weights_of  # noqa: E402
@@ -251,6 +252,58 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pyt
     monkeypatch.undo()
     assert torch.load(path, weights_only=True)["step"] == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_checkpoint_is_told_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    resource, path = pytest.importorskip("resource"), tmp_path / "checkpoint.pt"
+    save_checkpoint(path, {"step": 1})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # torch's own writer meets it
+    try:
+        with pytest.raises(TrainingError, match="the last one stays"):
+            save_checkpoint(path, {"weights": torch.zeros(1_000_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert torch.load(path, weights_only=True)["step"] == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_damaged_checkpoint_is_told(tmp_path: Path, seed: int) -> None:
+    stage, rng = tmp_path / "stage", np.random.default_rng(seed)
+    tiny_run(stage, 5)
+    path = stage / "checkpoint.pt"
+    with zipfile.ZipFile(path) as held:
+        pickled = next(entry for entry in held.infolist() if entry.filename.endswith("data.pkl"))
+    data = bytearray(path.read_bytes())
+    begin = data.index(b"\x80\x02", pickled.header_offset)
+    for at in rng.integers(begin, begin + pickled.file_size, 40):
+        data[at] ^= 1 << int(rng.integers(8))
+    path.write_bytes(data)
+    for read in (
+        lambda: tiny_run(stage, 10),
+        lambda: average_of(stage),
+        lambda: read_checkpoints(tmp_path),
+    ):
+        with pytest.raises(TrainingError, match=r"checkpoint\.pt is damaged"):
+            read()
+
+
+def test_a_checkpoint_of_another_network_is_told(tmp_path: Path) -> None:
+    tiny_run(tmp_path, 5)
+    network = torch.nn.Linear(4, 1)
+    with pytest.raises(TrainingError, match="train into another folder"):
+        train(
+            network,
+            lambda batch, step: {"loss": network(batch).mean()},
+            lambda first: prefetch(lambda rng: torch.ones(2, 4), seed=1, start=first),
+            folder=tmp_path,
+            steps=10,
+            batch=2,
+            peak=1e-2,
+        )
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

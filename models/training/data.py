@@ -22,6 +22,7 @@ from models.training.footage import (
     image_coordinates,
     make_footage,
 )
+from models.training.kept import keep
 from models.training.pack import read_clips, read_level_face, read_portraits
 from runtime.geometry import KEYPOINT_VERTICES
 
@@ -102,13 +103,13 @@ def _decode_clips(
                 at += 1
     if at < total:
         raise DataError(f"the clips of {data} hold {at} frames with landmarks where index.csv says {total}")
-    np.savez(
-        meta_path,
-        landmarks=np.stack(landmarks),
-        clip=np.array(clip),
-        identity=np.array(identity),
-        side=np.array([int(row["crop_side"] or 0) for row in rows]),
-    )
+    about = {
+        "landmarks": np.stack(landmarks),
+        "clip": np.array(clip),
+        "identity": np.array(identity),
+        "side": np.array([int(row["crop_side"] or 0) for row in rows]),
+    }
+    keep(meta_path, lambda file: np.savez(file, **about))
 
 
 def load_portraits(data: Path, *, size: int, level: LevelFace) -> Footage:

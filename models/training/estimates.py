@@ -18,6 +18,7 @@ from models.layers import channels_last
 from models.profile import NetworkProfile
 from models.student import expression_of
 from models.training.footage import Footage
+from models.training.kept import keep
 from models.training.loop import TrainingError
 from models.training.pairs import Heads
 
@@ -66,8 +67,8 @@ def estimate_heads(
 def kept_estimates(path: Path, footage: Footage, estimate: Callable[[], Heads]) -> Heads:
     """Return the heads kept in `path`, estimated the first time; raises TrainingError where they are another's."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **vars(estimate()))
+        heads = estimate()
+        keep(path, lambda file: np.savez(file, **vars(heads)))
     try:
         with np.load(path) as file:
             heads = Heads(**{field.name: file[field.name] for field in fields(Heads)})

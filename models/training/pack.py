@@ -5,7 +5,6 @@ n-th frame of the clips, then the portraits), stored landmarks, and the level fa
 """
 
 import json
-import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from models.training.footage import (
     make_footage,
     stored_landmarks,
 )
+from models.training.kept import keep
 
 VERSION = 1
 MEGABYTE = 1_000_000
@@ -189,15 +189,7 @@ def _choose_every(clips: Footage, number: NDArray[np.int64], *, quality: int, ro
 
 
 def _write(path: Path, arrays: dict[str, Any]) -> int:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(f"{path} could not be written: {error.strerror or error}") from None
+    keep(path, lambda file: np.savez_compressed(file, **arrays))
     return path.stat().st_size
 
 
@@ -211,7 +203,9 @@ def _read(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
                     f"{path} is a pack of version {int(file['version'])}; this program reads version {VERSION}"
                 )
             return {name: file[name] for name in names}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except DataError:
+        raise
+    except Exception as error:  # NumPy, zip and zlib have each their own ways to fail over damaged bytes
         raise DataError(f"{path} is no pack, or is damaged: {error}") from None
 
 

@@ -21,6 +21,7 @@ from models.layers import channels_last
 from models.residual import CELL, CODE_CHANNELS, Residual
 from models.training.data import draw_row
 from models.training.footage import LevelFace
+from models.training.kept import keep
 from models.training.loop import TrainingError
 from models.training.losses import PictureLoss
 from models.training.occluders import paste_object
@@ -207,8 +208,8 @@ def residual_stage(
     count, seed = int(settings["pairs"]), int(settings["seed"])
     path = cache / f"pairs-{settings['repairs']}-{size}-{count}-{seed}.npy"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, draw_pairs(faults, redraw, count=count, seed=seed))
+        drawn = draw_pairs(faults, redraw, count=count, seed=seed)
+        keep(path, lambda file: np.save(file, drawn))
     triples = np.load(path, mmap_mode="r")
     batches = PieceBatches(triples, piece=int(settings["piece"]), batch=int(settings["batch"]))
 

@@ -1,6 +1,8 @@
 """Packs: what goes in comes out, in the size that was asked for; batches are the same whoever makes them."""
 
+import contextlib
 import itertools
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ torch = pytest.importorskip("torch")
 
 from models.data import app  # noqa: E402
 from models.training.data import cumulative, draw_row, load_clips, load_level_face, load_portraits  # noqa: E402
+from models.training.estimates import kept_estimates  # noqa: E402
 from models.training.feed import feed, prefetch  # noqa: E402
 from models.training.footage import DataError  # noqa: E402
+from models.training.kept import keep  # noqa: E402
 from models.training.pack import write_pack  # noqa: E402
-from tests.models.models_fakes import ABOUT, SIDE, clips, level_face, portraits  # noqa: E402
+from tests.models.models_fakes import ABOUT, SIDE, clips, filmed, level_face, portraits  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -87,6 +91,43 @@ def test_a_file_that_is_no_pack_is_named(tmp_path: Path, damage: bytes | None) -
     path.write_bytes(path.read_bytes()[:4000] if damage is None else damage)
     with pytest.raises(DataError, match=r"pack\.npz"):
         load_level_face(path)
+
+
+@pytest.mark.parametrize("step", range(66, 126, 4))
+def test_a_pack_with_damage_in_its_middle_is_named(tmp_path: Path, step: int) -> None:
+    path = packed(tmp_path / "pack.npz")
+    with zipfile.ZipFile(path) as held:
+        entry = held.getinfo("level_points.npy")
+    data = bytearray(path.read_bytes())
+    at = entry.header_offset + step
+    data[at : at + 16] = bytes(255 - value for value in data[at : at + 16])
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"pack\.npz"):
+        load_level_face(path)
+
+
+def test_what_a_training_keeps_is_whole_or_not_there_and_a_full_disk_is_told(tmp_path: Path) -> None:
+    footage, heads = clips(), filmed(clips()).heads
+    path = tmp_path / "cache" / "estimates.npz"
+
+    def stopped(file: Any, **arrays: Any) -> None:
+        with contextlib.nullcontext(file) if hasattr(file, "write") else open(file, "wb") as written:
+            written.write(b"PK\3\4")
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(np, "savez", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            kept_estimates(path, footage, lambda: heads)
+    assert not list(path.parent.iterdir())
+    np.testing.assert_array_equal(kept_estimates(path, footage, lambda: heads).shift, heads.shift)
+
+    def full(file: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(DataError, match=r"pairs\.npy could not be written: No space left"):
+        keep(tmp_path / "cache" / "pairs.npy", full)
+    assert list(path.parent.iterdir()) == [path]
 
 
 def draw(rng: np.random.Generator) -> dict[str, Any]:

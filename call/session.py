@@ -280,9 +280,12 @@ class Session:
 
     async def _leave(self, course: asyncio.Task[None]) -> None:
         """End everything; the other side is told first."""
-        await self._encounter.leave(self._reason)
+        left = self._encounter
+        await left.leave(self._reason)
         course.cancel()
         await asyncio.gather(course, return_exceptions=True)
+        if self._encounter is not left:  # somebody else came just then
+            await self._encounter.leave(self._reason)
         await self._consent.close()
         self.duplex.receiver.discard()
         await asyncio.gather(self._meeting.close(), return_exceptions=True)

@@ -17,7 +17,7 @@ import pytest
 import call.encounter
 import call.link
 from call.consent import CAMERA_COMES
-from call.encounter import SILENCE_S, UNKNOWN
+from call.encounter import LEFT, SILENCE_S, UNKNOWN, Newcomer
 from call.ends import Ends
 from call.errors import CallError
 from call.film import read_film
@@ -241,6 +241,30 @@ async def test_a_guest_that_was_killed_comes_back_with_the_same_code_to_another_
     assert host.session.state.safety_words != words
     assert host.session.state.muted
     await anew.until(lambda state: state.their_muted)
+
+
+async def test_who_comes_anew_as_the_host_hangs_up_is_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = DirectHost("127.0.0.1", 0)
+    host = house.side(meeting)
+    await host.until(lambda state: state.phase == "waiting")
+    guest = house.side(DirectGuest(meeting.address, meeting.code))
+    await connected(host, guest)
+    begin_again, came = host.session._begin_again, []
+
+    async def hang_up_just_then(newcomer: Newcomer) -> None:
+        came.append(newcomer[0].peer)
+        host.session.hang_up()
+        await begin_again(newcomer)
+
+    monkeypatch.setattr(host.session, "_begin_again", hang_up_just_then)
+    await guest.kill()
+    anew = house.side(DirectGuest(meeting.address, meeting.code))
+    await host.running
+    assert not came[0].is_open
+    await anew.running
+    assert anew.session.state.sentence == LEFT
 
 
 async def test_a_guest_who_was_just_being_answered_as_its_host_began_anew_is_answered_by_the_next_peer() -> (

@@ -211,8 +211,9 @@ class Sender:
                 self._source = await asyncio.shield(choosing)
             except asyncio.CancelledError:
                 # The thread is in the middle of a search that nobody waits for; a camera that gives no picture must
-                # not hold it.
+                # not hold it, and that none was found until then is no news.
                 self._reader.end()
+                choosing.add_done_callback(lambda done: done.cancelled() or done.exception())
                 raise
             finally:
                 self._choosing = None

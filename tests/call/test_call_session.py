@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,7 @@ from call.errors import CallError
 from call.film import read_film
 from call.link import Link
 from call.own_side import CAMERA_GONE
+from call.quiet import keep_quiet
 from call.ringing import FOREIGN, KNOCK, Manners, Ringing
 from call.state import Line
 from call.talk import NOBODY_THERE, NOTHING_BETTER, SOMEBODY_THERE
@@ -34,6 +36,7 @@ from runtime.talker import Talker
 from sender.capture import ClipInput, Frame, Input, LiveInput
 from sender.clips import VideoClip
 from sender.errors import InputError
+from sender.first_source import FirstSource
 from tests.call.session_sides import READY, Side, Table, until
 from tests.patience import PATIENCE_S
 from transport.certificate import make_certificate
@@ -398,6 +401,29 @@ async def test_a_call_that_fails_says_so_on_both_sides(hall: Hall, faceless_clip
     silent = hall.side(manners=Manners(asks=False))
     with pytest.raises(CallError, match="Nobody is here to agree"):
         await silent.running
+
+
+async def test_who_hangs_up_while_a_face_is_looked_for_is_not_told_that_there_was_none(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_nobody(first: FirstSource) -> None:
+        for _ in first._reader.frames():
+            pass
+        raise InputError("No face was found.")
+
+    monkeypatch.setattr(FirstSource, "find", find_nobody)
+    faults: list[Exception] = []
+    keep_quiet(asyncio.get_running_loop(), faults.append)
+    side = hall.side()
+    sender = side.session.duplex.sender
+    await until(lambda: sender._choosing is not None)
+    search = [sender._choosing]
+    side.session.hang_up()
+    await side.running
+    await asyncio.wait(search)
+    search.clear()
+    gc.collect()
+    assert faults == []
 
 
 async def test_a_camera_that_fails_ends_its_own_direction_only(hall: Hall) -> None:

@@ -17,7 +17,12 @@ def write_table(path: Path, name: str, comment: str, values: Mapping[str, str | 
             for key, value in values.items()
         )
         text += f"\n[{name}] # {comment}\n{lines}"
-    path.write_text(text)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def note_kept(folder: Path, name: str) -> None:

@@ -11,8 +11,9 @@ from models.engine import load_torch  # noqa: E402
 from models.generator import Generator  # noqa: E402
 from models.geometry import head_linear, keypoints, pose_of_points  # noqa: E402
 from models.motion_field import Head, compose, flow_parts, image_grid  # noqa: E402
-from models.networks import load_networks  # noqa: E402
+from models.networks import load_networks, save_networks  # noqa: E402
 from models.profile import NetworkProfile, ProfileError, load_network_profile  # noqa: E402
+from models.profile_toml import write_table  # noqa: E402
 from models.talker import TalkingHead, enlarge  # noqa: E402
 from models.warp import warp_picture, warp_volume_native, warp_volume_planes  # noqa: E402
 from runtime.engine import as_input, load  # noqa: E402
@@ -29,6 +30,27 @@ def head(rotation: list[float], translation: list[float], seed: int = 3) -> Head
     turn, shift = torch.tensor([rotation]), torch.tensor([translation])
     placed = keypoints(canonical, turn, shift, torch.zeros(1, 20, 3))
     return Head(placed, head_linear(turn, shift), torch.cat([shift[:, :2], torch.zeros(1, 1)], 1))
+
+
+def test_a_full_disk_leaves_a_profile_as_it_was(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    networks = load_networks(FOLDER)
+    table, weights = (tmp_path / name for name in ("profile.toml", "weights.safetensors"))
+    table.write_bytes((FOLDER / table.name).read_bytes())
+    weights.write_bytes(b"the weights of before")
+    before = table.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_table(table, "quality", "", {"lpips": 0.1})
+        with pytest.raises(ProfileError, match="could not be written"):
+            save_networks(networks, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert table.read_bytes() == before
+    assert weights.read_bytes() == b"the weights of before"
+    assert sorted(tmp_path.iterdir()) == [table, weights]
 
 
 def test_the_warp_by_planes_is_the_five_dimensional_one() -> None:

@@ -7,6 +7,7 @@ landmarks.npz, canonical_face.npz). A folder's frames are decoded once into a ca
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -103,7 +104,7 @@ def _decode_clips(
                 at += 1
     if at < total:
         raise DataError(f"the clips of {data} hold {at} frames with landmarks where index.csv says {total}")
-    about = {
+    about: dict[str, Any] = {
         "landmarks": np.stack(landmarks),
         "clip": np.array(clip),
         "identity": np.array(identity),

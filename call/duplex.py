@@ -39,7 +39,7 @@ class Wire(Protocol):
 
     def pace(self, *, pieces_bps: float | None, limit_bps: float | None) -> None: ...
 
-    async def drain(self, timeout_s: float | None = ..., *, left: int = ...) -> None: ...
+    async def drain(self, timeout_s: float | None = ..., *, one: bool = ...) -> None: ...
 
     def stats(self) -> WireStats: ...
 
@@ -52,9 +52,7 @@ class LineTotals:
     received_bytes: int = 0
     motion_sent: int = 0
     motion_received: int = 0
-    # Of the line as it is now.
-    control_unanswered: int = 0
-    round_trip_s: float | None = None
+    round_trip_s: float | None = None  # of the line as it is now
 
     def plus(self, stats: WireStats) -> LineTotals:
         """Add what one peer has counted."""
@@ -63,7 +61,6 @@ class LineTotals:
             self.received_bytes + stats.received_bytes,
             self.motion_sent + stats.motion_sent,
             self.motion_received + stats.motion_received,
-            stats.control_unanswered,
             stats.round_trip_s,
         )
 
@@ -131,10 +128,10 @@ class CallLine:
         if self._peer is not None:
             self._peer.pace(pieces_bps=pieces_bps, limit_bps=self.limit_bps)
 
-    async def drain(self, timeout_s: float | None = None, *, left: int = 0) -> None:
+    async def drain(self, timeout_s: float | None = None, *, one: bool = False) -> None:
         """Wait as the peer does."""
         if self._peer is not None:
-            await self._peer.drain(timeout_s, left=left)
+            await self._peer.drain(timeout_s, one=one)
 
     def stats(self) -> LineTotals:
         """Return the call's counters."""

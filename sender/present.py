@@ -89,7 +89,7 @@ class Presentation:
         before_bytes = peer.stats().sent_bytes
         for message in messages:
             peer.send_control(message)
-        await peer.drain(PICTURE_LIMIT_S, left=peer.stats().control_unanswered - 1)
+        await peer.drain(PICTURE_LIMIT_S, one=True)
         answered_s = loop.time()
         await peer.drain(PICTURE_LIMIT_S)
         sent_bytes = peer.stats().sent_bytes - before_bytes

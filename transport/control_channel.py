@@ -43,7 +43,7 @@ class ControlChannel:
         return self._pacer.waiting_bytes
 
     @property
-    def unanswered(self) -> int:
+    def _unanswered(self) -> int:
         """Messages that are queued, and parts of messages that the other side has not acknowledged."""
         return self._pacer.waiting + self._wire.pending_chunks
 
@@ -73,14 +73,15 @@ class ControlChannel:
         self._pacer.rate_bps = RATE_BPS if pieces_bps is None else pieces_bps
         self._pacer.limit_bps = limit_bps
 
-    async def drain(self, timeout_s: float | None, *, left: int = 0) -> None:
-        """Wait until all messages but `left` are acknowledged by the other side, at most `timeout_s`; None: for a
-        moment, in which the line could bring one that got lost once more."""
+    async def drain(self, timeout_s: float | None, *, one: bool = False) -> None:
+        """Wait until all messages, or `one` of them, are acknowledged by the other side, at most `timeout_s`; None: for
+        a moment, in which the line could bring one that got lost once more."""
+        left = max(self._unanswered - 1, 0) if one else 0
         if timeout_s is None:
             timeout_s = DRAIN_S + min(DRAIN_ROUND_TRIPS * (self._wire.round_trips.shortest_s or 0.0), DRAIN_S)
         end_s = self._loop.time() + timeout_s
         while self._is_open() and self._loop.time() < end_s:
-            if self.unanswered <= left and (left or not self._channel.bufferedAmount):
+            if self._unanswered <= left and (left or not self._channel.bufferedAmount):
                 return
             await asyncio.sleep(DRAIN_LOOK_S)
 

@@ -165,10 +165,10 @@ class Peer:
         `limit_bps` at the IP layer; None: as the line takes it. What is not queued is the caller's to hold back."""
         self._control.pace(pieces_bps=pieces_bps, limit_bps=limit_bps)
 
-    async def drain(self, timeout_s: float | None = None, *, left: int = 0) -> None:
-        """Wait until all control messages but `left` are acknowledged by the other side, at most `timeout_s`; None: for
-        a moment, in which the line could bring one that got lost once more."""
-        await self._control.drain(timeout_s, left=left)
+    async def drain(self, timeout_s: float | None = None, *, one: bool = False) -> None:
+        """Wait until all control messages, or `one` of them, are acknowledged by the other side, at most `timeout_s`;
+        None: for a moment, in which the line could bring one that got lost once more."""
+        await self._control.drain(timeout_s, one=one)
 
     async def close(self) -> None:
         """End the connection, so that the other side sees it at once. Takes at most half a second."""
@@ -196,7 +196,6 @@ class Peer:
             control_sent=self._control.sent,
             control_received=self._control_received,
             control_waiting_bytes=self._control.waiting_bytes,
-            control_unanswered=self._control.unanswered,
             round_trip_s=self._wire.round_trips.shortest_s,
             silent_s=time.monotonic() - self._wire.heard_s,
             peak_sent_bps=self._wire.sent_peak.rate_bps,

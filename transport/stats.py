@@ -9,8 +9,7 @@ class WireStats:
 
     Bytes and packets are counted at the IP layer (IP and UDP headers, ICE, DTLS, SCTP, SRTP, acknowledgements);
     the motion and control counters are messages. `control_waiting_bytes` is what the pacer still holds,
-    `control_unanswered` counts its messages and those that are not acknowledged, `silent_s` is how long ago the newest
-    datagram arrived. The peaks are the highest rates over any five seconds.
+    `silent_s` is how long ago the newest datagram arrived. The peaks are the highest rates over any five seconds.
     """
 
     sent_bytes: int
@@ -23,7 +22,6 @@ class WireStats:
     control_sent: int
     control_received: int
     control_waiting_bytes: int
-    control_unanswered: int
     round_trip_s: float | None
     silent_s: float
     peak_sent_bps: float

@@ -119,7 +119,6 @@ class Counters:
 
     sent_bytes: int = 0
     received_bytes: int = 0
-    control_unanswered: int = 0
     round_trip_s: float | None = None
 
 
@@ -168,7 +167,7 @@ class FakePeer:
     def pace(self, *, pieces_bps: float | None, limit_bps: float | None) -> None:
         self.paces.append((pieces_bps, limit_bps))
 
-    async def drain(self, timeout_s: float = 0.3, *, left: int = 0) -> None:
+    async def drain(self, timeout_s: float = 0.3, *, one: bool = False) -> None:
         await asyncio.sleep(0)
 
     def stats(self) -> Counters:

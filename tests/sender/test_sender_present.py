@@ -40,16 +40,13 @@ class Carrying(FakePeer):
     """Acknowledges one message after a round trip, and each other after it has been carried."""
 
     ROUND_TRIP_S, CARRIED_S = 0.2, 0.1
+    unanswered = 0
 
-    async def drain(self, timeout_s: float = 0.3, *, left: int = 0) -> None:
-        if left:
-            self.counters.control_unanswered = left
-            await asyncio.sleep(self.ROUND_TRIP_S)
-        else:
-            await asyncio.sleep(self.CARRIED_S * self.counters.control_unanswered)
+    async def drain(self, timeout_s: float = 0.3, *, one: bool = False) -> None:
+        await asyncio.sleep(self.ROUND_TRIP_S if one else self.CARRIED_S * (self.unanswered - 1))
 
     def send_control(self, data: bytes) -> None:
-        self.counters.control_unanswered += 1
+        self.unanswered += 1
         self.counters.sent_bytes += len(data) + HEADERS_BYTES
         super().send_control(data)
 

@@ -214,9 +214,8 @@ async def next_link(
     except asyncio.CancelledError:
         if attempt is not None:
             await _end(attempt)
-            if (
-                not attempt.cancelled() and attempt.exception() is None
-            ):  # nobody else knows of what it has found
+            if not attempt.cancelled() and attempt.exception() is None:
+                # Nobody else knows of what it has found.
                 await attempt.result()[0].close()
         raise
     finally:

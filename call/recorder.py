@@ -93,9 +93,8 @@ class CallRecorder:
                 self._writer.put_sound(samples, at_s)
 
     def _fitted(self, picture: Picture) -> Picture:
-        if (
-            self._size is None
-        ):  # H.264's halved colour planes want even sides; what a stranger films need not have them
+        if self._size is None:
+            # H.264's halved colour planes want even sides; what a stranger films need not have them.
             height, width = (max(side - side % 2, 2) for side in picture.shape[:2])
             self._size = height, width
         return fit(picture, *self._size)

@@ -73,6 +73,8 @@ def sound_packets() -> list[bytes]:
     longer = Block(2880, 2880, bytes([0x58, *range(80)]))
     packets = [(short,), (longer,), (noise,), (short, noise), (noise, longer)]
     written = [write_packet(SoundPacket(number, blocks)) for number, blocks in enumerate(packets)]
+    riders = (MotionPacket(bytes(range(30))), MotionPacket(bytes(range(20)), bytes(27)))
+    written += [write_packet(SoundPacket(len(written), blocks, riders)) for blocks in packets]
     return [*written, write_report(Report(3, 0.25, 70000))]
 
 

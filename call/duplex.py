@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from codec.control import decode_control, encode_control
 from codec.feedback import Feedback
-from codec.hello import Goodbye, Hello
+from codec.hello import Capability, Goodbye, Hello
 from codec.transfer import PictureOffer, PicturePiece, PictureReady, PictureRefused, ResidualPiece
 from sender.errors import InputError
 
@@ -31,7 +31,7 @@ MOST_UNANSWERED = 4
 class Wire(Protocol):
     """What the line needs of a `transport.peer.Peer`."""
 
-    def send_motion(self, data: bytes) -> bool: ...
+    def send_motion(self, data: bytes, *, rides: bool = ...) -> bool: ...
 
     def send_control(self, data: bytes) -> None: ...
 
@@ -98,9 +98,9 @@ class CallLine:
         """Forget the messages of a transfer: the other side has its verdict on it."""
         self._unanswered.pop(transfer, None)
 
-    def send_motion(self, data: bytes) -> bool:
+    def send_motion(self, data: bytes, *, rides: bool = False) -> bool:
         """Send a motion packet as the peer does; False where there is none."""
-        return self._peer is not None and self._peer.send_motion(data)
+        return self._peer is not None and self._peer.send_motion(data, rides=rides)
 
     def send_control(self, data: bytes) -> None:
         """Send a message of the sender's or the receiver's."""
@@ -148,6 +148,7 @@ class Duplex:
         self.sender = sender
         self.receiver = receiver
         self.line = CallLine()
+        self.may_ride = False  # motion along with sound, as far as the other side is concerned
         self._on_input_lost = on_input_lost
         sender.yield_to(lambda: receiver.pictures_skipped)
         self.begun = asyncio.Event()  # both ends take what the other side says from now on
@@ -156,7 +157,8 @@ class Duplex:
     def hello(self) -> Hello:
         """What this side says of itself: what its sender and its receiver are able to, in one."""
         sending, receiving = self.sender.hello, self.receiver.hello
-        return replace(sending, capabilities=sending.capabilities | receiving.capabilities)
+        able = sending.capabilities | receiving.capabilities | Capability.TAKES_RIDERS
+        return replace(sending, capabilities=able)
 
     def on_motion(self, data: bytes) -> None:
         """Take a motion packet."""
@@ -178,6 +180,7 @@ class Duplex:
 
         Raises what either end raises, once the other has ended too. Cancelling is a clean end.
         """
+        self.may_ride = bool(theirs.capabilities & Capability.TAKES_RIDERS)
         greeting = encode_control(theirs)
         sending = asyncio.create_task(self.sender.run(self.line))
         receiving = asyncio.create_task(self.receiver.run(self.line))

@@ -200,6 +200,11 @@ class SoundLink:
             self._line.set_frame_ms(frame_ms)
         self._frame_ms = frame_ms
 
+    @property
+    def packet_s(self) -> float:
+        """How long a packet's sound lasts."""
+        return self._frame_ms / 1000
+
     def stats(self) -> SoundStats:
         """Return the figures of the line of the moment."""
         return SoundStats() if self._line is None else self._line.stats()

@@ -35,4 +35,5 @@ class SoundShare:
         if abs(total_bps / fitted_bps - 1) > WORTH_FITTING or lost != sound.loses:
             self._fitted = total_bps, sound.loses
             sound.fit(total_bps)
-            self._duplex.sender.beside(sound.cost_bps + CONTROL_BPS)
+            ride_s = sound.packet_s if self._duplex.may_ride else None
+            self._duplex.sender.beside(sound.cost_bps + CONTROL_BPS, ride_s=ride_s)

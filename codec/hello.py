@@ -29,13 +29,15 @@ class Capability(IntFlag):
     A call is held in order where one side sends so and the other draws so: the motions come as
     `codec.ordered.OrderedMotion`, every one is drawn, in the order of capture and without a clock, and the
     receiver's feedback sets the pace. A receiver that remembers pictures may have a source picture of an earlier call:
-    it wants to be offered the hash first (`codec.transfer.PictureOffer`).
+    it wants to be offered the hash first (`codec.transfer.PictureOffer`). Who takes riders finds motion packets in the
+    packets of sound as well.
     """
 
     DRAWS_IN_ORDER = 1
     SENDS_IN_ORDER = 2
     DECODES_PREDICTIVE = 4
     REMEMBERS_PICTURES = 8
+    TAKES_RIDERS = 16
 
 
 class HelloMismatch(BitstreamError):

@@ -50,6 +50,7 @@ class Wanted:
     bundle: int | None = None
     keypoints: int | None = None
     beside_bps: float = 0.0
+    ride_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -153,10 +154,11 @@ class Adapting:
             report = replace(self._report, at_s=max(at_s, self._report.at_s), queueing_s=0.0)
             self.decision = self._decide(report, predictive=self.decision.mode == "predictive")
 
-    def beside(self, beside_bps: float, *, at_s: float) -> None:
-        """Leave so much of the line to what else is sent; on the event loop."""
+    def beside(self, beside_bps: float, *, ride_s: float | None, at_s: float) -> None:
+        """Leave so much of the line to what else is sent, in packets of `ride_s` in which motion may ride, or may not;
+        on the event loop."""
         with self._lock:
-            self._wanted = replace(self._wanted, beside_bps=beside_bps)
+            self._wanted = replace(self._wanted, beside_bps=beside_bps, ride_s=ride_s)
             # What was chosen for another share of the line is no reason to wait.
             self._state = replace(self._state, point=None)
             report = replace(self._report, at_s=max(at_s, self._report.at_s), queueing_s=0.0)
@@ -182,6 +184,7 @@ class Adapting:
             mode=wanted.mode,
             bundle=wanted.bundle,
             beside_bps=wanted.beside_bps,
+            ride_s=wanted.ride_s,
         )
         self._state, decision = decide(self._state, report)
         if wanted.keypoints is not None:

@@ -21,7 +21,7 @@ STALL_LIMIT_S = 60.0
 class Wire(Protocol):
     """What the sender needs of `transport.peer.Peer`; all of it on the event loop."""
 
-    def send_motion(self, data: bytes) -> bool: ...
+    def send_motion(self, data: bytes, *, rides: bool = ...) -> bool: ...
 
     def send_control(self, data: bytes) -> None: ...
 
@@ -89,7 +89,7 @@ class Live:
             return
         decision = self._adapting.decision
         # False means that it was lost on this side, where there is no line.
-        taken = self._peer.send_motion(packet.data)
+        taken = self._peer.send_motion(packet.data, rides=decision.rides)
         self._adapting.sent(packet, taken=taken, at_s=self._loop.time(), copies=decision.copies)
         if not taken:
             self.refused += packet.frames

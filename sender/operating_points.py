@@ -18,6 +18,7 @@ Mode = Literal["static", "predictive"]
 
 # At the IP layer with IPv6, where it is dearest: IP and UDP 48, RTP 12, SRTP's tag 10.
 PACKET_BYTES = 48 + 12 + 10
+RIDER_BYTES = 4  # where it rides in a packet of sound
 HEADER_BYTES = 4
 # Payload of a frame: predictive, the first of a packet and those that follow it, new or repeated.
 FIRST_BYTES = 20
@@ -46,7 +47,7 @@ PRICE_S = 0.08
 class OperatingPoint:
     """One way to send: each `every`th of the camera's frames, `bundle` (1 to 4) to a packet, which repeats `repeat`
     motions before them, each `back`th; `keypoints` is K', None for as many as show. Each packet goes `copies` times, at
-    even distances until the next one."""
+    even distances until the next one. Where it `rides`, it goes along with sound while somebody speaks."""
 
     mode: Mode
     every: int
@@ -55,6 +56,7 @@ class OperatingPoint:
     keypoints: int | None
     back: int = 1
     copies: int = 1
+    rides: bool = False
 
     @property
     def payload_bytes(self) -> int:
@@ -65,24 +67,37 @@ class OperatingPoint:
         return FIRST_BYTES + NEXT_BYTES * (self.bundle - 1) + again
 
     def wire_bps(self, camera_fps: float) -> float:
-        """Return what it costs at the IP layer in the direction of motion, in bit/s."""
-        packets_per_s = self.copies * camera_fps / self.every / self.bundle
-        return packets_per_s * 8 * (PACKET_BYTES + HEADER_BYTES + self.payload_bytes) + OVERHEAD_BPS
+        """Return what it costs at the IP layer in the direction of motion, in bit/s, in packets of its own."""
+        return self._bps(camera_fps, PACKET_BYTES)
 
-    def worth_s(self, camera_fps: float, loss: float, burst: float = 1.0) -> float:
+    def riding_bps(self, camera_fps: float) -> float:
+        """Return what it costs along with sound."""
+        return self._bps(camera_fps, RIDER_BYTES)
+
+    def _bps(self, camera_fps: float, around_bytes: int) -> float:
+        packets_per_s = self.copies * camera_fps / self.every / self.bundle
+        return packets_per_s * 8 * (around_bytes + HEADER_BYTES + self.payload_bytes) + OVERHEAD_BPS
+
+    def worth_s(self, camera_fps: float, loss: float, burst: float = 1.0, *, ride_s: float = 0.0) -> float:
         """Return how good a call it makes: higher is better, 0 is perfect (seconds).
 
         loss: share of packets lost; burst: the mean length of a run of lost ones, as in Gilbert's model, of which a run
-        goes on with the same chance after each packet.
+        goes on with the same chance after each packet. ride_s: how long a packet of sound lasts.
         """
         frame_s = self.every / camera_fps
-        apart_s = frame_s * self.bundle / self.copies
+        packet_s = frame_s * self.bundle
+        apart_s = packet_s / self.copies
         late_s = frame_s * (self.bundle - 1) + frame_s / 2 * (self.every - 1)
+        if self.rides:
+            # It waits for up to a packet of sound, and all that is in one is lost together.
+            apart_s, late_s = max(apart_s, ride_s), late_s + ride_s
         goes_on = max(1 - 1 / max(burst, 1.0), loss)
         wait_s, frozen = _bridging(loss, goes_on, apart_s=apart_s, most_s=LONGEST_WAIT_S - late_s)
         lost = loss * goes_on ** (self.copies - 1)
         # A repetition that comes after its moment is of no use.
-        reach = min(self.repeat // self.bundle * self.back, int(wait_s / frame_s / self.bundle) + 1)
+        reach = min(self.repeat // self.bundle * self.back, int(wait_s / packet_s) + 1)
+        if self.rides:
+            reach = int(reach * packet_s / apart_s)
         interpolated = lost * goes_on ** (self.copies * reach)
         coarse_s = COARSE_S * (self.keypoints is not None)
         return -(
@@ -125,5 +140,11 @@ OPERATING_POINTS = (
         OperatingPoint("predictive", 1, 1, repeat, None, back, copies)
         for repeat, back, copies in product((0, 1, 2, 3), (1, 2), (1, 2, 3))
         if (back, copies) != (1, 1) and (repeat or back == 1)
+    ),
+    # Copies would meet in one packet of sound.
+    *(
+        OperatingPoint("predictive", every, bundle, times * bundle, None, rides=True)
+        for every, bundle, times in product((1, 2), (1, 2, 3), (0, 1, 2, 3))
+        if bundle * (1 + times) <= MAX_FRAMES
     ),
 )

@@ -68,6 +68,8 @@ class Report:
         What the user wants whatever the line is like; None: what is best.
     beside_bps
         What is kept for what this side sends beside motion and pictures: sound.
+    ride_s
+        How long a packet of sound lasts in which motion may ride; None: it may not.
     """
 
     at_s: float
@@ -83,13 +85,14 @@ class Report:
     burst: float = 1.0
     counted: int = 1_000
     beside_bps: float = 0.0
+    ride_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
     """What to send until the next report: how motions are coded, and bytes a second for pictures and repairs.
 
-    `back` and `copies` as in OperatingPoint.
+    `back`, `copies` and `rides` as in OperatingPoint.
     """
 
     mode: Mode
@@ -100,6 +103,7 @@ class Decision:
     repair_bytes_per_s: float
     back: int = 1
     copies: int = 1
+    rides: bool = False
 
     @property
     def copies_apart_s(self) -> float:
@@ -138,7 +142,7 @@ def decide(state: RateState, report: Report) -> tuple[RateState, Decision]:
         budget_bps = min(budget_bps, report.limit_bps)
     budget_bps = max(budget_bps - report.beside_bps, MOTION_SHARE * budget_bps)
     point = _choose(state, report, budget_bps)
-    cost_bps = point.wire_bps(report.camera_fps)
+    cost_bps = _cost_bps(point, report)
     spare_bps = 0.0 if report.queueing_s > QUEUE_LIMIT_S else max(0.0, budget_bps - cost_bps)
     decision = Decision(
         mode=point.mode,
@@ -149,6 +153,7 @@ def decide(state: RateState, report: Report) -> tuple[RateState, Decision]:
         repair_bytes_per_s=spare_bps / 8,
         back=point.back,
         copies=point.copies,
+        rides=point.rides,
     )
     return replace(state, point=point), decision
 
@@ -206,8 +211,9 @@ def _choose(state: RateState, report: Report, budget_bps: float) -> OperatingPoi
     # Coarse steps, so that noise does not change the order of the points.
     loss = round(min(report.loss, 0.5) * 20) / 20
     burst = min(BURSTS, key=lambda burst: abs(math.log(max(report.burst, 1.0) / burst)))
-    ranked = _ranked(report.camera_fps, loss, burst)
-    costs_bps = {point: point.wire_bps(report.camera_fps) for point in allowed}
+    ride_s = report.ride_s or 0.0
+    ranked = _ranked(report.camera_fps, loss, burst, ride_s)
+    costs_bps = {point: _cost_bps(point, report) for point in allowed}
     present = state.point
     if (
         present in costs_bps
@@ -221,13 +227,24 @@ def _choose(state: RateState, report: Report, budget_bps: float) -> OperatingPoi
         return best
 
     def worth_s(point: OperatingPoint) -> float:
-        return point.worth_s(report.camera_fps, loss, burst)
+        return point.worth_s(report.camera_fps, loss, burst, ride_s=ride_s)
 
     return best if worth_s(best) > worth_s(present) + LEAST_GAIN_S else present
 
 
+def _cost_bps(point: OperatingPoint, report: Report) -> float:
+    """Return what a point takes of what sound leaves. What rides costs little while somebody speaks, and while nobody
+    does it has sound's share as well."""
+    alone_bps = point.wire_bps(report.camera_fps)
+    if not point.rides:
+        return alone_bps
+    return max(point.riding_bps(report.camera_fps), alone_bps - report.beside_bps)
+
+
 def _allows(report: Report, point: OperatingPoint) -> bool:
     """Say whether a point can be sent and is what the user wants."""
+    if point.rides and report.ride_s is None:
+        return False
     able = report.mode == "predictive" or (report.mode is None and report.predictive)
     if point.mode == "static":
         return report.mode == "static" or not able or (report.mode is None and report.bundle is None)
@@ -235,6 +252,10 @@ def _allows(report: Report, point: OperatingPoint) -> bool:
 
 
 @lru_cache(maxsize=128)
-def _ranked(camera_fps: float, loss: float, burst: float) -> tuple[OperatingPoint, ...]:
+def _ranked(camera_fps: float, loss: float, burst: float, ride_s: float) -> tuple[OperatingPoint, ...]:
     """Return all points, the best first."""
-    return tuple(sorted(OPERATING_POINTS, key=lambda point: -point.worth_s(camera_fps, loss, burst)))
+
+    def worth_s(point: OperatingPoint) -> float:
+        return point.worth_s(camera_fps, loss, burst, ride_s=ride_s)
+
+    return tuple(sorted(OPERATING_POINTS, key=worth_s, reverse=True))

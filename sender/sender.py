@@ -178,9 +178,10 @@ class Sender:
         """Keep all that is sent under this rate at the IP layer, None: what the line carries; on the event loop."""
         self._sending.limit(limit_bps)
 
-    def beside(self, beside_bps: float) -> None:
-        """Leave so much of the line to what else this side sends, at the IP layer; on the event loop."""
-        self._sending.beside(beside_bps)
+    def beside(self, beside_bps: float, *, ride_s: float | None = None) -> None:
+        """Leave so much of the line to what else this side sends, at the IP layer, in packets of `ride_s` seconds in
+        which motion may ride; None: it may not. On the event loop."""
+        self._sending.beside(beside_bps, ride_s=ride_s)
 
     def renew_source(self) -> bool:
         """Bring a new source picture as soon as may be; False where it is a file's and stays. From any thread."""

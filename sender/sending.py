@@ -54,6 +54,7 @@ class Sending:
         self._mirror = mirror
         self._on_notice = on_notice
         self._beside_bps = 0.0
+        self._ride_s: float | None = None
         self._presentation = Presentation()
         self._coder: Coder | None = None  # this and what follows: once motions may go
         self._delivery: Delivery | None = None
@@ -107,11 +108,11 @@ class Sending:
         if self._steering is not None:
             self._steering.limit(limit_bps)
 
-    def beside(self, beside_bps: float) -> None:
-        """Leave so much of the line to what else this side sends."""
-        self._beside_bps = beside_bps
+    def beside(self, beside_bps: float, *, ride_s: float | None) -> None:
+        """Leave so much of the line to what else this side sends, in which motion may ride (`Adapting.beside`)."""
+        self._beside_bps, self._ride_s = beside_bps, ride_s
         if self._steering is not None:
-            self._steering.beside(beside_bps)
+            self._steering.beside(beside_bps, ride_s=ride_s)
 
     async def run(
         self, source: SourcePicture, peer: Wire, *, decodes_predictive: bool, remembers: bool
@@ -140,7 +141,7 @@ class Sending:
             predictive=use,
         )
         first = await self._present(source, peer, adapting, remembers=remembers)
-        adapting.beside(self._beside_bps, at_s=loop.time())
+        adapting.beside(self._beside_bps, ride_s=self._ride_s, at_s=loop.time())
         adapting.begin(carried=self._presentation.carried, at_s=loop.time())
         # Only now: what was carried, was carried under the limit as it stood before.
         adapting.limit(self._settings.limit_bps, at_s=loop.time())

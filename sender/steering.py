@@ -65,9 +65,9 @@ class Steering:
         self.adapting.limit(limit_bps, at_s=asyncio.get_running_loop().time())
         self._follow()
 
-    def beside(self, beside_bps: float) -> None:
-        """Leave so much of the line to what else is sent."""
-        self.adapting.beside(beside_bps, at_s=asyncio.get_running_loop().time())
+    def beside(self, beside_bps: float, *, ride_s: float | None) -> None:
+        """Leave so much of the line to what else is sent, in which motion may ride (`Adapting.beside`)."""
+        self.adapting.beside(beside_bps, ride_s=ride_s, at_s=asyncio.get_running_loop().time())
         self._follow()
 
     def _follow(self) -> None:

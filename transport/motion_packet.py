@@ -1,5 +1,6 @@
-"""Motion's packets: RTP (RFC 3550) with a motion, a report, or both. Bytes in, values out and back; what a motion or a
-report says is not known here, nor when packets go."""
+"""Motion's packets: RTP (RFC 3550) with a motion, a report, or both; or their payload alone, which rides in a packet of
+sound (`transport.sound_packet`). Bytes in, values out and back; what a motion or a report says is not known here, nor
+when packets go."""
 
 import struct
 from dataclasses import dataclass
@@ -33,11 +34,7 @@ def write_packet(packet: MotionPacket, *, sequence: int, at_s: float) -> bytes:
 
     Raises ValueError for a packet with nothing in it, or too much.
     """
-    motion, report = packet.motion, packet.report
-    if not (motion or report) or len(report) > MAX_REPORT_BYTES:
-        raise ValueError(f"a packet has a motion or a report of up to {MAX_REPORT_BYTES} bytes")
-    kind = BOTH if motion and report else MOTION if motion else REPORT
-    payload = bytes([len(report)]) + report + motion if kind == BOTH else motion or report
+    kind, payload = write_payload(packet)
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise ValueError(f"a packet carries {MAX_PAYLOAD_BYTES} bytes, not {len(payload)}")
     time = round(CLOCK_RATE * at_s) % TIME_CYCLE
@@ -49,9 +46,24 @@ def read_packet(data: bytes) -> MotionPacket:
     if not HEADER_BYTES < len(data) <= HEADER_BYTES + MAX_PAYLOAD_BYTES:
         raise MotionPacketError(f"a packet has {HEADER_BYTES} bytes of header and something behind")
     version, kind, _, _, source = _HEADER.unpack_from(data)
-    payload = data[HEADER_BYTES:]
     if version != _VERSION or source != SOURCE:
         raise MotionPacketError("the header is none of ours")
+    return read_payload(kind, data[HEADER_BYTES:])
+
+
+def write_payload(packet: MotionPacket) -> tuple[int, bytes]:
+    """Return a packet's payload type and payload. Raises ValueError for a packet with nothing in it, or too long a
+    report."""
+    motion, report = packet.motion, packet.report
+    if not (motion or report) or len(report) > MAX_REPORT_BYTES:
+        raise ValueError(f"a packet has a motion or a report of up to {MAX_REPORT_BYTES} bytes")
+    if motion and report:
+        return BOTH, bytes([len(report)]) + report + motion
+    return (MOTION, motion) if motion else (REPORT, report)
+
+
+def read_payload(kind: int, payload: bytes) -> MotionPacket:
+    """Return what a payload of a type carries, one byte at least. Raises MotionPacketError for any other."""
     if kind == MOTION:
         return MotionPacket(motion=payload)
     if kind == REPORT and len(payload) <= MAX_REPORT_BYTES:

@@ -77,6 +77,8 @@ class Peer:
         self.sound = sound
         if sound is not None:
             sound.attach(association.transport)
+            sound.carry(self._motion)
+            self._motion.ride_on(sound)
         self.video = VideoLine(association.transport, sent_bytes=lambda: self._wire.sent_bytes)
         self._reliable = Reliable(association, self._wire.round_trips)
         self._control = ControlChannel(self._channel, wire=self._wire, is_open=lambda: self.is_open)
@@ -133,13 +135,14 @@ class Peer:
             raise TransportError("The other side's certificate is not known before the connection stands.")
         return self._wire.fingerprints()
 
-    def send_motion(self, data: bytes) -> bool:
+    def send_motion(self, data: bytes, *, rides: bool = False) -> bool:
         """Send one motion packet of 1 to `MAX_MESSAGE_BYTES` bytes (else `ValueError`).
 
-        It goes at once and once, and may be lost or overtaken. False where the connection is not open.
+        It goes at once and once, and may be lost or overtaken; where it `rides` it waits for the next packet of sound
+        while somebody speaks, for at most as long as one lasts. False where the connection is not open.
         """
         _check_size(data)
-        return self._motion.send(data)
+        return self._motion.send(data, rides=rides)
 
     def send_control(self, data: bytes) -> None:
         """Send one control message of 1 to `MAX_MESSAGE_BYTES` bytes (else `ValueError`).

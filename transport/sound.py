@@ -7,16 +7,19 @@ side say whether they do. What is received passes `transport.sound_buffer`. It k
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from aiortc import RTCDtlsTransport
 
+from transport.motion_packet import MotionPacket
 from transport.rtp_port import RtpPort
 from transport.sound_activity import Activity
 from transport.sound_buffer import Heard, SoundBuffer
 from transport.sound_coder import FRAMES_MS, MAX_RATE_BPS, MIN_RATE_BPS, Encoder, Samples
 from transport.sound_packet import (
     MAX_OFFSET,
+    SAMPLE_RATE,
     SEQUENCE_CYCLE,
     SOURCE,
     TIME_CYCLE,
@@ -26,11 +29,14 @@ from transport.sound_packet import (
     SoundPacketError,
     read_packet,
     read_report,
+    riders_bytes,
+    room_bytes,
     write_packet,
     write_report,
 )
 
 BLOCK_SAMPLES = 960  # 20 ms: what microphones give and speakers take
+BLOCK_S = BLOCK_SAMPLES / SAMPLE_RATE
 RATE_BPS = 16_000
 REPORT_S = 2.0
 # Repetition begins with the connection, since nothing is known of it yet, and ends when nothing was lost for so long.
@@ -38,16 +44,30 @@ CLEAN_S = 15.0
 # While nobody speaks the room's noise is told this often, and when it has changed by so much.
 NOISE_S = 1.0
 NOISE_STEP_DB = 6
+STALLED_S = 0.1  # a microphone that has given nothing for so long gives nothing soon
+
+
+class Riders(Protocol):
+    """Whose packets ride along with sound: `transport.motion_line.MotionLine`."""
+
+    def board(self, room_bytes: int) -> tuple[MotionPacket, ...]:
+        """Return what goes with the packet that leaves now and has room for so much."""
+
+    def stay_behind(self) -> None:
+        """Wait for sound no longer: none leaves for now."""
+
+    def arrive(self, rider: MotionPacket) -> None:
+        """Take what came along with the other side's sound."""
 
 
 @dataclass(frozen=True)
 class SoundStats:
     """Counters of a connection's sound.
 
-    `sent_bytes` and `received_bytes` are RTP packets without SRTP's, UDP's and IP's 38 bytes each. `lost` packets of
-    the other side did not come, `repeated` blocks of sound came with the next packet instead, `late` ones after their
-    time; `concealed` counts 20 ms that had to be made up. `delay_s` is what the jitter buffer holds over the quickest
-    packet. `loss` is the share of packets lost over the last seconds, 0 to 1.
+    `sent_bytes` and `received_bytes` are RTP packets without what rode along, and without SRTP's, UDP's and IP's 38
+    bytes each. `lost` packets of the other side did not come, `repeated` blocks of sound came with the next packet
+    instead, `late` ones after their time; `concealed` counts 20 ms that had to be made up. `delay_s` is what the jitter
+    buffer holds over the quickest packet. `loss` is the share of packets lost over the last seconds, 0 to 1.
     """
 
     sent_packets: int = 0
@@ -86,6 +106,9 @@ class SoundLine:
         self._activity = Activity()
         self._parts: list[Samples] = []
         self._speaks = False
+        self._spoke = False  # the last packet's worth of sound was speech
+        self._took_s = 0.0  # the last block
+        self._riders: Riders | None = None
         self._began = 0  # the time of the first part
         self._before: Block | None = None  # what was sent last
         self._noise_db: int | None = None  # what was told last; None while somebody speaks
@@ -106,6 +129,17 @@ class SoundLine:
         self._port = RtpPort(
             transport, source=SOURCE, on_packet=self._take_packet, on_report=self._take_report
         )
+
+    def carry(self, riders: Riders) -> None:
+        """Take their packets along; called by the peer, before it meets the other."""
+        self._riders = riders
+
+    @property
+    def leaves_in_s(self) -> float | None:
+        """How long it takes at most until the next packet leaves; None while nobody speaks."""
+        if not self._spoke or time.monotonic() - self._took_s > STALLED_S:
+            return None
+        return self._frame_ms / 1000 - BLOCK_S * len(self._parts)
 
     def set_rate(self, rate_bps: int) -> None:
         """Change the Opus rate from the next packet on. Each change is heard, faintly: make few."""
@@ -151,6 +185,7 @@ class SoundLine:
             ):
                 self._encoder = Encoder(self._rate_bps, self._frame_ms)
         assert self._encoder is not None
+        self._took_s = time.monotonic()
         self._speaks |= self._activity.take(block)
         self._parts.append(block)
         if BLOCK_SAMPLES * len(self._parts) == self._encoder.samples:
@@ -191,6 +226,7 @@ class SoundLine:
 
     def _put(self, block: Block) -> None:
         """Send a block of speech, or where nobody speaks the noise's loudness if that is due."""
+        self._spoke = self._speaks
         if self._speaks:
             self._noise_db = None
         else:
@@ -199,17 +235,20 @@ class SoundLine:
             told_db = self._noise_db
             changed = told_db is None or abs(told_db - noise_db) >= NOISE_STEP_DB
             if not changed and now_s - self._noise_told_s < NOISE_S:
+                if self._riders is not None:
+                    self._riders.stay_behind()
                 return
             self._noise_db, self._noise_told_s = noise_db, now_s
             block = Block(block.rtp, 0, bytes([-noise_db]))
         before = self._before
         near = before is not None and before.samples and (block.rtp - before.rtp) % TIME_CYCLE <= MAX_OFFSET
         blocks = (before, block) if before is not None and near and self._repeats else (block,)
-        packet = write_packet(SoundPacket(self._sequence, blocks))
+        riders = () if self._riders is None else self._riders.board(room_bytes(blocks))
+        packet = write_packet(SoundPacket(self._sequence, blocks, riders))
         self._before = block
         self._sequence = (self._sequence + 1) % SEQUENCE_CYCLE
         self._sent_packets += 1
-        self._sent_bytes += len(packet)
+        self._sent_bytes += len(packet) - riders_bytes(riders)
         assert self._port is not None
         self._port.send(packet)
 
@@ -220,8 +259,11 @@ class SoundLine:
         except SoundPacketError:
             self._bad += 1
             return
-        self._received_bytes += len(data)
+        self._received_bytes += len(data) - riders_bytes(packet.riders)
         self._received.add(packet.sequence)
+        if self._riders is not None:
+            for rider in packet.riders:
+                self._riders.arrive(rider)
         *before, newest = packet.blocks
         # The newest first: where both are new the older one is the repetition.
         self._buffer.push(newest, now_s)

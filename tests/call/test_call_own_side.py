@@ -22,6 +22,7 @@ class Sound:
         self.muted = False
         self.loses = True
         self.cost_bps = 20_000.0
+        self.packet_s = 0.06
 
     def mute(self, on: bool) -> None:
         self.muted = on
@@ -52,10 +53,21 @@ def make_own(rate: Any = None) -> tuple[OwnSide, Keeper, SimpleNamespace]:
     keeper = Keeper(CallState("connected", ""), on_state=None, on_notice=None, asks=False)
     limits: list[float | None] = []
     kept: list[float] = []
+    rides: list[float | None] = []
+
+    def beside(beside_bps: float, *, ride_s: float | None) -> None:
+        kept.append(beside_bps)
+        rides.append(ride_s)
+
     sender = SimpleNamespace(
-        stats=SimpleNamespace(rate=rate), limit=limits.append, limits=limits, beside=kept.append, kept=kept
+        stats=SimpleNamespace(rate=rate),
+        limit=limits.append,
+        limits=limits,
+        beside=beside,
+        kept=kept,
+        rides=rides,
     )
-    duplex = SimpleNamespace(sender=sender, line=SimpleNamespace(limit_bps=None))
+    duplex = SimpleNamespace(sender=sender, line=SimpleNamespace(limit_bps=None), may_ride=False)
     return OwnSide(keeper, duplex, on_change=lambda: None), keeper, duplex  # type: ignore[arg-type]
 
 
@@ -95,6 +107,16 @@ async def test_sound_is_chosen_anew_where_losses_begin_or_end() -> None:
     own.fit_sound()
     assert sound.fitted == [ENOUGH_BPS, ENOUGH_BPS]
     assert duplex.sender.kept[-1] == 12_000 + CONTROL_BPS
+
+
+async def test_motion_may_ride_in_the_packets_of_sound_where_the_other_side_takes_it_there() -> None:
+    own, _, duplex = make_own(SimpleNamespace(believed_bps=60_000.0))
+    own.sound = sound = Sound()  # type: ignore[assignment]
+    own.fit_sound()
+    duplex.may_ride = True
+    sound.loses = False
+    own.fit_sound()
+    assert duplex.sender.rides == [None, 0.06]
 
 
 async def test_mute_and_record_reach_their_parts_and_the_state() -> None:

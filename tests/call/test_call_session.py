@@ -22,9 +22,11 @@ from call.ends import Ends
 from call.errors import CallError
 from call.film import read_film
 from call.link import Link
+from call.media import Media
 from call.own_side import CAMERA_GONE
 from call.quiet import keep_quiet
 from call.ringing import FOREIGN, KNOCK, Manners, Ringing
+from call.sound import SoundLink
 from call.state import Line
 from call.talk import NOBODY_THERE, NOTHING_BETTER, SOMEBODY_THERE
 from codec.control import Message
@@ -40,7 +42,11 @@ from sender.first_source import FirstSource
 from tests.call.session_sides import READY, Side, Table, until
 from tests.patience import PATIENCE_S
 from transport.certificate import make_certificate
+from transport.motion_line import MotionLine
+from transport.motion_packet import MotionPacket
 from transport.peer import Peer
+from transport.sound import BLOCK_SAMPLES
+from transport.sound_packet import SAMPLE_RATE
 
 pytestmark = pytest.mark.usefixtures("patient")
 
@@ -92,6 +98,42 @@ class Webcam:
 
     def close(self) -> None:
         self.is_open = False
+
+
+class Voice:
+    """A microphone that hears a tone for ever."""
+
+    async def read(self) -> Any:
+        await asyncio.sleep(BLOCK_SAMPLES / SAMPLE_RATE)
+        return (8000 * np.sin(2 * np.pi * 440 * np.arange(BLOCK_SAMPLES) / SAMPLE_RATE)).astype(np.int16)
+
+
+class Silence:
+    """A speaker that is switched off."""
+
+    def play(self, block: Any, at_s: float) -> None:
+        pass
+
+
+async def test_motion_rides_with_the_voice_while_the_line_is_narrow_and_is_shown_as_ever(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came_along: list[bytes] = []
+    arrive = MotionLine.arrive
+
+    def note(line: MotionLine, rider: MotionPacket) -> None:
+        came_along.append(rider.motion)
+        arrive(line, rider)
+
+    monkeypatch.setattr(MotionLine, "arrive", note)
+    one, other = hall.side(), hall.side()
+    for side in (one, other):
+        side.session.use(lambda duplex: Media(sound=SoundLink(Voice(), Silence())))
+    await asyncio.gather(*(side.until(lambda state: state.phase == "connected") for side in (one, other)))
+    await asyncio.gather(one.shows("fresh"), other.shows("fresh"))
+    one.session.limit(20.0)
+    await until(lambda: sum(map(bool, came_along)) > 10)
+    await other.shows("fresh", frames=10)
 
 
 async def test_two_people_see_each_other_and_know_what_the_other_does(hall: Hall) -> None:

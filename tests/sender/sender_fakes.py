@@ -139,6 +139,7 @@ class FakePeer:
         self.on_control: Callable[[bytes], None] = lambda data: None
         self.answer: Callable[[Message], list[Message]] = self.agree
         self.on_motion: Callable[[bytes], bool] = lambda data: True
+        self.riding: list[bool] = []  # which of the motions may
         self._pictures = PictureAssembler()
 
     def agree(self, message: Message) -> list[Message]:
@@ -152,10 +153,11 @@ class FakePeer:
             return [shown(len(self.motions))]
         return []
 
-    def send_motion(self, data: bytes) -> bool:
+    def send_motion(self, data: bytes, *, rides: bool = False) -> bool:
         taken = self.on_motion(data)
         if taken:
             self.motions.append(data)
+            self.riding.append(rides)
         return taken
 
     def send_control(self, data: bytes) -> None:

@@ -160,7 +160,7 @@ def test_what_goes_beside_is_left_its_share_of_a_narrow_line_at_once() -> None:
     rate = adapting()
     narrow(rate, 100_000.0)
     before = rate.decision
-    rate.beside(24_000.0, at_s=1.1)
+    rate.beside(24_000.0, ride_s=None, at_s=1.1)
     assert rate.decision.bundle > before.bundle
-    rate.beside(0.0, at_s=1.2)
+    rate.beside(0.0, ride_s=None, at_s=1.2)
     assert rate.decision.bundle == before.bundle

@@ -144,6 +144,15 @@ async def test_live_sends_as_many_copies_as_are_decided_and_none_once_it_is_stop
     assert len(peer.motions) == 7
 
 
+async def test_live_lets_ride_what_is_decided_to(peer: FakePeer) -> None:
+    out = live(peer)
+    await put_all(out, 1)
+    out._adapting.decision = replace(out._adapting.decision, rides=True)
+    await put_all(out, 1)
+    await out.finish()
+    assert peer.riding == [False, True]
+
+
 async def test_live_counts_what_the_line_cannot_take(peer: FakePeer) -> None:
     taken = iter(index % 4 != 0 for index in range(20))
     peer.on_motion = lambda data: next(taken)

@@ -11,6 +11,7 @@ from sender.rate import (
     AMPLE_BPS,
     ENOUGH_BPS,
     GROWTH_LIMIT,
+    HEADROOM,
     HOLD_S,
     START_BPS,
     Decision,
@@ -72,6 +73,32 @@ def test_a_call_does_not_take_its_line_for_ample_because_it_carries_enough() -> 
         assert cost_bps(decision) + 8 * decision.repair_bytes_per_s <= ENOUGH_BPS
     assert state.capacity_bps > 2 * ENOUGH_BPS
     assert decide(replace(state, capacity_bps=AMPLE_BPS), calm)[1].repair_bytes_per_s > ENOUGH_BPS / 8
+
+
+def test_motion_rides_with_the_sound_of_a_narrow_line_and_fits_it_in_silence_as_well() -> None:
+    for capacity_bps in (16_000.0, 20_000.0, 24_000.0):
+        alone = settled(capacity_bps, beside_bps=0.6 * capacity_bps)
+        assert not alone.rides
+        riding = settled(capacity_bps, beside_bps=0.6 * capacity_bps, ride_s=0.06)
+        assert riding.rides
+        assert riding.copies == 1
+        assert riding.frames_per_s == 25
+        assert riding.bundle < alone.bundle or alone.frames_per_s < 25
+        assert cost_bps(riding) <= HEADROOM * capacity_bps
+    assert not settled(60_000, ride_s=0.06, beside_bps=20_000.0).rides, "packets of its own are quicker"
+
+
+def test_what_rides_is_lost_with_the_sound_so_that_only_what_comes_later_makes_up_for_it() -> None:
+    point = OperatingPoint("predictive", 1, 1, 1, None, rides=True)
+    twice = replace(point, repeat=2)
+    none = replace(point, repeat=0)
+
+    def worth_s(one: OperatingPoint, ride_s: float) -> float:
+        return one.worth_s(25.0, 0.1, ride_s=ride_s)
+
+    assert worth_s(point, 0.06) < worth_s(none, 0.06)  # it would come again in the same packet, or nearly so
+    assert worth_s(twice, 0.06) > worth_s(none, 0.06)
+    assert worth_s(point, 0.02) > worth_s(none, 0.02)
 
 
 def test_motion_has_a_share_whatever_goes_beside_it() -> None:

@@ -18,8 +18,9 @@ from transport.peer import Peer
 from transport.relay import Relay
 from transport.sound import BLOCK_SAMPLES, SoundLine
 from transport.sound_activity import Activity, loudness_db
-from transport.sound_packet import SAMPLE_RATE, SOURCE
+from transport.sound_packet import MOST_RIDERS, SAMPLE_RATE, SOURCE
 
+BEGAN_S = 100.0
 HEADERS = 12 + 10 + 8 + 20  # RTP, SRTP's tag, UDP, IP
 Samples = npt.NDArray[np.int16]
 
@@ -28,7 +29,7 @@ class SoundClock:
     """What sound takes for the time: it goes on by 20 ms with every block, however long that takes."""
 
     def __init__(self) -> None:
-        self.now_s = 100.0
+        self.now_s = BEGAN_S
 
     def monotonic(self) -> float:
         return self.now_s
@@ -231,6 +232,106 @@ async def test_descriptions_are_those_of_a_call_without_sound(sides: tuple[Speak
         assert Description.from_json(description.to_json()) == description
     await first.peer.complete(answer)
     await asyncio.gather(first.peer.connected(PATIENCE_S), second.peer.connected(PATIENCE_S))
+
+
+@pytest.fixture
+async def talking(
+    sides: tuple[Speaking, Speaking], clock: SoundClock, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Speaking, Speaking]:
+    """Two sides of which the first is speaking, in packets of 60 ms, of which one has just left; nobody gives them up
+    for a stalled microphone."""
+    monkeypatch.setattr("transport.motion_line.LATE_S", 10 * PATIENCE_S)
+    first, second = sides
+    await connect_in_process(first.peer, second.peer, timeout_s=PATIENCE_S)
+    assert first.line is not None
+    first.line.set_frame_ms(60)
+    await speak(sides, tone(0.12), clock)
+    return sides
+
+
+async def say(sides: tuple[Speaking, Speaking], samples: Samples, clock: SoundClock) -> None:
+    """Let the first side go on."""
+    first, _ = sides
+    assert first.line is not None
+    for block in samples.reshape(-1, BLOCK_SAMPLES):
+        first.line.send(block, BLOCK_SAMPLES * round((clock.now_s - BEGAN_S) / 0.02))
+        clock.now_s += 0.02
+        await settle()
+
+
+async def test_motion_and_reports_ride_in_the_packets_of_sound_while_somebody_speaks(
+    talking: tuple[Speaking, Speaking], clock: SoundClock
+) -> None:
+    first, second = talking
+    before = first.peer.stats()
+    sound_before = first.line.stats().sent_bytes if first.line is not None else 0
+    assert first.peer.send_motion(b"one", rides=True)
+    await say(talking, tone(0.04), clock)
+    assert first.peer.send_motion(b"two", rides=True)
+    first.peer.send_report(b"report")
+    assert not second.controls
+    await say(talking, tone(0.02), clock)
+    await until(lambda: second.controls == [b"one", b"two", b"report"])
+    after = first.peer.stats()
+    assert after.sent_packets == before.sent_packets + 1
+    assert after.motion_sent == before.motion_sent + 2
+    assert second.peer.stats().motion_received == 2
+    assert first.line is not None
+    assert second.line is not None
+    sound_bytes = first.line.stats().sent_bytes - sound_before
+    assert after.sent_bytes - before.sent_bytes - sound_bytes in (38 + 3 * 4 + 12, 58 + 3 * 4 + 12)
+    assert second.line.stats().received_bytes == first.line.stats().sent_bytes
+
+
+async def test_motion_that_waits_goes_alone_once_nobody_speaks_any_more(
+    talking: tuple[Speaking, Speaking], clock: SoundClock
+) -> None:
+    first, second = talking
+    assert first.line is not None
+    for index in range(200):  # until the voice has died away, and the room's noise been told
+        await say(talking, np.zeros(BLOCK_SAMPLES, np.int16), clock)
+        if index == 0:
+            first.peer.send_motion(b"waits", rides=True)
+        if first.line.leaves_in_s is None:
+            break
+    await until(lambda: second.controls == [b"waits"])
+    sent = first.line.stats().sent_packets
+    first.peer.send_motion(b"goes at once", rides=True)
+    await until(lambda: second.controls[1:] == [b"goes at once"])
+    assert first.line.stats().sent_packets == sent
+
+
+async def test_motion_does_not_wait_for_a_microphone_that_has_stalled(
+    talking: tuple[Speaking, Speaking], clock: SoundClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = talking
+    monkeypatch.setattr("transport.motion_line.LATE_S", 0.05)
+    first.peer.send_motion(b"waits", rides=True)
+    await until(lambda: second.controls == [b"waits"])
+    clock.now_s += 0.2
+    monkeypatch.setattr("transport.motion_line.LATE_S", 10 * PATIENCE_S)
+    first.peer.send_motion(b"knows", rides=True)
+    await until(lambda: second.controls[1:] == [b"knows"])
+
+
+async def test_what_may_not_ride_or_finds_no_room_overtakes_nothing(
+    talking: tuple[Speaking, Speaking], clock: SoundClock
+) -> None:
+    first, second = talking
+    first.peer.send_motion(b"rides", rides=True)
+    first.peer.send_motion(b"goes")
+    await until(lambda: second.controls == [b"rides", b"goes"])
+    second.controls.clear()
+    motions = [bytes([index]) * 300 for index in range(MOST_RIDERS)]
+    for motion in motions:
+        first.peer.send_motion(motion, rides=True)
+    assert not second.controls
+    await say(talking, tone(0.06), clock)  # its packet has room for three of them
+    await until(lambda: sorted(second.controls) == motions)
+    second.controls.clear()
+    for motion in [*motions, b"one too many"]:
+        first.peer.send_motion(motion, rides=True)
+    await until(lambda: second.controls == [*motions, b"one too many"])
 
 
 async def test_what_a_stranger_sends_as_sound_is_counted_and_ends_nothing(

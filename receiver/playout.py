@@ -27,6 +27,9 @@ Kind = Literal["fresh", "interpolated", "extrapolated", "relaxed", "idle"]
 # A capture time this far from where the clock expects it is another clock: the sender has started anew, or
 # has been silent for longer than the 12 bits on the wire can tell.
 RESTART_S = 2.0
+# A sender that starts anew is followed once no motion by its old clock has come for so long. Late copies of packets
+# come between such motions, however many together; bursts of five lost packets are bridged.
+ANEW_S = 0.5
 # A drawing that is behind by less than this catches up; by more, it jumps to the newest due motion.
 OVERDUE_S = 0.12
 EXTRAPOLATED_S = 0.12
@@ -99,6 +102,7 @@ class Playout:
         self._rests: dict[int, Motion] = {}
         self._waiting: list[_Waiting] = []
         self._suspect: tuple[DecodedMotion, float] | None = None
+        self._accepted_s = 0.0  # when the newest motion by the clock that counts came
         self._forget()
 
     def _forget(self) -> None:
@@ -117,12 +121,14 @@ class Playout:
     def push(self, decoded: DecodedMotion, arrived_s: float) -> None:
         """Take in a motion that has just arrived, in whatever order, however often."""
         if abs(self.clock.offset_s(decoded.ticks, arrived_s)) > RESTART_S:
-            # One stray packet must not turn the clock back: a second one has to agree with it.
+            # Stray packets must not turn the clock back: a second one has to agree, and none come by the old clock.
             suspect, self._suspect = self._suspect, (decoded, arrived_s)
             if suspect is None:
                 return
             silence_s = arrived_s - suspect[1] - (decoded.ticks - suspect[0].ticks) / TICKS_PER_SECOND
-            if decoded.ticks == suspect[0].ticks or abs(silence_s) > RESTART_S:
+            one_packet = decoded.ticks == suspect[0].ticks or arrived_s == suspect[1]
+            goes_on = arrived_s - self._accepted_s < ANEW_S
+            if one_packet or goes_on or abs(silence_s) > RESTART_S:
                 self.counts.late += 1
                 return
             self._restart()
@@ -145,6 +151,7 @@ class Playout:
             self.counts.duplicates += 1
             return
         self._seen.append(ticks)
+        self._accepted_s = arrived_s
         self.clock.observe(ticks, arrived_s)
         if self._shown is not None and ticks <= self._shown.ticks:
             self.counts.late += 1

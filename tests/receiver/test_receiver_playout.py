@@ -199,7 +199,18 @@ def test_a_line_that_suddenly_takes_longer_is_followed() -> None:
     assert playout.counts.restarts == 0
 
 
-def test_a_sender_that_starts_anew_is_shown_again_from_its_second_motion_s_arrival() -> None:
+def test_a_sender_that_starts_anew_is_shown_again_within_half_a_second() -> None:
+    playout = Playout()
+    anew = [(at_s + 12.0, one) for at_s, one in clip(50)]  # the same clip, as soon as it has ended
+    seen = play(playout, clip(50, start_s=10.0) + anew)
+    again = [one for one in seen[50:] if one.shown.kind == "fresh"]
+    assert again[0].at_s < 12.02 + 0.5 + 0.1  # half a second, and the playout delay
+    assert [one.shown.ticks for one in again] == [one.ticks for _, one in clip(50)][50 - len(again) :]
+    assert playout.counts.restarts == 1
+    assert playout.counts.fresh + playout.counts.late == 100
+
+
+def test_a_sender_that_starts_anew_after_a_silence_is_shown_again_from_its_second_motion_s_arrival() -> None:
     playout = Playout()
     anew = [(at_s + 30.0, one) for at_s, one in clip(50)]  # the same clip, 30 s later
     seen = play(playout, clip(50, start_s=10.0) + anew)
@@ -215,6 +226,22 @@ def test_one_stray_motion_does_not_turn_the_clock_back() -> None:
     seen = play(playout, [*arrivals, stray, again])
     assert fresh_ticks(seen) == [one.ticks for _, one in arrivals]
     assert playout.counts.restarts == 0
+
+
+@pytest.mark.parametrize("apart_s", [0.0, 0.015], ids=["of one packet", "of several packets"])
+def test_stray_copies_do_not_turn_the_clock_back_while_the_stream_goes_on(apart_s: float) -> None:
+    playout = Playout()
+    arrivals = clip(200)
+    strays = [
+        (5.001 + again + index * apart_s, arrivals[40 + index][1])
+        for again in (0, 1, 2)
+        for index in range(3)
+    ]
+    seen = play(playout, [*arrivals, *strays])
+    assert set(kinds(seen)[:200]) == {"fresh"}
+    assert fresh_ticks(seen) == [one.ticks for _, one in arrivals]
+    assert playout.counts.restarts == 0
+    assert playout.counts.late == len(strays)
 
 
 def test_a_silence_longer_than_the_wire_s_clock_is_survived() -> None:

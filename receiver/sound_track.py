@@ -44,6 +44,12 @@ class SoundTrack:
             self._add(np.zeros(ahead, np.int16))
         self._add(samples[-ahead:] if ahead <= -SEAM_SAMPLES else samples)
 
+    def reach(self, at_s: float) -> None:
+        """Be silent up to `at_s` seconds, as far as no sound has come."""
+        missing = round(at_s * SAMPLE_RATE) - self._coded - len(self._waiting)
+        for begun in range(0, missing, SAMPLE_RATE):
+            self._add(np.zeros(min(SAMPLE_RATE, missing - begun), np.int16))
+
     def finish(self) -> None:
         """Code what is left."""
         missing = -len(self._waiting) % FRAME_SAMPLES

@@ -25,6 +25,9 @@ VIDEO_FORMATS = {".mp4": "mp4", ".mkv": "matroska"}
 FRAGMENT_S = 0.5
 # No fragment waits for longer for sound that does not come.
 SOUND_WAIT_S = 1.0
+# Sound that has not come so long after its pictures does not come: the track goes on in silence, so that sound which
+# begins late in a long recording is neither taken for a clock that leapt nor has to wait for all the silence before it.
+SILENT_AFTER_S = 2.0
 # The index of an MP4 comes with the first fragment (delay_moov): only then is known what the times begin with.
 PART_OPTIONS = {"flush_packets": "1", "max_interleave_delta": str(round(SOUND_WAIT_S * 1e6))}
 FRAGMENT_OPTIONS = {
@@ -75,6 +78,8 @@ class VideoFile:
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = round(at_s / TIME_BASE), TIME_BASE
             self._container.mux(self._stream.encode(frame))
+            if self._sound is not None:
+                self._sound.reach(at_s - SILENT_AFTER_S)
 
     def _open_stream(self, height: int, width: int) -> av.VideoStream:
         stream = self._container.add_stream("libx264", rate=NOMINAL_RATE, options=X264_OPTIONS)

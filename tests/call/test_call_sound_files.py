@@ -209,6 +209,19 @@ def test_a_recording_s_sound_stands_at_its_times_whatever_comes(tmp_path: Path) 
     assert loud.max() == pytest.approx(0.56, abs=0.01)
 
 
+def test_the_first_sound_of_a_recording_may_come_after_ten_minutes(tmp_path: Path) -> None:
+    video = VideoFile(tmp_path / "call.mkv", sound=True)
+    for minute in range(12):
+        video.write(np.zeros((64, 64, 3), np.uint8), 60.0 * minute)
+    video.write_sound(np.full(BLOCK_SAMPLES, 8_000, np.int16), 660.5)
+    video.finish()
+    with av.open(str(tmp_path / "call.mkv")) as file:
+        loud_s = [
+            float(frame.time or 0) for frame in file.decode(audio=0) if np.abs(frame.to_ndarray()).max() > 0.1
+        ]
+    assert loud_s[0] == pytest.approx(660.5, abs=0.03)
+
+
 @in_virtual_time
 async def test_silence_keeps_time() -> None:
     silence = Silence()

@@ -2,6 +2,7 @@
 pickles. Does not know what the arrays mean."""
 
 import io
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ def load_arrays(path: Path | str) -> dict[str, npt.NDArray[Any]]:
     if len(data) > MAX_FILE_BYTES:
         raise BitstreamError(f"{path} has more than {MAX_FILE_BYTES} bytes")
     try:
-        return _unpacked(data)
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # a strange head makes NumPy and Python talk to the user
+            return _unpacked(data)
     # The archive's and NumPy's readers are not total: they answer damaged bytes with whatever their code runs into.
     except Exception as error:
         raise BitstreamError(f"{path} is damaged: {error}") from error

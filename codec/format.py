@@ -152,6 +152,8 @@ class MotionFormat:
         arrays = load_arrays(path)
         try:
             rotation, translation, steps, tables, exact, completion = (arrays[name] for name in _FIELDS)
+            if steps.dtype != np.float32:  # others may not fit, and NumPy tells the user
+                raise ValueError(f"the expression's steps are float32, not {steps.dtype}")
             prediction = None
             if any(name.startswith(_PREDICTION) for name in arrays):
                 prediction = PredictionFormat(*(arrays[_PREDICTION + name] for name in _PREDICTION_FIELDS))

@@ -1,4 +1,6 @@
+import warnings
 import zipfile
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -166,6 +168,34 @@ def test_an_array_that_is_none_in_a_file_that_is_whole_is_a_bitstream_error(moti
                 archive.writestr(name, array if name == damaged else whole)
         with pytest.raises(BitstreamError, match="damaged"):
             MotionFormat.load(path)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        npy("'<f8'", "(0L,)"),  # as Python 2 wrote it
+        npy("'a4'", "()") + bytes(4),
+        npy("'<f8'", "(1if 1else(),)"),
+        npy(r"'\d'", "()"),
+        npy("'<f8'", "(20, 3)") + np.full((20, 3), 1e300).tobytes(),
+        npy("'<c16'", "()") + np.full((), 1 + 1j).tobytes(),
+        npy("'<c16'", "(20, 3)") + np.full((20, 3), 1 + 1j).tobytes(),
+    ],
+    ids=["Python 2's", "old name", "stuck number", "unknown escape", "large", "complex", "complex steps"],
+)
+def test_whatever_a_file_holds_nothing_of_it_is_printed(motion_format, tmp_path, array):
+    path = tmp_path / "tables.npz"
+    motion_format.save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with warnings.catch_warnings(record=True, action="always") as printed:
+        for damaged in members:
+            with zipfile.ZipFile(path, "w") as archive:
+                for name, whole in members.items():
+                    archive.writestr(name, array if name == damaged else whole)
+            with suppress(BitstreamError):
+                MotionFormat.load(path)
+    assert [str(each.message) for each in printed] == []
 
 
 def test_a_file_of_very_many_arrays_is_a_bitstream_error(tmp_path):

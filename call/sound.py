@@ -23,11 +23,12 @@ from call.sound_clock import CaptureClock
 from codec.time import Clock
 from receiver.lipsync import LipSync
 from receiver.playout import Shown
+from transport.rtp import TIME_CYCLE
 from transport.sound import BLOCK_SAMPLES, RATE_BPS, SoundLine, SoundStats
 from transport.sound_activity import loudness_db
 from transport.sound_buffer import Heard
 from transport.sound_coder import MAX_RATE_BPS, MIN_RATE_BPS
-from transport.sound_packet import SAMPLE_RATE, TIME_CYCLE
+from transport.sound_packet import SAMPLE_RATE
 
 Samples = npt.NDArray[np.int16]
 

@@ -7,8 +7,9 @@ import math
 from collections import deque
 
 from codec.time import TICK_CYCLE, TICKS_PER_SECOND, Clock
+from transport.rtp import TIME_CYCLE
 from transport.sound import BLOCK_SAMPLES
-from transport.sound_packet import SAMPLE_RATE, TIME_CYCLE
+from transport.sound_packet import SAMPLE_RATE
 
 # A microphone that stays so far behind its own count for so long has left samples out (or the machine slept). Where
 # only this process was away for a moment, the blocks that waited come quickly, and nothing is missing.

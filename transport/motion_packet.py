@@ -2,19 +2,15 @@
 sound (`transport.sound_packet`). Bytes in, values out and back; what a motion or a report says is not known here, nor
 when packets go."""
 
-import struct
 from dataclasses import dataclass
+
+from transport.rtp import HEADER_BYTES, SEQUENCE_CYCLE, TIME_CYCLE, Header, read_header, write_header
 
 SOURCE = 0x56697362  # one stream each way, with a key of its own: the number only tells it from other media
 MOTION, REPORT, BOTH = 101, 102, 103  # payload types
 MAX_REPORT_BYTES = 255  # what one byte can count
 MAX_PAYLOAD_BYTES = 1_200
-SEQUENCE_CYCLE, TIME_CYCLE = 1 << 16, 1 << 32
 CLOCK_RATE = 90_000  # video's
-
-_HEADER = struct.Struct(">BBHII")
-_VERSION = 0x80  # and no padding, extension or contributing sources
-HEADER_BYTES = _HEADER.size
 
 
 class MotionPacketError(ValueError):
@@ -38,17 +34,17 @@ def write_packet(packet: MotionPacket, *, sequence: int, at_s: float) -> bytes:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise ValueError(f"a packet carries {MAX_PAYLOAD_BYTES} bytes, not {len(payload)}")
     time = round(CLOCK_RATE * at_s) % TIME_CYCLE
-    return _HEADER.pack(_VERSION, kind, sequence % SEQUENCE_CYCLE, time, SOURCE) + payload
+    return write_header(Header(kind, sequence % SEQUENCE_CYCLE, time, SOURCE)) + payload
 
 
 def read_packet(data: bytes) -> MotionPacket:
     """Return what a packet carries. Raises MotionPacketError for any other bytes."""
     if not HEADER_BYTES < len(data) <= HEADER_BYTES + MAX_PAYLOAD_BYTES:
         raise MotionPacketError(f"a packet has {HEADER_BYTES} bytes of header and something behind")
-    version, kind, _, _, source = _HEADER.unpack_from(data)
-    if version != _VERSION or source != SOURCE:
+    header = read_header(data)
+    if header is None or header.source != SOURCE:
         raise MotionPacketError("the header is none of ours")
-    return read_payload(kind, data[HEADER_BYTES:])
+    return read_payload(header.kind, data[HEADER_BYTES:])
 
 
 def write_payload(packet: MotionPacket) -> tuple[int, bytes]:

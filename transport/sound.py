@@ -13,6 +13,7 @@ import numpy as np
 from aiortc import RTCDtlsTransport
 
 from transport.motion_packet import MotionPacket
+from transport.rtp import SEQUENCE_CYCLE, TIME_CYCLE
 from transport.rtp_port import RtpPort
 from transport.sound_activity import Activity
 from transport.sound_buffer import Heard, SoundBuffer
@@ -20,9 +21,7 @@ from transport.sound_coder import FRAMES_MS, MAX_RATE_BPS, MIN_RATE_BPS, Encoder
 from transport.sound_packet import (
     MAX_OFFSET,
     SAMPLE_RATE,
-    SEQUENCE_CYCLE,
     SOURCE,
-    TIME_CYCLE,
     Block,
     Report,
     SoundPacket,

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transport.rtp import TIME_CYCLE
 from transport.sound_coder import LOOKAHEAD_SAMPLES, Decoder, Samples
-from transport.sound_packet import SAMPLE_RATE, TIME_CYCLE, Block
+from transport.sound_packet import SAMPLE_RATE, Block
 from transport.sound_shape import (
     FADE,
     FADED,

@@ -19,6 +19,7 @@ from transport.motion_packet import (
     read_payload,
     write_payload,
 )
+from transport.rtp import HEADER_BYTES, TIME_CYCLE, VERSION, Header, read_header, write_header
 
 SAMPLE_RATE = 48_000  # of Opus' RTP clock, whatever the sound's bandwidth
 SOURCE = 0x56697361  # one stream each way, with a key of its own: the number only tells it from other media
@@ -28,17 +29,12 @@ MAX_OFFSET = (1 << 14) - 1  # samples between a repeated block and the newest on
 MAX_PACKET_BYTES = 1_200
 MOST_RIDERS = 6
 FRAME_SAMPLES = (960, 2_880)  # a packet's sound: 20 or 60 ms
-SEQUENCE_CYCLE = 1 << 16
-TIME_CYCLE = 1 << 32
 
-_HEADER = struct.Struct(">BBHII")
 _REPORT = struct.Struct(">BBHIIB3sIIII")
 _REPEATED_FIELDS = struct.Struct(">BHB")
 _REPORT_TYPE = 201
-_VERSION = 0x80
 # RFC 6716, table 2: samples of each of the 32 configurations' frames.
 _OPUS_FRAMES = (480, 960, 1_920, 2_880) * 3 + (480, 960) * 2 + (120, 240, 480, 960) * 4
-HEADER_BYTES = _HEADER.size
 
 
 class SoundPacketError(ValueError):
@@ -102,16 +98,17 @@ def write_packet(packet: SoundPacket) -> bytes:
     payload = newest.data
     if fields:
         kind, payload = REPEATED, fields + bytes([kind]) + bodies + payload
-    return _HEADER.pack(_VERSION, kind, packet.sequence, newest.rtp, SOURCE) + payload
+    return write_header(Header(kind, packet.sequence, newest.rtp, SOURCE)) + payload
 
 
 def read_packet(data: bytes) -> SoundPacket:
     """Return the packet that `write_packet` wrote; raises SoundPacketError for any other bytes."""
     if not HEADER_BYTES < len(data) <= MAX_PACKET_BYTES:
         raise SoundPacketError(f"a packet cannot have {len(data)} bytes")
-    first, kind, sequence, rtp, source = _HEADER.unpack_from(data)
-    if first != _VERSION or source != SOURCE:
+    header = read_header(data)
+    if header is None or header.source != SOURCE:
         raise SoundPacketError("it is not our stream's, or has a header of another kind")
+    kind, sequence, rtp, _ = header
     payload = data[HEADER_BYTES:]
     blocks: list[Block] = []
     riders: list[MotionPacket] = []
@@ -146,7 +143,7 @@ def write_report(report: Report) -> bytes:
     """Return an RTCP receiver report (RFC 3550, section 6.4.2) without times."""
     share = min(round(report.share * 256), 255)
     lost = min(report.lost, 0x7FFFFF).to_bytes(3, "big")
-    return _REPORT.pack(_VERSION | 1, _REPORT_TYPE, 7, SOURCE, SOURCE, share, lost, report.newest, 0, 0, 0)
+    return _REPORT.pack(VERSION | 1, _REPORT_TYPE, 7, SOURCE, SOURCE, share, lost, report.newest, 0, 0, 0)
 
 
 def read_report(data: bytes) -> Report:
@@ -154,7 +151,7 @@ def read_report(data: bytes) -> Report:
     if len(data) != _REPORT.size:
         raise SoundPacketError(f"a report has {_REPORT.size} bytes, not {len(data)}")
     first, kind, words, reporter, source, share, lost, newest, *_ = _REPORT.unpack(data)
-    if (first, kind, words, reporter, source) != (_VERSION | 1, _REPORT_TYPE, 7, SOURCE, SOURCE) or lost[
+    if (first, kind, words, reporter, source) != (VERSION | 1, _REPORT_TYPE, 7, SOURCE, SOURCE) or lost[
         0
     ] > 0x7F:
         raise SoundPacketError("it is not a report on our stream")

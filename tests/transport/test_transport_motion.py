@@ -7,7 +7,6 @@ from transport_sides import Pair, quiet, until
 
 from tests.patience import PATIENCE_S
 from transport.motion_packet import (
-    HEADER_BYTES,
     MAX_PAYLOAD_BYTES,
     MAX_REPORT_BYTES,
     MotionPacket,
@@ -15,6 +14,7 @@ from transport.motion_packet import (
     read_packet,
     write_packet,
 )
+from transport.rtp import HEADER_BYTES
 
 NEVER_S = 10 * PATIENCE_S  # longer than any test waits
 REPORT = b"report"

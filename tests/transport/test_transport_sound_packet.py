@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transport.motion_packet import MotionPacket
+from transport.rtp import HEADER_BYTES
 from transport.sound_packet import (
-    HEADER_BYTES,
     MAX_BLOCK_BYTES,
     MAX_OFFSET,
     MAX_PACKET_BYTES,

@@ -5,10 +5,8 @@ A call never loads torch, so the numbers are counted here, once, and stand in th
 `visavis models export` and `build` write them with the graphs.
 """
 
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from models.paper.motion_field import Placed
 from models.paper.profile import PaperProfile, load_paper_profile
 from models.paper.talker import TalkingHead
 from models.profile import PAPER, PROFILES, NetworkProfile, load_network_profile, read_network_table
+from models.replacing import replacing
 
 
 @dataclass(frozen=True)
@@ -96,10 +95,8 @@ def write_cost(folder: Path) -> Cost:
     table = f"[cost] # a source picture, a camera frame, a shown frame\n{lines}"
     before, graphs, after = text.partition("[graphs]")
     parts = [before.rstrip("\n"), table.rstrip("\n"), *([graphs + after] if graphs else [])]
-    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".toml", delete=False) as partial:
-        partial.write("\n\n".join(parts) + "\n")
-    os.chmod(partial.name, path.stat().st_mode)
-    os.replace(partial.name, path)
+    with replacing(folder) as new:
+        (new / path.name).write_text("\n\n".join(parts) + "\n")
     return cost
 
 

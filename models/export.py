@@ -5,8 +5,6 @@ gives is an input of the frame graph, so that it is computed once.
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from models.paper.export import GraphPlan, graph_plans
 from models.paper.networks import PaperNetworks
 from models.profile import shared_profile
 from models.profile_toml import write_table
+from models.replacing import replacing
 from models.residual import CELL, CODE_CHANNELS, Residual, ResidualDecodeGraph, ResidualEncodeGraph
 from models.student import MotionStudent
 from models.warp import warp_volume_planes
@@ -147,10 +146,11 @@ def export_graphs(networks: Networks | PaperNetworks, folder: Path) -> dict[str,
     }
     hashes = {}
     native = networks.talker.volume_warp if isinstance(networks, Networks) else None
-    for name in GRAPHS if shared_profile(folder) is None else ("frame",):
-        wrap, inputs, input_names, output_names = graphs[name]
-        module = wrap(networks).eval()
-        hashes[name] = write_graph(folder / f"{name}.onnx", module, inputs, input_names, output_names)
+    with replacing(folder) as new:
+        for name in GRAPHS if shared_profile(folder) is None else ("frame",):
+            wrap, inputs, input_names, output_names = graphs[name]
+            module = wrap(networks).eval()
+            hashes[name] = write_graph(new / f"{name}.onnx", module, inputs, input_names, output_names)
     if isinstance(networks, Networks) and native is not None:
         networks.talker.volume_warp = native
     write_table(folder / "profile.toml", "graphs", "SHA-256 of each", hashes)
@@ -187,21 +187,18 @@ def export_residual(residual: Residual, folder: Path, *, size: int) -> dict[str,
 def write_graph(
     path: Path, module: nn.Module, inputs: Sequence[Tensor], input_names: list[str], output_names: list[str]
 ) -> str:
-    """Export a module as the graph of a path, which is replaced whole; returns its SHA-256."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        partial = Path(scratch) / path.name
-        torch.onnx.export(
-            module,
-            tuple(inputs),
-            str(partial),
-            input_names=input_names,
-            output_names=output_names,
-            opset_version=OPSET,
-            dynamo=False,
-        )
-        shuffle_whole_pixels(partial)
-        onnx.checker.check_model(str(partial))
-        os.replace(partial, path)
+    """Export a module as the graph of a path; returns its SHA-256."""
+    torch.onnx.export(
+        module,
+        tuple(inputs),
+        str(path),
+        input_names=input_names,
+        output_names=output_names,
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    shuffle_whole_pixels(path)
+    onnx.checker.check_model(str(path))
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -6,8 +6,6 @@ the volume's warp, which is exported in its native form (NETWORKS.md).
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from models.paper.export import graph_plans
 from models.paper.networks import PaperNetworks
 from models.paper.warp import warp_native
 from models.profile_toml import write_table
+from models.replacing import replacing
 from models.warp import warp_volume_native
 from runtime.profile import load_profile
 
@@ -52,23 +51,21 @@ def write_half(folder: Path) -> str:
         _, inputs, input_names, output_names = laptop_plans(networks)["frame"]
         frame = FrameGraph(networks)
         networks.talker.volume_warp = warp_volume_native
-    path = folder / "frame.fp16.onnx"
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        partial = Path(scratch) / path.name
+    with replacing(folder) as new:
+        path = new / "frame.fp16.onnx"
         torch.onnx.export(
             frame.eval(),
             tuple(inputs),
-            str(partial),
+            str(path),
             input_names=input_names,
             output_names=output_names,
             opset_version=NATIVE_OPSET,
             dynamo=False,
         )
-        halved = to_half(onnx.load(partial))
+        halved = to_half(onnx.load(path))
         onnx.checker.check_model(halved)
-        onnx.save(halved, partial)
-        os.replace(partial, path)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        onnx.save(halved, path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -19,6 +19,7 @@ from models.profile import (
     read_network_table,
     shared_profile,
 )
+from models.replacing import replacing
 
 
 class Networks(nn.Module):
@@ -63,8 +64,7 @@ def save_networks(networks: Networks | PaperNetworks, folder: Path) -> None:
     """Write the weights in half precision: what training resumes from.
 
     Of a profile that shares with a smaller one, those that are not the smaller one's; raises ProfileError where others
-    than the generator's are among them. Raises it as well where the file cannot be written, and then leaves the one
-    before.
+    than the generator's are among them, and OSError where the file cannot be written; the one before then stays.
     """
     state = {
         name: value.detach().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
@@ -81,12 +81,5 @@ def save_networks(networks: Networks | PaperNetworks, folder: Path) -> None:
             raise ProfileError(
                 f"{folder} shares its networks with {smaller.name}, and {others[0]} is another"
             )
-    path = folder / "weights.safetensors"
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        save_file(state, partial)
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise ProfileError(f"{path} could not be written: {error}; it stays as it was") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(folder) as new:
+        save_file(state, new / "weights.safetensors")

@@ -7,9 +7,14 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from models.replacing import replacing
+
 
 def write_table(path: Path, name: str, comment: str, values: Mapping[str, str | float]) -> None:
-    """Write a table at the end of a profile.toml, in place of the one of that name; none if it is empty."""
+    """Write a table at the end of a profile.toml, in place of the one of that name; none if it is empty.
+
+    Raises OSError where it cannot be written, and leaves it as it was.
+    """
     text = re.sub(rf"\n*\[{name}\][^\[]*", "\n\n", path.read_text()).rstrip("\n") + "\n"
     if values:
         lines = "".join(
@@ -17,12 +22,8 @@ def write_table(path: Path, name: str, comment: str, values: Mapping[str, str | 
             for key, value in values.items()
         )
         text += f"\n[{name}] # {comment}\n{lines}"
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path.parent) as new:
+        (new / path.name).write_text(text)
 
 
 def note_kept(folder: Path, name: str) -> None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from models.profile_toml import write_table
+from models.replacing import replacing
 from models.training.footage import DataError, fit_size
 from runtime.engine import Arrays, EngineError, Graph, load
 from runtime.profile import Profile, load_profile
@@ -68,7 +69,7 @@ def draw_samples(profile: Profile, clips: Path) -> dict[str, list[Arrays]]:
 
 
 def write_int8(profile: Profile, graph: str, samples: list[Arrays]) -> str:
-    """Quantise a graph and write it into the profile's folder; returns its SHA-256."""
+    """Quantise a graph and write it into the profile's folder; returns its SHA-256. Raises OSError."""
     nncf.set_log_level(logging.ERROR)
     model = openvino.Core().read_model(profile.graph_path(graph))
     quantised = nncf.quantize(
@@ -79,9 +80,13 @@ def write_int8(profile: Profile, graph: str, samples: list[Arrays]) -> str:
         subset_size=len(samples),
         ignored_scope=nncf.IgnoredScope(names=left_alone(model, graph), validate=False),
     )
-    path = profile.folder / f"{graph}.int8.xml"
-    openvino.save_model(quantised, path, compress_to_fp16=False)
-    return int8_digest(path)
+    with replacing(profile.folder) as new:
+        path = new / f"{graph}.int8.xml"
+        try:
+            openvino.save_model(quantised, path, compress_to_fp16=False)
+        except RuntimeError as error:  # OpenVINO's writer knows no errors of the system
+            raise OSError(str(error)) from None
+        return int8_digest(path)
 
 
 def left_alone(model: openvino.Model, graph: str) -> list[str]:

@@ -14,6 +14,7 @@ from codec.residual_fitting import fit_residual
 from models.export import export_residual
 from models.profile import load_network_profile
 from models.profile_toml import note_kept, write_table
+from models.replacing import replacing
 from models.residual import Residual
 from models.training.data import load_clips, load_level_face
 from models.training.loop import TrainingError
@@ -36,6 +37,7 @@ def build_residual(folder: Path, weights: dict[str, Tensor], *, data: Path, cach
         ProfileError: a folder that is no profile.
         TrainingError: a profile that is not built, weights of another network, or one that sends nothing.
         DataError: data that cannot be read.
+        OSError: a file that cannot be written; those of before then stay.
     """
     size = load_network_profile(folder).picture_size
     residual = Residual().eval()
@@ -53,11 +55,12 @@ def build_residual(folder: Path, weights: dict[str, Tensor], *, data: Path, cach
         fitted = fit_residual(codes)
     except ValueError as error:
         raise TrainingError(f"the network is of no use: {error}") from None
-    save_file(halved, folder / WEIGHTS)
-    hashes = export_residual(residual, folder, size=size)
-    chances = folder / RESIDUAL_FILES[-1]
-    fitted.save(chances)
-    hashes[chances.stem] = hashlib.sha256(chances.read_bytes()).hexdigest()
+    with replacing(folder) as new:
+        save_file(halved, new / WEIGHTS)
+        hashes = export_residual(residual, new, size=size)
+        chances = new / RESIDUAL_FILES[-1]
+        fitted.save(chances)
+        hashes[chances.stem] = hashlib.sha256(chances.read_bytes()).hexdigest()
     write_table(folder / "profile.toml", "residual", "SHA-256 of each", hashes)
     note_kept(folder, WEIGHTS)
     return len(codes)

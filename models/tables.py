@@ -15,6 +15,7 @@ from codec.tables import expression_steps_of, fit_tables
 from codec.time import TICKS_PER_SECOND
 from models.profile import PROFILES
 from models.profile_toml import note_kept
+from models.replacing import replacing
 from models.training.footage import DataError, fit_size
 from runtime.engine import EngineError, load
 from runtime.geometry import KEYPOINT_GROUPS
@@ -49,8 +50,11 @@ def fit(
         motions = [motion for stream in streams for motion in stream.motions]
         fitted = fit_tables(motions, expression_steps=expression_steps_of(KEYPOINT_GROUPS))
         typer.echo("Fitting predictive coding: a minute or two.")
-        replace(fitted, prediction=fit_prediction(streams, fitted.steps)).save(loaded.format_path)
-        note_kept(loaded.format_path.parent, loaded.format_path.name)
+        fitted = replace(fitted, prediction=fit_prediction(streams, fitted.steps))
+        folder, name = loaded.format_path.parent, loaded.format_path.name
+        with replacing(folder) as new:
+            fitted.save(new / name)
+        note_kept(folder, name)
     except (ProfileError, EngineError, DataError, OSError) as error:
         typer.echo(f"visavis tables fit: {error}", err=True)
         raise typer.Exit(1) from None

@@ -15,6 +15,7 @@ from models.quantise import draw_samples, left_alone, write_int8  # noqa: E402
 from models.training.footage import DataError  # noqa: E402
 from runtime.engine import EngineError, load  # noqa: E402
 from runtime.profile import load_profile  # noqa: E402
+from tests.full_disk import contents, full_disk  # noqa: E402
 
 
 @pytest.fixture
@@ -53,6 +54,15 @@ def test_a_quantised_graph_replaces_the_old_one_and_runs(folder: Path) -> None:
     found = load(again).motion(samples[0])
     due = load(again, engine="openvino-f32").motion(samples[0])
     np.testing.assert_allclose(found["placed"], due["placed"], atol=0.1)
+
+
+def test_a_full_disk_leaves_the_quantised_graph_of_before(folder: Path) -> None:
+    profile = load_profile(str(folder))
+    samples = [{"picture": np.zeros((1, 3, 256, 256), np.float32)}]
+    before = contents(folder)
+    with full_disk(100_000), pytest.raises(OSError, match="could not be written"):
+        write_int8(profile, "motion", samples)
+    assert contents(folder) == before
 
 
 def test_a_new_export_forgets_the_other_forms_of_the_old_graphs(folder: Path) -> None:

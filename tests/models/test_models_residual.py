@@ -36,6 +36,7 @@ from models.training.residual import (  # noqa: E402
 from models.training.stage import Stage  # noqa: E402
 from runtime.profile import load_profile  # noqa: E402
 from runtime.repairer import load_repairer  # noqa: E402
+from tests.full_disk import contents, full_disk  # noqa: E402
 
 SETTINGS = {
     "name": "residual", "repairs": "laptop-256", "pairs": 24, "piece": SIDE // 2, "batch": 4, "seed": 1,
@@ -270,6 +271,10 @@ def test_a_profile_takes_residual_codes_that_its_call_can_run_and_loses_them_aga
     assert np.median(np.abs(expected.numpy() * 255 - repaired)) < 1
     with pytest.raises(TrainingError, match="no residual network's"):
         build_residual(folder, {}, data=tmp_path, cache=tmp_path)
+    before = contents(folder)
+    with full_disk(1_000), pytest.raises(OSError, match="could not be written"):
+        build_residual(folder, network.state_dict(), data=tmp_path, cache=tmp_path)
+    assert contents(folder) == before
     remove_residual(folder)
     assert load_profile(str(folder)).graphs_hash == bare.graphs_hash
     assert not (folder / "residual.npz").exists()

@@ -1,15 +1,21 @@
 """What comes in pieces over the reliable channel becomes a source picture: put together, made on a thread, one at a
-time, the newest for each slot, and every transfer answered. It does not know what the pieces make: a picture for the
-gallery or a repair. All methods run on the event loop.
+time, the newest for each slot and so many in a second at most, and every transfer answered. It does not know what the
+pieces make: a picture for the gallery or a repair. All methods run on the event loop.
 """
 
 import asyncio
 from collections.abc import Callable
 
 from codec.errors import BitstreamError
+from codec.packet import MAX_SOURCES
 from codec.picture import Assembled, Picture, PictureAssembler
 from codec.transfer import PicturePiece, PictureReady, PictureRefused
 from runtime.talker import Source
+
+# Making one keeps a core busy for some 30 ms, and the bytes of a tiny picture come in no time. A gallery's worth of
+# them, as an earlier call may have left, is made at once, and then as many as a mirror that looks twice a second wants.
+AT_ONCE = MAX_SOURCES
+INTERVAL_S = 0.5
 
 
 class Preparing:
@@ -43,6 +49,7 @@ class Preparing:
         self._assembler = PictureAssembler()
         self._todo: dict[int, Assembled] = {}  # the newest transfer for each slot
         self._task: asyncio.Task[None] | None = None
+        self._booked_s = 0.0  # until when the pictures made so far would take, one in each interval
 
     def add(self, piece: PicturePiece) -> None:
         """Take a piece. Raises BitstreamError where it cannot be, after having refused the transfer."""
@@ -71,6 +78,7 @@ class Preparing:
 
     async def _make_all(self) -> None:
         while self._todo:
+            await self._wait_for_room()  # where the newest of a slot takes an older one's place
             assembled = self._todo.pop(next(iter(self._todo)))
             try:
                 picture, source = await asyncio.to_thread(self._make, assembled.data)
@@ -82,3 +90,8 @@ class Preparing:
             else:
                 self._on_ready(assembled.slot, picture, source)
                 self._send(PictureReady(assembled.transfer, assembled.slot))
+
+    async def _wait_for_room(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        self._booked_s = max(self._booked_s, now_s) + INTERVAL_S
+        await asyncio.sleep(max(self._booked_s - AT_ONCE * INTERVAL_S - now_s, 0.0))

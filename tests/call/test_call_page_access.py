@@ -203,7 +203,10 @@ async def test_the_own_picture_does_not_lie_on_the_invitation(
     assert await tab.evaluate(SCROLLED) == [0, 0]
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (920, 700), (844, 390), (667, 375)])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(1280, 800), (920, 700), (844, 390), (667, 375), (700, 600), (390, 844), (360, 640), (820, 1180)],
+)
 async def test_with_the_panel_open_the_face_is_seen_and_its_head_can_be_turned_back(
     open_tab: Open, call: FakeCall, width: int, height: int
 ) -> None:
@@ -218,6 +221,7 @@ async def test_with_the_panel_open_the_face_is_seen_and_its_head_can_be_turned_b
     assert panel is not None
     assert button is not None
     assert apart(frame, panel)
+    assert min(frame["width"], frame["height"]) >= 200
     assert button["x"] + button["width"] <= frame["x"] + frame["width"]
     assert own is None or apart(button, own)
 

@@ -1,4 +1,4 @@
-// The panel beside the stage (over it on a phone) with its two tabs.
+// The panel beside the stage (below it on an upright phone) with its two tabs.
 
 import { $, show, wide } from "./dom.js";
 

@@ -203,6 +203,25 @@ async def test_the_own_picture_does_not_lie_on_the_invitation(
     assert await tab.evaluate(SCROLLED) == [0, 0]
 
 
+@pytest.mark.parametrize(("width", "height"), [(320, 480), (360, 640), (390, 844), (844, 390)])
+@pytest.mark.parametrize("panel", [False, True])
+async def test_who_rings_can_be_answered_on_a_small_screen(
+    open_tab: Open, call: FakeCall, width: int, height: int, panel: bool
+) -> None:
+    call.change(phase="ringing", **SCREENS["ringing"])
+    tab = await open_tab(width=width, height=height)
+    if panel:
+        await tab.click("#open-chat")
+    own = await tab.locator("#own").bounding_box()
+    for name in ("#ringing-yes", "#ringing-no"):
+        answer = await tab.locator(name).bounding_box()
+        assert answer is not None
+        assert own is None or apart(answer, own)
+    bell = await tab.locator(".bell").bounding_box()
+    assert bell is not None
+    assert bell["width"] == pytest.approx(bell["height"])
+
+
 @pytest.mark.parametrize(
     ("width", "height"),
     [(1280, 800), (920, 700), (844, 390), (667, 375), (700, 600), (390, 844), (360, 640), (820, 1180)],

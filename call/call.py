@@ -10,7 +10,7 @@ from call import console, options, running
 from call.address import parse_address
 from call.called import IN_SHORT, Called, call_figures
 from call.ends import Ends, ice_servers, load_ends
-from call.errors import CallError, explain
+from call.errors import explain
 from call.meter import Meter
 from call.quiet import keep_quiet
 from call.ringing import Manners, clean_name
@@ -25,16 +25,10 @@ if TYPE_CHECKING:
 
 NOT_WRITTEN = "The other side sends ordinary video now; only its redrawn face goes to the output."
 WORDS = "Safety words, the same on both sides: "
-# What is asked for at once, before the networks are loaded.
-NOBODY_TO_ASK = (
-    "A call without a page asks nobody: add --yes to send your picture and let the caller in unasked."
-)
 
 
 def run(wanted: options.Call, *, as_json: bool, verbose: bool = False) -> None:
     """Hold the call until either side ends it, or Ctrl-C; then print its figures."""
-    if wanted.headless and not wanted.yes:
-        raise CallError(NOBODY_TO_ASK)
     with way_out(wanted.output, overwrite=wanted.overwrite):
         pass  # who named a wrong one is told at once; each call on the page opens its own
     ends = load_ends(wanted.engine)

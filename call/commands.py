@@ -36,7 +36,7 @@ from call.flags import (
     option,
 )
 from call.line import Burst, Delay, Jitter, LineRate, Loss, Outage, Seed
-from call.usage import choose_way
+from call.usage import choose_way, require_consent
 
 
 def loopback(
@@ -272,6 +272,7 @@ def call(
     """
     from call import call as command
 
+    require_consent(headless=headless, yes=yes)
     command.run(
         options.Call(
             input=options.Input(video, crop, source, repeat_s=repeat, mode=mode, limit_bps=limit),

@@ -77,6 +77,14 @@ def choose_way(
     return options.Room(server, room, code)
 
 
+def require_consent(*, headless: bool, yes: bool) -> None:
+    """Raise BadParameter for a call that could ask nobody and was not told what to answer."""
+    if headless and not yes:
+        raise typer.BadParameter(
+            "A call without a page asks nobody: add --yes to send your picture and let the caller in unasked."
+        )
+
+
 def _typed(parameter: Any) -> str:
     """Return an option's name as it is typed, without its dashes."""
     return max(parameter.opts, key=len).lstrip("-")

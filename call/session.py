@@ -21,7 +21,7 @@ from call.link import MakePeer, first_link
 from call.media import Media
 from call.ringing import Manners, NotWantedError
 from call.state import CallState, Figures, Invitation
-from codec.hello import Hello, HelloMismatch
+from codec.hello import Goodbye, Hello, HelloMismatch
 from transport.errors import TransportError
 from transport.guests import NewCodeError
 
@@ -54,7 +54,8 @@ class Session:
     ----------
     make_sender, make_receiver
         Make the two ends of a call; each is given where to tell the person something, from any thread, and the sender
-        whether its camera is to be on. With the sender comes why its camera could not be had: then it begins without.
+        whether its camera is to be on. With the sender comes why its camera could not be had: then it begins without. A
+        later call's sender is made on a thread.
     make_peer
         Makes each connection's peer, always with the same certificate.
     on_state
@@ -97,7 +98,7 @@ class Session:
         self._make_media: Callable[[Duplex], Media] = lambda duplex: Media()
         self._consent = Consent(self._keeper, manners, on_preview=on_preview, on_lost=self._lose_input)
         self.held: Encounter | None = None  # the newest call that began
-        self.duplex = self._make_duplex()
+        self.duplex = self._make_duplex(*make_sender(self._keeper.notice, self.state.camera_on))
         self._encounter = self._meet_anew()
         self._over = asyncio.Event()
         self._ending = "The call has ended."
@@ -221,16 +222,28 @@ class Session:
         self._keeper.change(phase="connecting", sentence=ANEW, invitation=None)
         try:
             await self._encounter.leave("")
-            self.duplex = self._make_duplex()
+            self.duplex = self._make_duplex(*await self._make_next_sender())
             # The one that has come knows this side by what it was told when it came.
             self._encounter = self._meet_anew(secret=self._encounter.secret)
         except BaseException:
+            newcomer[0].say(Goodbye(self._reason))
+            await newcomer[0].peer.drain()
             await newcomer[0].close()
             raise
 
-    def _make_duplex(self) -> Duplex:
-        """Make both directions of a call, without a camera where it cannot be had."""
-        sender, fault = self._make_sender(self._keeper.notice, self.state.camera_on)
+    async def _make_next_sender(self) -> tuple[Sender, str | None]:
+        """Make it beside the loop, which a camera that is slow to come would hold up. Who hangs up meanwhile waits for
+        it: there would be nobody to close it."""
+        making = self._loop.run_in_executor(
+            None, self._make_sender, self._keeper.notice, self.state.camera_on
+        )
+        try:
+            return await asyncio.shield(making)
+        finally:
+            await asyncio.wait({making})
+
+    def _make_duplex(self, sender: Sender, fault: str | None) -> Duplex:
+        """Make both directions of a call. fault: why the camera could not be had, where it could not."""
         if fault is not None:
             self._keeper.change(camera_on=False)
             self._keeper.notice(fault)

@@ -4,6 +4,7 @@ server that is started anew. Over real sockets, each side with its own meeting."
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -23,11 +24,12 @@ from call.errors import CallError
 from call.film import read_film
 from call.link import RETURN_LIMITS_S
 from call.ringing import KNOCK, Manners
-from call.session import CONSENT_ANEW, NEW_CODE
+from call.session import CONSENT_ANEW, NEW_CODE, Notify
 from call.state import CallState, Invitation
 from codec.hello import HelloMismatch
 from sender.capture import LiveInput
 from sender.errors import InputError
+from sender.sender import Sender
 from tests.call.session_sides import Side, until
 from tests.patience import PATIENCE_S
 from transport import listening
@@ -263,6 +265,37 @@ async def test_who_comes_anew_as_the_host_hangs_up_is_told(
     anew = house.side(DirectGuest(meeting.address, meeting.code))
     await host.running
     assert not came[0].is_open
+    await anew.running
+    assert anew.session.state.sentence == LEFT
+
+
+async def test_while_the_camera_of_a_later_call_is_opened_everything_else_goes_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = DirectHost("127.0.0.1", 0)
+    host = house.side(meeting)
+    await host.until(lambda state: state.phase == "waiting")
+    guest = house.side(DirectGuest(meeting.address, meeting.code))
+    await connected(host, guest)
+    loop, make_sender = asyncio.get_running_loop(), host.session._make_sender
+    opens, may_open = asyncio.Event(), threading.Event()
+
+    def make_slowly(notice: Notify, camera_on: bool) -> tuple[Sender, str | None]:
+        assert threading.current_thread() is not threading.main_thread()
+        loop.call_soon_threadsafe(opens.set)
+        assert may_open.wait(PATIENCE_S)
+        return make_sender(notice, camera_on)
+
+    monkeypatch.setattr(host.session, "_make_sender", make_slowly)
+    await guest.kill()
+    anew = house.side(DirectGuest(meeting.address, meeting.code))
+    async with asyncio.timeout(PATIENCE_S):
+        await opens.wait()
+    host.session.hang_up()
+    await asyncio.sleep(0.1)
+    assert not host.running.done(), "nobody would close the camera"
+    may_open.set()
+    await host.running
     await anew.running
     assert anew.session.state.sentence == LEFT
 

@@ -180,8 +180,7 @@ class Encounter:
         if self._link is not None:
             self._link.say(Goodbye(reason))
             await self._link.peer.drain()
-        if self._keeper.state.recording is not None:
-            self.talk.own.record(False)
+        self.talk.own.end_recording()
         if self._ends is not None:
             self.duplex.stop()
             await asyncio.wait({self._ends})

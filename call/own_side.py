@@ -107,6 +107,11 @@ class OwnSide:
         self._keeper.change(recording=name)
         self._on_change()
 
+    def end_recording(self) -> None:
+        """Complete what is recorded, and record no more: the call is over, and nobody would stop another one."""
+        self.record(False)
+        self.recorder = None
+
     def resume(self) -> None:
         """Keep to what the person has wished before, with ends that are new."""
         if self.sound is not None:

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,28 @@ async def test_who_hangs_up_as_soon_as_both_have_said_yes_has_ended_a_call(
         assert side.phases[-2:] == ["connected", "ended"]
         assert side.session.state.sentence == LEFT
         assert side.session.held is not None
+
+
+async def test_nothing_is_recorded_any_more_once_the_call_is_over(hall: Hall) -> None:
+    one, other = hall.side(), hall.side()
+    files: list[str] = []
+
+    def start() -> str:
+        files.append("call.mp4")
+        return files[-1]
+
+    recorder = SimpleNamespace(start=start, stop=lambda on_saved: files.clear())
+    other.session.use(lambda duplex: Media(recorder=recorder))
+    await asyncio.gather(*(side.until(lambda state: state.phase == "connected") for side in (one, other)))
+    other.session.record(True)
+    assert files
+    one.session.hang_up()
+    while not other.running.done():  # from before the goodbye on
+        other.session.record(True)
+        await asyncio.sleep(0)
+    other.session.record(True)
+    assert not files
+    assert other.session.state.recording is None
 
 
 async def test_the_listener_turns_the_head_in_mid_call(hall: Hall) -> None:

@@ -38,6 +38,22 @@ navigator.mediaDevices.getUserMedia = (wanted) => new Promise((resolve, reject) 
   };
 });"""
 
+# A browser that takes its time to keep the screen from going dark.
+SLOWLY_AWAKE = """
+window.answers = [], window.locks = [];
+Object.defineProperty(navigator, "wakeLock", { value: { request: () => new Promise((resolve) => answers.push(() => {
+  const lock = { released: false, release: async () => { lock.released = true; } };
+  locks.push(lock);
+  resolve(lock);
+})) } });"""
+LOCKS_HELD = """async () => {
+  while (answers.length > 0) {
+    answers.shift()();
+    await new Promise((later) => setTimeout(later));
+  }
+  return locks.filter((lock) => !lock.released).length;
+}"""
+
 
 async def canvas(tab: Page, name: str = "picture") -> str:
     """What a canvas shows, as text that changes with it."""
@@ -394,6 +410,23 @@ async def test_the_page_counts_how_long_the_call_lasts_and_says_it_at_the_end(
     call.change(phase="ended", sentence="You have ended the call.")
     await expect(tab.locator("#over-lasted")).to_have_text(re.compile(r"It lasted 1 h \d+ min\."))
     await expect(tab.get_by_role("timer")).to_be_hidden()
+
+
+async def test_the_screen_is_kept_awake_once_and_for_as_long_as_the_call_lasts(
+    open_tab: Open, call: FakeCall
+) -> None:
+    tab = await open_tab(script=SLOWLY_AWAKE)
+    for phase in ("waiting", "connected"):
+        call.change(phase=phase)
+        await tab.wait_for_selector(f"#app[data-phase='{phase}']")
+    await tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert await tab.evaluate(LOCKS_HELD) == 1
+
+    tab = await open_tab(script=SLOWLY_AWAKE)
+    call.hang_up()
+    await tab.wait_for_selector("#app[data-phase='ended']")
+    assert await tab.evaluate(LOCKS_HELD) == 0
+    assert await tab.evaluate("locks.length") == 1
 
 
 async def test_the_slider_limits_what_is_sent(open_tab: Open, call: FakeCall) -> None:

@@ -6,6 +6,7 @@ export class Awake {
   constructor() {
     this.lock = null;
     this.wanted = false;
+    this.settled = Promise.resolve();
     // The browser lets go of it whenever the page is out of sight.
     document.addEventListener("visibilitychange", () => this.hold());
   }
@@ -16,9 +17,14 @@ export class Awake {
     this.hold();
   }
 
-  async hold() {
+  /** Do one thing after the other: a lock that is still asked for could be neither released nor found held. */
+  hold() {
+    this.settled = this.settled.then(() => this.settle());
+  }
+
+  async settle() {
     if (!this.wanted) {
-      this.lock?.release();
+      await this.lock?.release();
       this.lock = null;
     } else if (!document.hidden && (this.lock === null || this.lock.released)) {
       // A battery that is nearly empty has its own rules.

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
+from call.session import CONSENT
 from call.state import Figures, Line
 from tests.call.page_double import INVITATION, PATIENCE_MS, FakeCall, Open, until, until_loaded
 
@@ -257,6 +258,16 @@ async def test_the_name_of_the_program_does_not_lie_on_the_question(
     assert title is not None
     hidden = "getComputedStyle(document.querySelector('.brand')).clipPath !== 'none'"
     assert apart(brand, title) or await tab.evaluate(hidden)
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (390, 844), (1280, 720)])
+async def test_every_answer_to_the_first_question_is_in_sight(
+    open_tab: Open, call: FakeCall, width: int, height: int
+) -> None:
+    call.change(phase="consent", sentence=CONSENT)
+    tab = await open_tab(width=width, height=height)
+    for name in ("#consent-yes", "#consent-no", "#consent-leave"):
+        await expect(tab.locator(name)).to_be_in_viewport(ratio=1)
 
 
 def apart(one: Mapping[str, float], other: Mapping[str, float]) -> bool:

@@ -270,6 +270,24 @@ async def test_every_answer_to_the_first_question_is_in_sight(
         await expect(tab.locator(name)).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (844, 390)])
+async def test_notices_and_badges_leave_something_of_a_small_face(
+    open_tab: Open, call: FakeCall, width: int, height: int
+) -> None:
+    call.change(view=(-20.0, 10.0), notices=("The light has changed.",))
+    tab = await open_tab(width=width, height=height)
+    call.change(notices=("The light has changed.", "Nobody is there."))
+    await expect(tab.get_by_text("Nobody is there.")).to_be_visible()
+    await expect(tab.get_by_text("The light has changed.")).to_be_hidden()
+    await tab.get_by_role("button", name="Dismiss this notice").click()
+    await expect(tab.get_by_text("The light has changed.")).to_be_visible()
+    turned = await tab.locator("#turned").bounding_box()
+    button = await tab.locator("#turn-back").bounding_box()
+    assert turned is not None
+    assert button is not None
+    assert turned["height"] <= button["height"] + 6
+
+
 def apart(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
     """Say whether two boxes have nothing in common."""
     return any(

@@ -157,8 +157,7 @@ class Duplex:
     def hello(self) -> Hello:
         """What this side says of itself: what its sender and its receiver are able to, in one."""
         sending, receiving = self.sender.hello, self.receiver.hello
-        able = sending.capabilities | receiving.capabilities | Capability.TAKES_RIDERS
-        return replace(sending, capabilities=able)
+        return replace(sending, capabilities=sending.capabilities | receiving.capabilities)
 
     def on_motion(self, data: bytes) -> None:
         """Take a motion packet."""

@@ -26,7 +26,7 @@ from codec.commitment import SafetyCommit, SafetyReveal
 from codec.control import Message
 from codec.conversation import Accept, Decline, Name, Ring
 from codec.feedback import Feedback
-from codec.hello import SECRET_BYTES, Goodbye, Hello
+from codec.hello import SECRET_BYTES, Capability, Goodbye, Hello
 from codec.transfer import PictureOffer, PicturePiece
 from transport.errors import LeftError, TurnedAwayError
 from transport.guests import NewCodeError
@@ -122,6 +122,8 @@ class Encounter:
         """Make a link to this other side, or whoever is to be it."""
         mine = replace(self.duplex.hello, resumption_secret=self.secret)
         sound = self.talk.own.sound
+        if sound is not None:  # without it the other side's is dropped, and what rides along
+            mine = replace(mine, capabilities=mine.capabilities | Capability.TAKES_RIDERS)
         return Link(self._make_peer, mine=mine, sound=None if sound is None else sound.new_line())
 
     def greet(self, link: Link) -> None:

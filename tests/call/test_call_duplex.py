@@ -51,6 +51,6 @@ async def test_motion_may_ride_with_sound_where_the_other_side_looks_for_it_ther
     receiver: Any = End(Capability.DRAWS_IN_ORDER)
     duplex = Duplex(sender, receiver, on_input_lost=lambda why: None)
     ours = Capability(duplex.hello.capabilities)
-    assert ours == Capability.SENDS_IN_ORDER | Capability.DRAWS_IN_ORDER | Capability.TAKES_RIDERS
-    await duplex.run(hello(ours if may_ride else Capability.DRAWS_IN_ORDER))
+    assert ours == Capability.SENDS_IN_ORDER | Capability.DRAWS_IN_ORDER
+    await duplex.run(hello(ours | Capability.TAKES_RIDERS if may_ride else ours))
     assert duplex.may_ride is may_ride

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,8 @@ from call.keeper import Keeper
 from call.link import Link
 from call.ringing import Manners
 from call.state import CallState
-from codec.hello import Hello
+from codec.control import decode_control
+from codec.hello import Capability, Hello
 from tests.receiver.receiver_fakes import hello
 from transport.errors import TransportError
 
@@ -25,10 +27,11 @@ class Peer:
 
     def __init__(self, certificate: bytes) -> None:
         self.is_open = True
+        self.said: list[bytes] = []
         self.fingerprints = bytes(32), certificate
 
     def send_control(self, data: bytes) -> None:
-        pass
+        self.said.append(data)
 
     def stats(self) -> Any:
         return SimpleNamespace(silent_s=0.0)
@@ -45,21 +48,37 @@ def link_to(certificate: bytes) -> tuple[Link, Peer]:
     return Link(lambda **_: peer, mine=hello(), sound=None), peer  # type: ignore[arg-type, return-value]
 
 
-async def test_a_side_that_comes_back_with_another_certificate_leaves_no_connection_open(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    keeper = Keeper(CallState("connected", ""), on_state=None, on_notice=None, asks=False)
-    duplex: Any = SimpleNamespace(line=SimpleNamespace(detach=lambda: None), on_motion=lambda data: None)
-    encounter = Encounter(
-        keeper,
+def meet(duplex: Any, *, make_peer: Any = None) -> Encounter:
+    return Encounter(
+        Keeper(CallState("connected", ""), on_state=None, on_notice=None, asks=False),
         duplex,
         SimpleNamespace(),  # type: ignore[arg-type]
-        make_peer=SimpleNamespace(),  # type: ignore[arg-type]
+        make_peer=make_peer,
         manners=Manners(),
         invitation=lambda: None,
         on_end=lambda sentence: None,
         on_fault=lambda error: None,
     )
+
+
+@pytest.mark.parametrize("has_sound", [True, False])
+async def test_motion_may_come_along_with_sound_where_this_side_takes_any(has_sound: bool) -> None:
+    peer = Peer(bytes(32))
+    encounter = meet(SimpleNamespace(hello=hello()), make_peer=lambda **_: peer)
+    encounter.talk.own.sound = SimpleNamespace(new_line=object) if has_sound else None  # type: ignore[assignment]
+    greeting = asyncio.create_task(encounter.make_link().greet())
+    await asyncio.sleep(0)
+    greeting.cancel()
+    mine = decode_control(peer.said[0])
+    assert isinstance(mine, Hello)
+    assert bool(mine.capabilities & Capability.TAKES_RIDERS) is has_sound
+
+
+async def test_a_side_that_comes_back_with_another_certificate_leaves_no_connection_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    duplex = SimpleNamespace(line=SimpleNamespace(detach=lambda: None), on_motion=lambda data: None)
+    encounter = meet(duplex)
     (first, old), (second, new) = link_to(b"1" * 32), link_to(b"2" * 32)
 
     async def next_link(*_: object, **__: object) -> tuple[Link, Hello]:

@@ -21,7 +21,8 @@ class SoundShare:
 
     def __init__(self, duplex: Duplex) -> None:
         self._duplex = duplex
-        self._fitted: tuple[float, bool] | None = None  # what sound was chosen for: bit/s in all, losses
+        # What sound was chosen for: bit/s in all, losses, and whether motion may ride with it.
+        self._fitted: tuple[float, bool, bool] | None = None
 
     def fit(self, sound: Sound, limit_kbps: float | None) -> None:
         """Let sound take no more than fits to the line, as it is believed to be, and a limit; motion has the rest."""
@@ -31,9 +32,10 @@ class SoundShare:
             total_bps = min(total_bps, 1000 * limit_kbps)
         if rate is None:  # the first picture is still to cross, and a face is waited for
             total_bps *= FIRST_SHARE
-        fitted_bps, lost = self._fitted or (math.inf, False)
-        if abs(total_bps / fitted_bps - 1) > WORTH_FITTING or lost != sound.loses:
-            self._fitted = total_bps, sound.loses
+        fitted_bps, *fitted = self._fitted or (math.inf, False, False)
+        may_ride = self._duplex.may_ride
+        if abs(total_bps / fitted_bps - 1) > WORTH_FITTING or fitted != [sound.loses, may_ride]:
+            self._fitted = total_bps, sound.loses, may_ride
             sound.fit(total_bps)
-            ride_s = sound.packet_s if self._duplex.may_ride else None
+            ride_s = sound.packet_s if may_ride else None
             self._duplex.sender.beside(sound.cost_bps + CONTROL_BPS, ride_s=ride_s)

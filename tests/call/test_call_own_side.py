@@ -111,10 +111,9 @@ async def test_sound_is_chosen_anew_where_losses_begin_or_end() -> None:
 
 async def test_motion_may_ride_in_the_packets_of_sound_where_the_other_side_takes_it_there() -> None:
     own, _, duplex = make_own(SimpleNamespace(believed_bps=60_000.0))
-    own.sound = sound = Sound()  # type: ignore[assignment]
+    own.sound = Sound()  # type: ignore[assignment]
     own.fit_sound()
     duplex.may_ride = True
-    sound.loses = False
     own.fit_sound()
     assert duplex.sender.rides == [None, 0.06]
 

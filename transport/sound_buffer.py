@@ -34,7 +34,10 @@ WINDOW = 256  # blocks that the delay is learned from: 5 s at 20 ms, 15 s at 60
 COVERED = 0.985
 MARGIN_S = 0.008
 SHRINK = 0.02  # the share of the way that the delay goes back with each block; it grows at once
-RESTART_S = 2.0  # a block this far from its time belongs to another clock, once a second one agrees
+RESTART_S = 2.0  # a block this far from its time belongs to another clock, once one of another packet agrees
+# A sender that starts anew is followed once no block by its old clock has come for so long. Late strays come between
+# such blocks, however many together; while nobody speaks there is one a second.
+ANEW_S = 1.5
 MAX_WAITING = 64
 # How far playing may be from where it should be before its pace is changed, and how often that is done.
 SLACK_SAMPLES = 480
@@ -75,6 +78,7 @@ class SoundBuffer:
         self._decoder = Decoder()
         self._noise = _Noise()
         self._pulled = 0
+        self._accepted_s = 0.0  # when the newest block by the clock that counts came
         self._restart()
 
     def _restart(self) -> None:
@@ -82,7 +86,7 @@ class SoundBuffer:
         self._known: deque[int] = deque(maxlen=WINDOW)  # times of blocks that came
         self._waiting: dict[int, Block] = {}  # by their time, which here goes on counting
         self._newest: int | None = None
-        self._suspect_s: float | None = None
+        self._suspect_s: tuple[float, float] | None = None  # when it came, and its transit
         self._next: int | None = None  # the time of the sample to be heard next
         self._coming: Wave = np.empty(0, np.float32)  # decoded, from there on
         self._heard: Wave = np.zeros(HISTORY, np.float32)
@@ -95,8 +99,11 @@ class SoundBuffer:
         time = self._continuous(block.rtp)
         transit_s = arrived_s - time / SAMPLE_RATE
         if self._transits_s and abs(transit_s - self._base_s) > RESTART_S:
-            suspect_s, self._suspect_s = self._suspect_s, transit_s
-            if suspect_s is None or abs(transit_s - suspect_s) > RESTART_S:
+            # Strays must not turn the clock back: another packet has to agree, and none come by the old clock.
+            suspect_s, self._suspect_s = self._suspect_s, (arrived_s, transit_s)
+            if suspect_s is None or suspect_s[0] == arrived_s or arrived_s - self._accepted_s < ANEW_S:
+                return
+            if abs(transit_s - suspect_s[1]) > RESTART_S:
                 return
             self.counts.restarts += 1
             self._restart()
@@ -106,6 +113,7 @@ class SoundBuffer:
         if time in self._known:
             return
         self._known.append(time)
+        self._accepted_s = arrived_s
         self._newest = time if self._newest is None else max(time, self._newest)
         self.counts.received += 1
         self.counts.repeated += repeated

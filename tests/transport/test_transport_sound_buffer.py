@@ -1,12 +1,12 @@
 """The jitter buffer of sound on an imagined line: no sockets, no clock."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from transport.sound_buffer import MAX_DELAY_S, MAX_WAITING, MIN_DELAY_S, SoundBuffer
+from transport.sound_buffer import ANEW_S, MAX_DELAY_S, MAX_WAITING, MIN_DELAY_S, SoundBuffer
 from transport.sound_coder import Encoder
 from transport.sound_packet import Block
 
@@ -188,17 +188,48 @@ def test_held_sound_is_heard_that_much_later_and_without_a_hole() -> None:
     assert buffer.due_s(0) == pytest.approx(0.07 + MIN_DELAY_S, abs=0.01)  # what it is without the hold
 
 
-def test_a_sender_that_begins_anew_is_followed_but_one_stray_block_is_not() -> None:
+def push_all(buffer: SoundBuffer, blocks: Sequence[Block], began_s: float) -> None:
+    """Let blocks come, each with the one before it as its repetition."""
+    for index, block in enumerate(blocks):
+        buffer.push(block, began_s + 0.02 * index)
+        if index:
+            buffer.push(blocks[index - 1], began_s + 0.02 * index, repeated=True)
+
+
+@pytest.mark.parametrize(("silent_s", "followed_s"), [(0.0, ANEW_S), (ANEW_S, 0.02)])
+def test_a_sender_that_begins_anew_is_followed_as_soon_as_it_cannot_be_a_stray(
+    silent_s: float, followed_s: float
+) -> None:
     buffer = SoundBuffer()
-    blocks = list(coded(tone(2)))
-    for block in blocks:
-        buffer.push(block, block.rtp / RATE + 0.07)
-    data = blocks[0].data
-    buffer.push(Block(10**9, 960, data), 2.1)
+    push_all(buffer, list(coded(tone(2))), 0.07)
+    for index, block in enumerate(coded(tone(2), first_rtp=10**9)):
+        buffer.push(block, 2.07 + silent_s + 0.02 * index)
+        if buffer.counts.restarts:
+            break
+    assert 0.02 * index == pytest.approx(followed_s, abs=0.021)
+    assert index > 0
+
+
+@pytest.mark.parametrize("packets", [1, 3])
+def test_late_strays_do_not_turn_the_clock_back_while_the_stream_goes_on(packets: int) -> None:
+    buffer = SoundBuffer()
+    blocks = list(coded(tone(8)))
+    push_all(buffer, blocks[:300], 0.07)
+    for again in range(2):
+        push_all(buffer, blocks[60 : 61 + packets], 6.051 + 0.001 * again)
+    push_all(buffer, blocks[300:], 6.07)
     assert buffer.counts.restarts == 0
-    for index in range(3):
-        buffer.push(Block(10**9 + 960 * index, 960, data), 2.1 + 0.02 * index)
-    assert buffer.counts.restarts == 1
+    assert buffer.counts.received == len(blocks)
+
+
+def test_late_strays_do_not_turn_the_clock_back_while_nobody_speaks() -> None:
+    buffer = SoundBuffer()
+    blocks = list(coded(tone(8)))
+    push_all(buffer, blocks[:300], 0.07)
+    for second in range(1, 4):
+        buffer.push(Block(300 * 960 + second * RATE, 0, b"\x40"), 6.07 + second)
+        push_all(buffer, blocks[60:64], 6.99 + second)
+    assert buffer.counts.restarts == 0
 
 
 def test_it_holds_a_bounded_number_of_blocks_and_takes_each_once() -> None:

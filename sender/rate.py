@@ -140,7 +140,8 @@ def decide(state: RateState, report: Report) -> tuple[RateState, Decision]:
     budget_bps = spendable_bps(state.capacity_bps, beside=report.beside_bps > 0)
     if report.limit_bps is not None:
         budget_bps = min(budget_bps, report.limit_bps)
-    budget_bps = max(budget_bps - report.beside_bps, MOTION_SHARE * budget_bps)
+    report = replace(report, beside_bps=min(report.beside_bps, (1 - MOTION_SHARE) * budget_bps))
+    budget_bps -= report.beside_bps
     point = _choose(state, report, budget_bps)
     cost_bps = _cost_bps(point, report)
     spare_bps = 0.0 if report.queueing_s > QUEUE_LIMIT_S else max(0.0, budget_bps - cost_bps)

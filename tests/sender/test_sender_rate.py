@@ -88,6 +88,12 @@ def test_motion_rides_with_the_sound_of_a_narrow_line_and_fits_it_in_silence_as_
     assert not settled(60_000, ride_s=0.06, beside_bps=20_000.0).rides, "packets of its own are quicker"
 
 
+def test_what_rides_with_sound_that_takes_more_than_its_share_fits_the_line_in_silence() -> None:
+    for capacity_bps in range(8_000, 30_000, 500):
+        decision = settled(capacity_bps, beside_bps=16_000.0, ride_s=0.06)
+        assert cost_bps(decision) <= HEADROOM * capacity_bps
+
+
 def test_what_rides_is_lost_with_the_sound_so_that_only_what_comes_later_makes_up_for_it() -> None:
     point = OperatingPoint("predictive", 1, 1, 1, None, rides=True)
     twice = replace(point, repeat=2)

@@ -138,7 +138,9 @@ class SoundLine:
         """How long it takes at most until the next packet leaves; None while nobody speaks."""
         if not self._spoke or time.monotonic() - self._took_s > STALLED_S:
             return None
-        return self._frame_ms / 1000 - BLOCK_S * len(self._parts)
+        begun = self._encoder if self._parts else None  # which keeps its length, whatever has been set since
+        frame_ms = self._frame_ms if begun is None else begun.frame_ms
+        return frame_ms / 1000 - BLOCK_S * len(self._parts)
 
     def set_rate(self, rate_bps: int) -> None:
         """Change the Opus rate from the next packet on. Each change is heard, faintly: make few."""

@@ -283,6 +283,18 @@ async def test_motion_and_reports_ride_in_the_packets_of_sound_while_somebody_sp
     assert second.line.stats().received_bytes == first.line.stats().sent_bytes
 
 
+async def test_motion_waits_for_a_packet_that_was_begun_with_another_length(
+    talking: tuple[Speaking, Speaking], clock: SoundClock
+) -> None:
+    first, _ = talking
+    assert first.line is not None
+    await say(talking, tone(0.02), clock)
+    first.line.set_frame_ms(20)
+    assert first.line.leaves_in_s == pytest.approx(0.04)
+    await say(talking, tone(0.04), clock)
+    assert first.line.leaves_in_s == pytest.approx(0.02)
+
+
 async def test_motion_that_waits_goes_alone_once_nobody_speaks_any_more(
     talking: tuple[Speaking, Speaking], clock: SoundClock
 ) -> None:

@@ -29,7 +29,9 @@ def is_secret(value: object) -> bool:
 
 
 def check_code(code: str) -> str:
-    """Return what can be a code; raises `TransportError` for what no person could type."""
+    """Return a code as it is compared, where people type small letters and a blank before or behind; raises
+    `TransportError` for what no person could type."""
+    code = code.strip().upper()
     if not code or not code.isascii() or not code.isprintable():
         raise TransportError("The code must be plain letters and digits, as the other side shows it.")
     return code

@@ -83,8 +83,7 @@ class DirectHost:
 
     async def open(self) -> None:
         """Listen. Raises `TransportError` where the port is taken or the address is not this machine's."""
-        chosen = None if self._chosen is None else _as_typed(self._chosen)
-        await self._server.start(self._host, port=self._port, code=chosen)
+        await self._server.start(self._host, port=self._port, code=self._chosen)
 
     async def meet(self, peer: Peer) -> None:
         """Wait for the guest, and answer it with `peer`; raises `NewCodeError` where the code is a new one now."""
@@ -112,7 +111,7 @@ class DirectGuest:
 
     def __init__(self, address: str, code: str) -> None:
         self._address = address
-        self._code = _as_typed(code)
+        self._code = check_code(code)
         self._secret = make_secret()
         self._has_met = False
 
@@ -148,8 +147,3 @@ class DirectGuest:
 
     async def close(self) -> None:
         """Do nothing: nothing is held open."""
-
-
-def _as_typed(code: str) -> str:
-    """Read a code as people type it: in small letters, with a blank before or behind."""
-    return check_code(code.strip().upper())

@@ -37,7 +37,7 @@ async def post_offer(
     where none will.
     """
     host, port = _split_address(address)
-    check_code(code)
+    code = check_code(code)
     body = json.dumps({"type": offer.type, "sdp": offer.sdp} | ({} if secret is None else {"secret": secret}))
     url = f"http://{join_address(host, port)}/offer"
     headers = {"Authorization": f"Bearer {code}", "Content-Type": "application/json"}

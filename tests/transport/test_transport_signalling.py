@@ -57,6 +57,15 @@ async def test_a_code_that_is_made_up_can_be_typed(server: OfferServer) -> None:
     assert re.fullmatch(r"[A-HJ-NP-Z2-9]{6}", server.code)
 
 
+async def test_a_code_may_be_typed_in_small_letters(apart: Pair) -> None:
+    left, right = apart
+    server = OfferServer()
+    await server.start("127.0.0.1", code="chosen2")
+    await asyncio.gather(server.answer_one(right.peer), offer(server.address, " cHosen2 ", left.peer))
+    await server.close()
+    assert server.code == "CHOSEN2"
+
+
 async def test_a_code_works_once(server: OfferServer, apart: Pair) -> None:
     left, right = apart
     await asyncio.gather(server.answer_one(right.peer), offer(server.address, server.code, left.peer))

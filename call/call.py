@@ -53,10 +53,11 @@ async def hold(wanted: options.Call, ends: Ends) -> Called:
 
     async with AsyncExitStack() as stack:
         meeting, certificate, screen = make_meeting(wanted.way), make_certificate(), Screen()
+        servers = ice_servers(wanted.ice)
         parts = Parts(wanted, ends, screen, stack)
 
         def peer(**more: Any) -> Peer:
-            return Peer(ice_servers=ice_servers(wanted.ice), certificate=certificate, **more)
+            return Peer(ice_servers=servers, certificate=certificate, **more)
 
         session = Session(
             meeting,

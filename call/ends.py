@@ -206,7 +206,7 @@ def pictures_folder() -> Path:
 
 
 def ice_servers(ice: Ice) -> "list[IceServer]":
-    """Turn the options into what a peer takes; empty where none were given."""
+    """Turn the options into what a peer takes, empty where none were given; raises TransportError for a wrong URL."""
     from transport.description import IceServer
 
     servers = [IceServer(ice.stun)] if ice.stun else []

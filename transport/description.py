@@ -24,15 +24,25 @@ MIN_MESSAGE_BYTES = 1_200  # a side that takes less than one packet's worth cann
 _TYPES = ("offer", "answer")
 _ICE_NAME = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _ICE_PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
+_ICE_URL = re.compile(r"(stun|turn|turns):[^\s:?]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 
 
 @dataclass(frozen=True)
 class IceServer:
-    """A STUN or TURN server: `stun:host:port`, or `turn:host:port` with a name and a password."""
+    """A STUN or TURN server: `stun:host:port`, or `turn:host:port` with a name and a password.
+
+    Raises `TransportError` where the URL is neither.
+    """
 
     url: str
     username: str | None = None
     credential: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _ICE_URL.fullmatch(self.url):
+            raise TransportError(
+                f"{self.url!r} is not a STUN or TURN server; write it as stun:host:port or turn:host:port."
+            )
 
 
 @dataclass(frozen=True)
@@ -75,12 +85,7 @@ class Description:
 
 
 def rtc_ice_servers(servers: Sequence[IceServer]) -> list[RTCIceServer]:
-    """Turn our servers into aiortc's. Raises `TransportError` where a URL is not a STUN or TURN one."""
-    for server in servers:
-        if not re.fullmatch(r"(stun|turn|turns):[^\s:?]+(:\d{1,5})?(\?transport=(udp|tcp))?", server.url):
-            raise TransportError(
-                f"{server.url!r} is not a STUN or TURN server; write it as stun:host:port or turn:host:port."
-            )
+    """Turn our servers into aiortc's."""
     return [
         RTCIceServer(urls=server.url, username=server.username, credential=server.credential)
         for server in servers

@@ -98,4 +98,4 @@ def test_servers_that_are_none_are_refused() -> None:
     assert rtc_ice_servers([IceServer("stun:stun.example:3478")])[0].urls == "stun:stun.example:3478"
     for url in ("stun.example", "http://stun.example", "stun:", "turn:a b"):
         with pytest.raises(TransportError, match="STUN or TURN"):
-            rtc_ice_servers([IceServer(url)])
+            IceServer(url)

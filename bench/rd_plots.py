@@ -99,7 +99,7 @@ def chief_svg(result: Mapping[str, Any]) -> str:
             place.grid(True, which="major", linewidth=0.3, color="#cccccc")
         row[0].set_ylabel("LPIPS (lower is better)")
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2 * len(sizes), fontsize=8)
     return _svg(figure)
 
 

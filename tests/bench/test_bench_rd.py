@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import bench.rd_scene
 from bench.__main__ import app
 from bench.errors import BenchError
 from bench.rd import find_clips, list_films, look_before, parse_sizes, profile_for, run_rd, write_films
-from bench.rd_plots import curves_svg
+from bench.rd_plots import chief_svg, curves_svg
 from bench.rd_report import film_path, write_report
 from bench.rd_rows import REFERENCES, Row, choose_rows
 from bench.rd_store import Store, key_of
@@ -201,6 +202,16 @@ def test_a_plot_has_room_for_every_row(tmp_path: Path, made: list[tuple[str, int
     svg = curves_svg({**result, "results": every}, SIZE)
     assert svg.count("legend") == 1
     assert svg == curves_svg({**result, "results": every}, SIZE)
+
+
+def test_the_chief_plot_of_one_size_has_its_whole_legend(
+    tmp_path: Path, made: list[tuple[str, int | None]]
+) -> None:
+    svg = chief_svg(run(plan_of(films(tmp_path / "clips", "one", frames=4), tmp_path / "points", frames=2)))
+    width = float(re.search(r'viewBox="0 0 (\S+)', svg)[1])
+    frame = re.search(r'<g id="legend_1">.*?<path d="(.*?)"', svg, re.DOTALL)[1]
+    across = [float(x) for x in re.findall(r"[MLQ] (\S+) ", frame)]
+    assert 0 <= min(across) < max(across) <= width
 
 
 def test_where_a_curve_ends_its_end_is_the_bound() -> None:

@@ -36,7 +36,7 @@ from call.flags import (
     option,
 )
 from call.line import Burst, Delay, Jitter, LineRate, Loss, Outage, Seed
-from call.usage import choose_way, require_consent
+from call.usage import choose_way, require_page_or_answers
 
 
 def loopback(
@@ -272,7 +272,7 @@ def call(
     """
     from call import call as command
 
-    require_consent(headless=headless, yes=yes)
+    require_page_or_answers(headless=headless, yes=yes, audio=audio)
     command.run(
         options.Call(
             input=options.Input(video, crop, source, repeat_s=repeat, mode=mode, limit_bps=limit),

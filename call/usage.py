@@ -1,5 +1,6 @@
 """How the commands read what was typed: a bare `--listen`, one way to meet, and words for a setting that cannot be."""
 
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -77,11 +78,16 @@ def choose_way(
     return options.Room(server, room, code)
 
 
-def require_consent(*, headless: bool, yes: bool) -> None:
-    """Raise BadParameter for a call that could ask nobody and was not told what to answer."""
+def require_page_or_answers(*, headless: bool, yes: bool, audio: Path | None) -> None:
+    """Raise BadParameter for a call that could ask nobody and was not told what to answer, and for what only one
+    without a page takes."""
     if headless and not yes:
         raise typer.BadParameter(
             "A call without a page asks nobody: add --yes to send your picture and let the caller in unasked."
+        )
+    if audio is not None and not headless:
+        raise typer.BadParameter(
+            "The call's page takes sound from its own microphone: --audio is for a call with --headless."
         )
 
 

@@ -238,6 +238,14 @@ def test_a_call_without_a_page_sends_no_picture_unasked() -> None:
     assert "--yes" in result.output
 
 
+def test_a_sound_file_beside_a_page_is_wrong_usage(face_clip: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["call", "127.0.0.1:1", "ABCDEF", "--audio", str(face_clip), "--profile", "none-such"]
+    )
+    assert result.exit_code == 2
+    assert "--audio is for a call with --headless" in " ".join(result.output.replace("│", " ").split())
+
+
 @pytest.mark.parametrize(
     ("where", "code", "listen", "room", "server"),
     [

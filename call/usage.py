@@ -23,7 +23,8 @@ class Command(TyperCommand):
         except typer.BadParameter as error:
             name = getattr(error.param, "name", None)
             source = getattr(ctx.get_parameter_source(name) if name else None, "name", "")
-            why = error.message.removeprefix("Value error, ").rstrip(".")
+            error.message = error.message.removeprefix("Value error, ")
+            why = error.message.rstrip(".")
             if source == "DEFAULT_MAP":
                 value = ctx.default_map[name]
                 raise CallError(

@@ -82,6 +82,12 @@ def test_wrong_usage_is_told_from_failure_by_its_exit_code(
     assert visavis(*arguments).returncode == 2
 
 
+def test_a_choice_that_is_none_is_told_in_our_words(visavis: Visavis) -> None:
+    said = visavis("loopback", "clip.mp4", "--crop", "round").stderr
+    assert "'round' is not one of" in said
+    assert "Value error" not in said
+
+
 @pytest.mark.parametrize(
     "command", ["loopback", "train", "data pack", "tables fit", "models build", "bench rate"]
 )

@@ -19,7 +19,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Checkpoints, losses, sheets.")] = Path("runs"),
     stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Stop each stage after so long; it can be resumed.")
+        float | None, typer.Option(min=0.05, help="Stop each stage after so long; it can be resumed.")
     ] = None,
     perceptual: Annotated[
         Path | None, typer.Option(help="SqueezeNet weights; DATA/backbones/squeezenet1_1.pth if left out.")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import typer
 from lightning.fabric import Fabric
 from torch import Tensor
 
@@ -68,11 +69,13 @@ def _run_stage(
 
     def estimate(name: str, footage: Footage) -> Heads:
         assert isinstance(sizes, NetworkProfile)
-        return kept_estimates(
-            output / f"estimates-{name}.npz",
-            footage,
-            lambda: estimate_heads(sizes, weights(student_of(stages)), footage, device=fabric.device),
-        )
+        path = output / f"estimates-{name}.npz"
+
+        def heads() -> Heads:
+            typer.echo(f"Running the student over {len(footage.clip)} frames once, kept in {path}", err=True)
+            return estimate_heads(sizes, weights(student_of(stages)), footage, device=fabric.device)
+
+        return kept_estimates(path, footage, heads)
 
     with fabric.rank_zero_first():  # who decodes frames for all
         cache = output.parent / "cache"

@@ -85,14 +85,16 @@ def clip_rows(data: Path, *, least_crop: int = 0) -> list[dict[str, str]]:
 def _decode_clips(
     rows: list[dict[str, str]], data: Path, frames_path: Path, meta_path: Path, size: int
 ) -> None:
-    import av  # only here: a machine that trains from a pack need not have it
+    import av  # only here: a machine that trains from a pack need not have them
+    from rich.progress import track
 
     total = sum(int(row["frames"]) for row in rows)
     frames = np.lib.format.open_memmap(frames_path, mode="w+", dtype=np.uint8, shape=(total, size, size, 3))
     people = sorted({row["identity"] for row in rows})
     landmarks, clip, identity = [], [], []
     at = 0
-    for number, row in enumerate(rows):
+    told = f"Decoding the clips once, {frames.nbytes / 1e9:.1f} GB in {frames_path}"
+    for number, row in enumerate(track(rows, description=told)):
         with np.load(data / "train" / "landmarks" / f"{row['name']}.npz") as file:
             points = image_coordinates(file["landmarks"])
         with av.open(str(data / "train" / "clips" / f"{row['name']}.mp4")) as video:

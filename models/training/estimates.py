@@ -50,7 +50,7 @@ def estimate_heads(
                 raise TrainingError(
                     f"the time is over with the heads of {start} of {len(footage.clip)} frames estimated"
                 )
-            pictures = torch.from_numpy(np.ascontiguousarray(footage.pictures[start : start + 32])).to(device)
+            pictures = torch.from_numpy(np.array(footage.pictures[start : start + 32])).to(device)
             seen = student(pictures.permute(0, 3, 1, 2).float() / 255)
             # Placing the measured offsets again gives the measured places, whatever the neutral geometry.
             canonical = seen.canonical

@@ -72,6 +72,7 @@ def test_training_without_its_packages_says_what_to_install(
         ("loopback", "clip.mp4", "--repeat", "0"),
         ("send", "clip.mp4"),
         ("receive", "--bogus"),
+        ("train", "--data", "clips", "--minutes", "-1"),
         ("fly",),
     ],
     ids=" ".join,

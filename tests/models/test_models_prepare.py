@@ -74,7 +74,7 @@ def record_of(outcomes: list[Outcome], path: str) -> Record:
 
 
 def test_what_comes_out_is_what_training_reads(
-    prepared: tuple[Path, Path, list[Outcome]], tmp_path: Path
+    prepared: tuple[Path, Path, list[Outcome]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("torch")
     from models.training.data import clip_rows, load_clips, load_level_face
@@ -87,6 +87,7 @@ def test_what_comes_out_is_what_training_reads(
     level = load_level_face(output)
     assert level.vertices == VERTICES
     footage = load_clips(output, tmp_path, size=128, level=level)
+    assert "Decoding the clips once" in capsys.readouterr().out  # a large folder takes minutes
     assert footage.pictures.shape == (sum(int(row["frames"]) for row in rows), 128, 128, 3)
     # The landmarks of each frame lie on that very frame: the irises' dots are found where they say.
     irises = (footage.landmarks[:, [VERTICES.index(vertex) for vertex in IRISES], :2] + 1) * 64

@@ -22,6 +22,7 @@ from models.training.footage import (
     fit_size,
     image_coordinates,
     make_footage,
+    why_unread,
 )
 from models.training.kept import keep
 from models.training.pack import read_clips, read_level_face, read_portraits
@@ -37,7 +38,7 @@ def load_level_face(data: Path) -> LevelFace:
             vertices = tuple(int(v) for v in file["vertices"])
             return LevelFace(vertices, file["points"].astype(np.float32), file["mirror"].astype(np.int64))
     except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{data} has no readable canonical_face.npz: {error}") from None
+        raise DataError(f"{data} has no readable canonical_face.npz: {why_unread(error)}") from None
 
 
 def load_clips(data: Path, cache: Path, *, size: int, level: LevelFace, least_crop: int = 0) -> Footage:
@@ -76,7 +77,7 @@ def clip_rows(data: Path, *, least_crop: int = 0) -> list[dict[str, str]]:
             rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
         rows = [row for row in rows if int(row["crop_side"] or 0) >= least_crop]
     except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{data} has no readable index.csv: {error}") from None
+        raise DataError(f"{data} has no readable index.csv: {why_unread(error)}") from None
     if not rows:
         raise DataError(f"{data} has no training clip whose crop is {least_crop} pixels a side")
     return rows

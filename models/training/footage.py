@@ -18,6 +18,12 @@ class DataError(Exception):
     """A data folder that cannot be trained from."""
 
 
+def why_unread(error: Exception) -> str:
+    """Say why a file could not be read, in few words: NumPy answers one that is none of its own with advice to load it
+    unsafely."""
+    return (isinstance(error, OSError) and error.strerror) or "it is damaged, or none"
+
+
 @dataclass(frozen=True)
 class LevelFace:
     """The level face: what yaw, pitch and roll are measured against."""

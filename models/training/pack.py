@@ -23,6 +23,7 @@ from models.training.footage import (
     image_coordinates,
     make_footage,
     stored_landmarks,
+    why_unread,
 )
 from models.training.kept import keep
 
@@ -206,7 +207,7 @@ def _read(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     except DataError:
         raise
     except Exception as error:  # NumPy, zip and zlib have each their own ways to fail over damaged bytes
-        raise DataError(f"{path} is no pack, or is damaged: {error}") from None
+        raise DataError(f"{path} cannot be read as a pack: {why_unread(error)}") from None
 
 
 def _decode(path: Path, blob: NDArray[Any], offsets: NDArray[np.int64], size: int) -> NDArray[Any]:

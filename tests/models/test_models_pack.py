@@ -89,8 +89,14 @@ def test_a_pack_without_portraits_says_so_to_who_wants_them(tmp_path: Path) -> N
 def test_a_file_that_is_no_pack_is_named(tmp_path: Path, damage: bytes | None) -> None:
     path = packed(tmp_path / "pack.npz")
     path.write_bytes(path.read_bytes()[:4000] if damage is None else damage)
-    with pytest.raises(DataError, match=r"pack\.npz"):
+    with pytest.raises(DataError, match=r"pack\.npz") as caught:
         load_level_face(path)
+    assert "pickle" not in str(caught.value)  # NumPy's advice is to load it unsafely
+
+
+def test_a_data_folder_that_is_not_there_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"canonical_face\.npz: No such file or directory$"):
+        load_level_face(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize("step", range(66, 126, 4))

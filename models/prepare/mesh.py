@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.prepare.settings import PrepareError
-from runtime.installed import how_to_add
 
 Points = NDArray[np.float64]
 MESH = 478  # vertices
@@ -118,7 +117,8 @@ def _mediapipe_vision() -> Any:
         from mediapipe.tasks.python import vision
     except (ImportError, OSError) as error:
         raise PrepareError(
-            f"The face mesh needs MediaPipe, which cannot be loaded ({error}): {how_to_add('prior')}"
+            f"The face mesh needs MediaPipe, which cannot be loaded ({error}): 'Training your own' in README.md says "
+            "how to add it and keep a call's OpenCV"
         ) from None
     return vision
 

@@ -425,3 +425,14 @@ def test_the_face_mesh_agrees_with_the_stored_landmarks(
 def decode(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_without_mediapipe_no_command_is_named_that_replaces_a_calls_opencv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "face_landmarker.task"
+    model.write_bytes(b"model")
+    monkeypatch.setitem(sys.modules, "mediapipe.tasks.python", None)
+    with pytest.raises(PrepareError, match=r"README\.md") as caught:
+        OpenFaceMesh(model)()
+    assert "EXTRAS" not in str(caught.value)

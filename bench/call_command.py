@@ -31,7 +31,7 @@ BESIDES = (
 
 
 def call(
-    clip: Annotated[Path, typer.Argument(help="What the host films: a clip of a face, 3 seconds or more.")],
+    clip: Annotated[Path, typer.Argument(help="What the host films: a clip of a face, 2.5 seconds or more.")],
     other: Annotated[Path | None, typer.Argument(help="What the guest films; the same if not given.")] = None,
     minutes: Annotated[float, typer.Option(min=0.2, help="How long the call is.")] = 1.0,
     thrifty: Annotated[bool, typer.Option("--thrifty", help="Call with --thrifty.")] = False,

@@ -1,6 +1,5 @@
 """How the commands read what was typed: a bare `--listen`, one way to meet, and words for a setting that cannot be."""
 
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -79,7 +78,7 @@ def choose_way(
     return options.Room(server, room, code)
 
 
-def require_page_or_answers(*, headless: bool, yes: bool, audio: Path | None) -> None:
+def require_page_or_answers(*, headless: bool, yes: bool, audio: str | None) -> None:
     """Raise BadParameter for a call that could ask nobody and was not told what to answer, and for what only one
     without a page takes."""
     if headless and not yes:

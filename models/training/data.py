@@ -116,10 +116,12 @@ def _decode_clips(
     keep(meta_path, lambda file: np.savez(file, **about))
 
 
-def load_portraits(data: Path, *, size: int, level: LevelFace) -> Footage:
-    """Load the still portraits, each a clip of its own; pictures [N, size, size, 3]."""
+def load_portraits(data: Path, *, size: int, level: LevelFace) -> Footage | None:
+    """Load the still portraits, each a clip of its own; pictures [N, size, size, 3]. None where there are none."""
     if data.is_file():
         return read_portraits(data, size=size, level=level)
+    if not (data / "portraits").is_dir():
+        return None
     with np.load(data / "portraits" / "landmarks.npz") as file:
         names = [name for name in file.files if name != "vertices"]
         landmarks = np.stack([image_coordinates(file[name]) for name in names])
@@ -131,6 +133,11 @@ def load_portraits(data: Path, *, size: int, level: LevelFace) -> Footage:
         pictures.append(fit_size(picture[..., ::-1], size))
     each = np.arange(len(names))
     return make_footage(np.stack(pictures), landmarks, each, each, np.full(len(names), 512), level)
+
+
+def in_shares(clips: Footage, portraits: Footage | None, *, share: float) -> list[tuple[Footage, float]]:
+    """Return what is learned from, each with its share of the samples: the clips alone where there are no portraits."""
+    return [(clips, 1.0)] if portraits is None else [(clips, 1 - share), (portraits, share)]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from models.training.augment import disturb
 from models.training.data import (
     cumulative,
     draw_row,
+    in_shares,
     load_clips,
     load_level_face,
     load_portraits,
@@ -176,10 +177,8 @@ def locate_stage(*, data: Path, cache: Path, settings: dict[str, Any], device: t
     level = load_level_face(data)
     clips = load_clips(data, cache, size=256, level=level)
     portraits = load_portraits(data, size=256, level=level)
-    share, batch_size = float(settings["portraits"]), int(settings["batch"])
-    batches = FrameBatches(
-        [(clips, 1 - share), (portraits, share)], vertices=level.vertices, batch=batch_size
-    )
+    shares = in_shares(clips, portraits, share=float(settings["portraits"]))
+    batches = FrameBatches(shares, vertices=level.vertices, batch=int(settings["batch"]))
     network = channels_last(Locate()).to(device)
 
     def losses(batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:

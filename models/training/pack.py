@@ -150,13 +150,13 @@ def read_clips(path: Path, *, size: int, level: LevelFace) -> Footage:
     )
 
 
-def read_portraits(path: Path, *, size: int, level: LevelFace) -> Footage:
-    """Decode the portraits into pictures [N, size, size, 3]; raises DataError."""
+def read_portraits(path: Path, *, size: int, level: LevelFace) -> Footage | None:
+    """Decode the portraits into pictures [N, size, size, 3], None where there are none; raises DataError."""
     held = _read(path, ("blob", "offsets", "clips", "portrait_landmarks"))
     offsets = held["offsets"][int(held["clips"]) :]
     each = np.arange(len(offsets) - 1)
     if not len(each):
-        raise DataError(f"{path} holds no portraits, which this stage learns from: pack them too")
+        return None
     return make_footage(
         _decode(path, held["blob"], offsets, size),
         image_coordinates(held["portrait_landmarks"]),

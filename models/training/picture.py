@@ -94,7 +94,8 @@ def hold_still(talker: nn.Module, learns: list[str] | None) -> list[nn.Module]:
 def load_filmed(
     settings: dict[str, Any], *, data: Path, cache: Path, size: int, level: LevelFace, estimate: Estimate
 ) -> tuple[Filmed, Filmed | None]:
-    """Load what a picture stage learns from: the clips, and the portraits where it asks for a share of them."""
+    """Load what a picture stage learns from: the clips, and the portraits where it asks for a share of them and there
+    are any."""
 
     def filmed(name: str, footage: Footage) -> Filmed:
         student = settings["heads"] == "student"
@@ -104,7 +105,8 @@ def load_filmed(
     clips = filmed("clips", load_clips(data, cache, size=size, level=level, least_crop=least))
     if not float(settings.get("portraits", 0)):
         return clips, None
-    return clips, filmed("portraits", load_portraits(data, size=size, level=level))
+    portraits = load_portraits(data, size=size, level=level)
+    return clips, None if portraits is None else filmed("portraits", portraits)
 
 
 def picture_stage(

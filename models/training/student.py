@@ -20,6 +20,7 @@ from models.training.data import (
     Targets,
     cumulative,
     draw_row,
+    in_shares,
     load_clips,
     load_level_face,
     load_portraits,
@@ -98,12 +99,9 @@ def student_stage(
     level = load_level_face(data)
     clips = load_clips(data, cache, size=256, level=level)
     portraits = load_portraits(data, size=384, level=level)
-    share = float(settings["portraits"])
+    shares = in_shares(clips, portraits, share=float(settings["portraits"]))
     batches = StudentBatches(
-        [
-            (clips, student_targets(clips, level), 1 - share),
-            (portraits, student_targets(portraits, level), share),
-        ],
+        [(footage, student_targets(footage, level), share) for footage, share in shares],
         size=profile.picture_size,
         batch=int(settings["batch"]),
     )

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 torch = pytest.importorskip("torch")
 
 from models.data import app  # noqa: E402
-from models.training.data import cumulative, draw_row, load_clips, load_level_face, load_portraits  # noqa: E402
+from models.training.data import cumulative, draw_row, in_shares, load_clips, load_level_face, load_portraits  # noqa: E402
 from models.training.estimates import kept_estimates  # noqa: E402
 from models.training.feed import feed, prefetch  # noqa: E402
 from models.training.footage import DataError  # noqa: E402
@@ -78,11 +78,13 @@ def test_a_pack_that_is_there_already_stays(tmp_path: Path) -> None:
     assert path.read_bytes() == b"hours of work"
 
 
-def test_a_pack_without_portraits_says_so_to_who_wants_them(tmp_path: Path) -> None:
+def test_where_there_are_no_portraits_the_clips_alone_are_learned_from(tmp_path: Path) -> None:
     path = tmp_path / "pack"
     write_pack(path, clips=clips(), portraits=None, level=level_face(), about=ABOUT)
-    with pytest.raises(DataError, match="no portraits"):
-        load_portraits(path, size=SIDE, level=level_face())
+    for data in (path, tmp_path):  # `data prepare` makes a folder without them
+        assert load_portraits(data, size=SIDE, level=level_face()) is None
+    footage = clips()
+    assert in_shares(footage, None, share=0.3) == [(footage, 1.0)]
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a pack at all", None])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from models.large import motion_student, talking_head
@@ -20,6 +20,7 @@ from models.profile import (
     shared_profile,
 )
 from models.replacing import replacing
+from models.weights import save_weights
 
 
 class Networks(nn.Module):
@@ -82,4 +83,4 @@ def save_networks(networks: Networks | PaperNetworks, folder: Path) -> None:
                 f"{folder} shares its networks with {smaller.name}, and {others[0]} is another"
             )
     with replacing(folder) as new:
-        save_file(state, new / "weights.safetensors")
+        save_weights(state, new / "weights.safetensors")

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor
 
 from codec.residual import Codes
@@ -20,6 +19,7 @@ from models.training.data import load_clips, load_level_face
 from models.training.loop import TrainingError
 from models.training.pairs import Filmed, teacher_heads
 from models.training.residual import draw_pairs, faults_of, redraw_as
+from models.weights import save_weights
 from runtime.profile import RESIDUAL_FILES
 from runtime.repairer import Residual as Coded
 
@@ -56,7 +56,7 @@ def build_residual(folder: Path, weights: dict[str, Tensor], *, data: Path, cach
     except ValueError as error:
         raise TrainingError(f"the network is of no use: {error}") from None
     with replacing(folder) as new:
-        save_file(halved, new / WEIGHTS)
+        save_weights(halved, new / WEIGHTS)
         hashes = export_residual(residual, new, size=size)
         chances = new / RESIDUAL_FILES[-1]
         fitted.save(chances)

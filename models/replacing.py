@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
@@ -19,6 +17,7 @@ def replacing(folder: Path) -> Iterator[Path]:
             yield Path(scratch)
             for file in Path(scratch).iterdir():
                 file.replace(folder / file.name)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OSError(f"{folder} could not be written: {reason}; it stays as it was") from None
+    except OSError as error:
+        raise OSError(
+            f"{folder} could not be written: {error.strerror or error}; it stays as it was"
+        ) from None

@@ -256,9 +256,11 @@ async def test_the_listener_turns_the_head_in_mid_call(hall: Hall) -> None:
 async def test_a_new_source_picture_crosses_when_either_side_wants_one_and_a_limit_holds_at_once(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A busy machine's mirror looks seldom, which is not what is asked here.
+    # A busy machine's mirror looks seldom, and its line is taken for a full one, over which a picture takes minutes:
+    # neither is what is asked here.
     monkeypatch.setattr("sender.watch.COSTLY_S", 60.0)
     monkeypatch.setattr("sender.watch.SLOWEST_S", 0.5)
+    monkeypatch.setattr("sender.adapting.LEAST_PIECES_BPS", 200_000.0)
     one, other = await hall.pair()
 
     def counted() -> tuple[int, int]:

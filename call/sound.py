@@ -24,7 +24,7 @@ from codec.time import Clock
 from receiver.lipsync import LipSync
 from receiver.playout import Shown
 from transport.rtp import TIME_CYCLE
-from transport.sound import BLOCK_SAMPLES, RATE_BPS, SoundLine, SoundStats
+from transport.sound import BLOCK_S, BLOCK_SAMPLES, RATE_BPS, SoundLine, SoundStats
 from transport.sound_activity import loudness_db
 from transport.sound_buffer import Heard
 from transport.sound_coder import MAX_RATE_BPS, MIN_RATE_BPS
@@ -32,7 +32,6 @@ from transport.sound_packet import SAMPLE_RATE
 
 Samples = npt.NDArray[np.int16]
 
-BLOCK_S = BLOCK_SAMPLES / SAMPLE_RATE
 # Blocks are handed to the speaker so long before they are to be heard: a browser needs some of it.
 LEAD_S = 0.040
 # Where the event loop, or the machine, was away for longer than this, playing goes on from now.

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from call import sound_clock
-from call.sound import BLOCK_S, CHOICES, LEAD_S, SHARE, SoundLink, cost_bps
+from call.sound import CHOICES, LEAD_S, SHARE, SoundLink, cost_bps
 from call.sound_clock import CaptureClock
 from call.sound_files import Pacer, Silence
 from codec.motion import Motion
@@ -18,7 +18,7 @@ from tests.patience import PATIENCE_S
 from tests.virtual_time import in_virtual_time
 from transport.meet import connect_in_process
 from transport.peer import Peer
-from transport.sound import NOISE_S, SoundLine
+from transport.sound import BLOCK_S, NOISE_S, SoundLine
 
 BLOCK = 960
 RATE = 48_000

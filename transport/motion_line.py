@@ -95,7 +95,8 @@ class MotionLine:
         return True
 
     def send_report(self, report: bytes) -> None:
-        """Send a report with the next motion, or alone where none is due; nothing where the connection is not open."""
+        """Send a report with sound where motion rides, with the next motion, or alone where none is due; nothing where
+        the connection is not open."""
         if not self._is_open:
             return
         self._send_report()  # the one that waits, if there is one

@@ -15,7 +15,9 @@ from models.training.runfile import RUNS, read_run, weights_of
 from models.training.unsupervised import shipped_talker
 
 WEIGHTS = "weights.safetensors"
-KINDS = {"student": "student", "locate": "locate", "picture": "talker", "unsupervised": "talker"}
+NETWORKS = {
+    "student": "student", "synthesis": "student", "locate": "locate", "picture": "talker", "unsupervised": "talker",
+}  # fmt: skip
 
 
 def build_profile(profile: str, output: Path) -> tuple[Path, int]:
@@ -26,12 +28,12 @@ def build_profile(profile: str, output: Path) -> tuple[Path, int]:
     folder = PROFILES / profile
     networks = networks_of(folder)
     stages = read_run(RUNS / f"{profile}.toml", profile=profile)
-    last = {stage["kind"]: stage for stage in stages if stage["kind"] in KINDS}
-    for kind, stage in last.items():
+    last = {NETWORKS[stage["kind"]]: stage for stage in stages if stage["kind"] in NETWORKS}
+    for network, stage in last.items():
         weights = weights_of(stage, output / profile)
-        if isinstance(networks.profile, PaperProfile) and kind == "unsupervised":
+        if isinstance(networks.profile, PaperProfile) and stage["kind"] == "unsupervised":
             weights = shipped_talker(networks.profile, weights).state_dict()
-        networks.get_submodule(KINDS[kind]).load_state_dict(weights)
+        networks.get_submodule(network).load_state_dict(weights)
     save_networks(networks, folder)
     note_kept(folder, WEIGHTS)
     export_graphs(load_networks(folder), folder)

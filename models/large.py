@@ -52,8 +52,8 @@ def halve(picture: Tensor) -> Tensor:
 class LargeMotionStudent(MotionStudent):
     """Picture [B, 3, S, S] in [0, 1] -> HeadMotion, from the picture halved."""
 
-    def forward(self, picture: Tensor) -> HeadMotion:
-        return super().forward(halve(picture))
+    def forward(self, picture: Tensor, *, pose_learns: bool = False) -> HeadMotion:
+        return super().forward(halve(picture), pose_learns=pose_learns)
 
 
 class LargeAppearance(Appearance):

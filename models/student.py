@@ -64,7 +64,8 @@ class MotionStudent(nn.Module):
         self.register_buffer("level_keypoints", torch.zeros(profile.keypoints, 3))
         self.register_buffer("level_rigid", torch.zeros(len(RIGID_VERTICES), 3))
 
-    def forward(self, picture: Tensor) -> HeadMotion:
+    def forward(self, picture: Tensor, *, pose_learns: bool = False) -> HeadMotion:
+        """Look at pictures; `pose_learns` lets gradients pass from the pose to the rigid points behind it."""
         features = self.stem((picture - 0.45) * 4)
         pyramid = []
         for stage in self.stages:
@@ -82,7 +83,8 @@ class MotionStudent(nn.Module):
         pooled = pooled.float()
         keypoints = self.level_keypoints.shape[0]
         # The points are what is learned; the pose follows from them, and its fit is singular until they have spread.
-        rotation, translation = pose_of_points(points[:, keypoints:].detach(), self.level_rigid)
+        rigid = points[:, keypoints:]
+        rotation, translation = pose_of_points(rigid if pose_learns else rigid.detach(), self.level_rigid)
         scale_up = torch.exp(translation[:, 2])[:, None, None]
         flat = (points[:, :keypoints] - translation[:, None, :2]) * scale_up
         level = self.level_keypoints @ rotation_matrix(rotation).transpose(1, 2)

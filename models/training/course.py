@@ -69,11 +69,12 @@ def _run_stage(
 
     def estimate(name: str, footage: Footage) -> Heads:
         assert isinstance(sizes, NetworkProfile)
-        path = output / f"estimates-{name}.npz"
+        student = student_of(stages, settings)
+        path = output / f"estimates-{student}-{name}.npz"
 
         def heads() -> Heads:
             typer.echo(f"Running the student over {len(footage.clip)} frames once, kept in {path}", err=True)
-            return estimate_heads(sizes, weights(student_of(stages)), footage, device=fabric.device)
+            return estimate_heads(sizes, weights(student), footage, device=fabric.device)
 
         return kept_estimates(path, footage, heads)
 

@@ -18,9 +18,13 @@ from models.training.picture import Estimate, load_filmed, picture_stage
 from models.training.residual import redraw_as, residual_stage
 from models.training.stage import Stage
 from models.training.student import student_stage
+from models.training.synthesis import synthesis_stage
 from models.training.unsupervised import unsupervised_stage
 
-PERCEPTUAL = frozenset({"picture", "residual", "unsupervised"})  # look through a backbone, and draw sheets
+# Look through a backbone, and draw sheets.
+PERCEPTUAL = frozenset({"picture", "synthesis", "residual", "unsupervised"})
+
+STUDENTS = frozenset({"student", "synthesis"})  # teach the motion student
 
 
 @dataclass(frozen=True)
@@ -56,17 +60,24 @@ def set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], mat
 
 
 def needs(settings: dict[str, Any], stages: list[dict[str, Any]]) -> list[str]:
-    """Return the stages whose weights a stage needs: what it starts from, whose heads it draws."""
-    found = [settings["start"]] if "start" in settings else []
-    return found + ([student_of(stages)] if settings.get("heads") == "student" else [])
+    """Return the stages whose weights a stage needs: what it starts from, what draws for it, whose heads it draws."""
+    found = [settings[name] for name in ("start", "draws") if name in settings]
+    return found + ([student_of(stages, settings)] if settings.get("heads") == "student" else [])
 
 
-def student_of(stages: list[dict[str, Any]]) -> str:
-    """Return the name of the stage whose heads the others draw; raises TrainingError."""
+def student_of(stages: list[dict[str, Any]], settings: dict[str, Any]) -> str:
+    """Return the name of the stage whose heads a stage draws: the last before it that taught the motion student.
+
+    Raises TrainingError where there is none.
+    """
+    names = [stage["name"] for stage in stages]
+    before = stages[: names.index(settings["name"])]
     try:
-        return next(stage["name"] for stage in stages if stage["kind"] == "student")
+        return next(stage["name"] for stage in reversed(before) if stage["kind"] in STUDENTS)
     except StopIteration:
-        raise TrainingError("a stage draws the student's heads, and the run has no student") from None
+        raise TrainingError(
+            "a stage draws the student's heads, and no stage before it is a student's"
+        ) from None
 
 
 def _set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], material: Material) -> Stage:
@@ -88,6 +99,8 @@ def _set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], ma
     if kind == "student":
         return student_stage(profile, data=data, cache=cache, settings=settings, device=device)
     perceptual = backbone_file(material.perceptual, data)
+    if kind == "synthesis":
+        settings = settings | {"heads": "teacher"}  # the student sees those of a pair itself
     clips, portraits = load_filmed(
         settings, data=data, cache=cache, size=size, level=level, estimate=material.estimate
     )
@@ -99,6 +112,18 @@ def _set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], ma
             cache=cache,
             settings=settings,
             perceptual=perceptual,
+            device=device,
+        )
+    if kind == "synthesis":
+        return synthesis_stage(
+            profile,
+            clips=clips,
+            portraits=portraits,
+            first=material.weights(settings["start"]),
+            drawing=material.weights(settings["draws"]),
+            settings=settings,
+            perceptual=perceptual,
+            level=level,
             device=device,
         )
     return picture_stage(

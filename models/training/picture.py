@@ -18,6 +18,7 @@ from models.large import talking_head
 from models.layers import channels_last
 from models.motion_field import Head
 from models.profile import NetworkProfile
+from models.talker import Drawn
 from models.training.adversarial import (
     CLOSE_WIDTHS,
     Discriminator,
@@ -34,7 +35,7 @@ from models.training.pairs import Filmed, Heads, PairBatches, teacher_heads
 from models.training.selfsupervised import drop_keypoints
 from models.training.sheets import draw_sheet
 from models.training.stage import Stage
-from runtime.geometry import KEYPOINT_GROUPS, KEYPOINT_VERTICES
+from runtime.geometry import KEYPOINT_VERTICES
 
 Estimate = Callable[[str, Footage], Heads]  # what a footage is called, and it -> the student's heads
 
@@ -56,6 +57,26 @@ def driving_of(batch: dict[str, Tensor]) -> Head:
         return head
     neutral = batch["driving_neutral"]
     return head._replace(keypoints=neutral + drop_keypoints(head.keypoints - neutral, batch["kept"]))
+
+
+def drawn_terms(
+    loss: PictureLoss, drawn: Drawn, truth: Tensor, head: Head, settings: dict[str, Any]
+) -> dict[str, Tensor]:
+    """Return `pixels`, `perceptual`, `close` and `warp` of drawn pictures, weighted by a stage's settings.
+
+    truth: [B, 3, S, S]. head: of the true picture.
+    """
+
+    def importance(size: int) -> Tensor:
+        expressive = torch.cat([loss.mouth, loss.eyes])
+        return importance_map(head, size, expressive=expressive, peak=float(settings["peak"]))
+
+    size = truth.shape[-1]
+    terms = loss(drawn.picture, truth, importance(size), head)
+    # The warp alone must already be good: what is copied needs no drawing.
+    warped = torch.nn.functional.avg_pool2d((drawn.warped - truth).abs(), 2)
+    terms["warp"] = (warped * importance(size // 2)).mean()
+    return {name: float(settings[name]) * term for name, term in terms.items()}
 
 
 def window_at(step: int, size: int) -> tuple[slice | EllipsisType, ...]:
@@ -140,7 +161,6 @@ def picture_stage(
     if has_game(settings):
         judges = [Discriminator(scales=scales_for(size)), Discriminator(scales=1, widths=CLOSE_WIDTHS)]
         game = Game(channels_last(Rival(judges)).to(device), settings)
-    expressive = torch.tensor(KEYPOINT_GROUPS["mouth"] + KEYPOINT_GROUPS["eyes"], device=device)
 
     def losses(batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
         for module in held:
@@ -150,23 +170,13 @@ def picture_stage(
             drawn = talker.draw(
                 talker.prepare(pictures_of(batch, "source")), heads_of(batch, "source"), driving_of(batch)
             )
-        importance = importance_map(driving, size, expressive=expressive, peak=float(settings["peak"]))
-        terms = loss(drawn.picture, truth, importance, driving)
         against: dict[str, Tensor] = {}
         if game is not None:
             real, shown = ([p, loss.close_ups(p, driving)] for p in (truth, drawn.picture))
             with torch.autocast(device.type, torch.bfloat16):
                 against = game.terms(real, shown, step)
-        small = importance_map(driving, size // 2, expressive=expressive, peak=float(settings["peak"]))
-        # The warp alone must already be good: what is copied needs no drawing.
-        warped = torch.nn.functional.avg_pool2d((drawn.warped - truth).abs(), 2)
         return (
-            {
-                "pixels": float(settings["pixels"]) * terms["pixels"],
-                "perceptual": float(settings["perceptual"]) * terms["perceptual"],
-                "close": float(settings["close"]) * terms["close"],
-                "warp": float(settings["warp"]) * (warped * small).mean(),
-            }
+            drawn_terms(loss, drawn, truth, driving, settings)
             | detail_of(drawn.picture, truth, step)
             | against
         )

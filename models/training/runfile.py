@@ -12,7 +12,7 @@ from models.training.loop import TrainingError, read_checkpoint
 from models.training.parts import has_parts, read_parts
 
 RUNS = Path(__file__).parent / "runs"
-KINDS = frozenset({"student", "locate", "picture", "residual", "unsupervised"})
+KINDS = frozenset({"student", "locate", "picture", "synthesis", "residual", "unsupervised"})
 
 NUMBERS = ("batch", "steps", "rate", "decay", "seed")  # that every stage has
 

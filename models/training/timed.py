@@ -103,7 +103,7 @@ def run_stages(
         del waiting[name]
         held = given | results.held
         settings = settings | {"batch": order.batch or settings["batch"]}
-        stage = set_up(profile, settings, _material(profile, stages, held, order, ends=ends))
+        stage = set_up(profile, settings, _material(profile, settings, stages, held, order, ends=ends))
         start = held.get(settings.get("start", ""))
         run_stage(stage, settings, results, order, start=start, began=began, ends=ends, report=report)
 
@@ -198,6 +198,7 @@ def _require(
 
 def _material(
     profile: NetworkProfile | PaperProfile,
+    settings: dict[str, Any],
     stages: list[dict[str, Any]],
     held: dict[str, StageWeights],
     order: Order,
@@ -209,7 +210,7 @@ def _material(
 
     def estimate(_: str, footage: Footage) -> Heads:
         assert isinstance(profile, NetworkProfile)
-        student = weights(student_of(stages))
+        student = weights(student_of(stages, settings))
         return estimate_heads(profile, student, footage, device=order.device, ends=ends)
 
     return Material(order.data, CACHE, order.perceptual, order.device, weights, estimate)

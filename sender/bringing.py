@@ -29,14 +29,13 @@ class Bringing:
         self._talker = talker
         self._counts = counts
 
-    @property
-    def is_free(self) -> bool:
-        """Whether a picture could go now."""
-        return self.under_way is None and self.pictures.has_room()
+    def finds_room(self) -> bool:
+        """Say whether a picture could go now; where every slot is in use, one will soon be free."""
+        return self.under_way is None and self.pictures.seek_room()
 
     def can_bring(self, seen: Seen) -> bool:
         """Say whether a picture of what is seen may go now: there is a face in it."""
-        return self.is_free and self._talker.locate(seen.picture) is not None
+        return self.finds_room() and self._talker.locate(seen.picture) is not None
 
     def make(self, picture: np.ndarray) -> SourcePicture:
         """Code a picture (uint8 SxSx3) as finely as the line has room for: on a tight one it has to be there soon."""

@@ -20,6 +20,8 @@ from sender.source import SourcePicture
 # from one picture, at .090 from the same picture finely coded. Only the difference matters.
 LOSS, FINE_LOSS = 0.020, 0.005
 QUIET_TICKS = 2 * TICKS_PER_SECOND
+# A picture that is to be given away is not drawn from for so long: until it can be, and no longer than that takes.
+REST_TICKS = 2 * QUIET_TICKS
 # A change of picture has to be worth it: so much of LPIPS over the face, and at once only where it is worth a lot.
 GAIN = 0.02
 GAIN_AT_ONCE = 0.03
@@ -58,6 +60,7 @@ class HeldPictures:
         self._changed_ticks: int | None = None
         self._newest_named: int | None = None
         self._newest_known: int | None = None  # of the motions named, the newest that the receiver has
+        self._resting: tuple[int, int] | None = None  # a slot that is not drawn from, and until when
 
     @property
     def current(self) -> Held:
@@ -96,7 +99,7 @@ class HeldPictures:
     def choose(self, posture: Posture, ticks: int) -> None:
         """Draw what follows from the picture of this scene that is nearest to a posture, where that is worth it."""
         with self._lock:
-            scene = self._of_scene()
+            scene = [held for held in self._of_scene() if not self._rests(held.slot, ticks)]
             if not scene:
                 return
             distances = {held.slot: apart(held.posture, posture) + held.loss for held in scene}
@@ -138,9 +141,20 @@ class HeldPictures:
             able.sort(key=lambda held: (held.scene == self._scene, held.scene, held.named_ticks or 0))
             return empty, able
 
-    def has_room(self) -> bool:
-        """Say whether `make_room` would find a slot now."""
-        return any(self.spare())
+    def seek_room(self) -> bool:
+        """Say whether `make_room` would find a slot now.
+
+        A lively face draws from all four within two seconds, again and again: where there is no room, the picture that
+        was drawn from least lately is left alone, so that there will be.
+        """
+        if any(self.spare()):
+            return True
+        with self._lock:
+            others = [held for held in self._held.values() if held.slot != self._current]
+            if others and self._newest_named is not None:
+                least = min(others, key=lambda held: (held.scene == self._scene, held.named_ticks or 0))
+                self._resting = least.slot, self._newest_named + REST_TICKS
+        return False
 
     def make_room(self) -> int | None:
         """Give away the slot that is least worth; None where there is none now."""
@@ -153,12 +167,17 @@ class HeldPictures:
         with self._lock:
             if slot == self._current:
                 return False
+            if self._resting is not None and self._resting[0] == slot:
+                self._resting = None
             gone = self._held.pop(slot, None)
             self._given[slot] = self._free_since.pop(slot, None) if gone is None else gone.named_ticks
             return True
 
     def _of_scene(self) -> list[Held]:
         return [held for held in self._held.values() if held.scene == self._scene]
+
+    def _rests(self, slot: int, ticks: int) -> bool:
+        return self._resting is not None and slot == self._resting[0] and ticks < self._resting[1]
 
     def _quiet(self, named_ticks: int | None) -> bool:
         if named_ticks is None:

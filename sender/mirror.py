@@ -198,7 +198,7 @@ class Mirror:
         if bringing.scenes.find_calm(redrawn, state.fault):
             bringing.go_elsewhere()
             return None
-        if not bringing.spending.can_repair or not bringing.is_free:
+        if not bringing.spending.can_repair or not bringing.finds_room():
             return None
         located = bringing.can_bring(redrawn.seen)
         same_scene = located and bringing.scenes.is_unseen(redrawn, state.fault)

@@ -81,6 +81,37 @@ def test_a_slot_is_given_away_only_when_no_motion_under_way_can_name_it(full: He
     assert full.make_room() in (1, 2, 3)
 
 
+def test_room_is_made_beside_a_face_that_draws_from_every_picture_again_and_again(full: HeldPictures) -> None:
+    asked: list[bool] = []
+
+    def speak(seconds: int, *, asking: bool) -> set[int]:
+        """Turn from picture to picture four times a second; returns which were drawn from."""
+        drawn = set()
+        for ticks in range(now[0], now[0] + seconds * TICKS_PER_SECOND, 8):
+            full.choose(posture(20.0 * (ticks // (TICKS_PER_SECOND // 4) % MAX_SOURCES)), ticks)
+            full.name(full.current.slot, ticks)
+            full.acknowledge((ticks - 8) % TICK_CYCLE)
+            drawn.add(full.current.slot)
+            if asking and full.seek_room():
+                asked.append(True)
+                break
+        now[0] = ticks + 8
+        return drawn
+
+    now = [0]
+    assert speak(4, asking=False) == {0, 1, 2, 3}
+    speak(4, asking=True)
+    assert asked
+    # What nobody asks for any more is drawn from again.
+    assert speak(10, asking=False) == {0, 1, 2, 3}
+    full.seek_room()
+    speak(3, asking=True)
+    slot = full.make_room()
+    assert slot is not None
+    full.take(held(slot, yaw=20.0 * slot))
+    assert slot in speak(2, asking=False)
+
+
 def test_an_acknowledgement_from_before_the_clock_began_anew_is_no_newer_one() -> None:
     pictures = HeldPictures(held(0))
     for slot in range(1, MAX_SOURCES):

@@ -117,9 +117,9 @@ class Parts:
         self._recorder = recorder = CallRecorder(on_error=end_recording)
 
         def make(duplex: Duplex) -> Media:
-            def on_heard(samples: Samples, ticks: float | None) -> None:
-                duplex.receiver.hear(samples, ticks)
-                recorder.hear(samples, ticks)
+            def on_heard(samples: Samples, ticks: float | None, heard_s: float) -> None:
+                duplex.receiver.hear(samples, ticks, heard_s)
+                recorder.hear(samples, ticks, heard_s)
 
             microphone, speaker = self._devices() if page is None else (page.microphone, page.speaker)
             self._sound = sound = SoundLink(

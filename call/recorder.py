@@ -83,12 +83,13 @@ class CallRecorder:
                 marked = mark(self._fitted(picture), FILMED_MARK)
                 self._writer.put(marked, self._timeline.pass_s(at_s))
 
-    def hear(self, samples: npt.NDArray[np.int16], ticks: float | None) -> None:
-        """Record 20 ms of sound, captured from `ticks` on; None where that is not known."""
+    def hear(self, samples: npt.NDArray[np.int16], ticks: float | None, heard_s: float) -> None:
+        """Record 20 ms of sound, captured from `ticks` on, None where that is not known, and heard at `heard_s`
+        (monotonic seconds)."""
         with self._lock:
             if ticks is not None:
                 self._timeline.begin(ticks)
-            at_s = None if ticks is None else self._timeline.place_s(ticks)
+            at_s = None if ticks is None else self._timeline.place_s(ticks, heard_s)
             if self._writer is not None and at_s is not None:
                 self._writer.put_sound(samples, at_s)
 

@@ -76,7 +76,7 @@ class Speaker(Protocol):
         """
 
 
-OnHeard = Callable[[Samples, float | None], None]
+OnHeard = Callable[[Samples, float | None, float], None]
 
 
 class SoundLink:
@@ -92,8 +92,9 @@ class SoundLink:
     hold_picture
         Called with how many seconds pictures are to be held back for the sound (`Receiver.hold`).
     on_heard
-        Called with each block that is played and the capture time of its beginning, in ticks that count on as the
-        pictures' do (None where it is not known): for recordings (`Receiver.hear`).
+        Called with each block that is played, the capture time of its beginning, in ticks that count on as the
+        pictures' do (None where it is not known), and when it is heard (`time.monotonic`): for recordings
+        (`Receiver.hear`).
     """
 
     def __init__(
@@ -270,7 +271,7 @@ class SoundLink:
         self.their_level = _metered(self.their_level, heard.samples)
         self._speaker.play(heard.samples, at_s)
         if self._on_heard is not None:
-            self._on_heard(heard.samples, ticks)
+            self._on_heard(heard.samples, ticks, heard_s)
 
     def _keep_step(self) -> None:
         """Let the quicker one of picture and sound wait for the other."""

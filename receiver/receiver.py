@@ -119,10 +119,10 @@ class Receiver:
         """Show all by so much later than need be, for a voice that is slower; from any thread."""
         self._receiving.hold(hold_s)
 
-    def hear(self, samples: Sound, ticks: float | None) -> None:
+    def hear(self, samples: Sound, ticks: float | None, heard_s: float) -> None:
         """Record sound that goes with the pictures: int16 mono at 48 kHz, captured from `ticks` on (continuous as
-        theirs; None: not known, and left out)."""
-        self._receiving.hear(samples, ticks)
+        theirs; None: not known, and left out), heard at `heard_s` (monotonic seconds)."""
+        self._receiving.hear(samples, ticks, heard_s)
 
     def idle(self, on: bool) -> None:
         """Let the face breathe and blink where no motion comes, as its camera is off; from any thread."""

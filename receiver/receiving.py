@@ -114,10 +114,10 @@ class Receiving:
         """Let the face breathe and blink where no motion comes; from any thread."""
         self._drawing.idle(on)
 
-    def hear(self, samples: Sound, ticks: float | None) -> None:
+    def hear(self, samples: Sound, ticks: float | None, heard_s: float) -> None:
         """Record sound that goes with the pictures: int16 mono at 48 kHz, captured from `ticks` on (None: not known,
-        and left out)."""
-        at_s = None if ticks is None else self._timeline.place_s(ticks)
+        and left out), heard at `heard_s` (monotonic seconds)."""
+        at_s = None if ticks is None else self._timeline.place_s(ticks, heard_s)
         if at_s is not None and self._writer is not None:
             self._writer.put_sound(samples, at_s)
 

@@ -14,8 +14,7 @@ class Timeline:
     def __init__(self) -> None:
         self._origin_s: float | None = None  # the time stamp of tick 0
         self._stamp_s = 0.0
-        self._place_s = 0.0  # of what was placed last
-        self._shown_s = 0.0
+        self._ahead_s = 0.0  # of the last picture: its time stamp less when it was shown
         self._stamped = False
 
     def stamp_s(self, shown: Shown, shown_s: float) -> float:
@@ -32,19 +31,19 @@ class Timeline:
             self._origin_s = -captured_s
             stamp_s = 0.0
         else:
-            passed_s = self._stamp_s + shown_s - self._shown_s
+            passed_s = shown_s + self._ahead_s
             if self._origin_s is None or abs(self._origin_s + captured_s - passed_s) > RESTART_S:
                 self._origin_s = passed_s - captured_s
             stamp_s = self._origin_s + captured_s if shown.kind == "fresh" else passed_s
             stamp_s = max(stamp_s, self._stamp_s + MIN_STEP_S)
-        self._stamp_s, self._shown_s, self._stamped = stamp_s, shown_s, True
+        self._stamp_s, self._ahead_s, self._stamped = stamp_s, stamp_s - shown_s, True
         return stamp_s
 
     def pass_s(self, shown_s: float) -> float:
         """Return the time of a picture that has no capture time, shown at `shown_s` of the same clock."""
         if self._stamped:
-            self._stamp_s = max(self._stamp_s + shown_s - self._shown_s, self._stamp_s + MIN_STEP_S)
-        self._stamped, self._shown_s = True, shown_s
+            self._stamp_s = max(shown_s + self._ahead_s, self._stamp_s + MIN_STEP_S)
+        self._stamped, self._ahead_s = True, self._stamp_s - shown_s
         return self._stamp_s
 
     def begin(self, ticks: float) -> None:
@@ -52,16 +51,14 @@ class Timeline:
         if self._stamped and self._origin_s is None:
             self._origin_s = self._stamp_s - ticks / TICKS_PER_SECOND
 
-    def place_s(self, ticks: float) -> float | None:
+    def place_s(self, ticks: float, shown_s: float) -> float | None:
         """Return where in the recording a moment of capture lies, in seconds; None before the first picture.
 
-        For what goes with the pictures; before the recording's beginning it is negative. Counts that no motion has
-        kept right for half a cycle of the wire's 12 bits leave out whole cycles, so the place nearest to what was
-        placed last, or to the last picture where that is later, is the one.
+        For what goes with the pictures and comes at `shown_s` of the same clock; before the recording's beginning it is
+        negative. Counts that no motion has kept right for half a cycle of the wire's 12 bits leave out whole cycles, so
+        the place nearest to that of a picture shown now is the one, whatever the other side says of its clock.
         """
         if self._origin_s is None:
             return None
         place_s = self._origin_s + ticks / TICKS_PER_SECOND
-        near_s = max(self._stamp_s, self._place_s)
-        self._place_s = place_s + CYCLE_S * round((near_s - place_s) / CYCLE_S)
-        return self._place_s
+        return place_s + CYCLE_S * round((shown_s + self._ahead_s - place_s) / CYCLE_S)

@@ -30,8 +30,8 @@ async def test_a_recording_holds_marked_pictures_and_sound_at_their_times_and_no
     assert name.parent == tmp_path / "new"
     for index in range(12):
         recorder.show(shown(600 + 5 * index), GREY, 10 + index / 12)
-        recorder.hear(np.full(960, 1000, np.int16), 600 + 1.2 * index)
-        recorder.hear(np.full(960, 1000, np.int16), None)
+        recorder.hear(np.full(960, 1000, np.int16), 600 + 1.2 * index, 10 + index / 50)
+        recorder.hear(np.full(960, 1000, np.int16), None, 10 + index / 50)
     recorder.stop(saved.append)
     recorder.show(shown(900), GREY, 20.0)
     await asyncio.get_running_loop().shutdown_default_executor()
@@ -101,7 +101,7 @@ async def test_ordinary_video_is_recorded_in_the_same_file_at_its_size_and_witho
     wide = np.full((60, 120, 3), 200, np.uint8)
     for index in range(10):
         recorder.film(wide, 5 + index / 10)
-        recorder.hear(np.full(960, 1000, np.int16), 6 * index)
+        recorder.hear(np.full(960, 1000, np.int16), 6 * index, 5 + index / 10)
     for index in range(10):
         recorder.show(shown(60 + 6 * index), GREY, 6 + index / 10)
     recorder.film(wide, 7.0)

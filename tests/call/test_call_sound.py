@@ -201,7 +201,7 @@ async def test_a_clap_is_heard_with_the_capture_time_that_the_other_side_s_clock
     spoken = Spoken(clap)
     claps: list[float] = []
 
-    def on_heard(block: Samples, ticks: float | None) -> None:
+    def on_heard(block: Samples, ticks: float | None, heard_s: float) -> None:
         loud = np.abs(block) > 8_000
         if ticks is not None and loud.any():
             claps.append(ticks / 60 + int(np.argmax(loud)) / RATE)

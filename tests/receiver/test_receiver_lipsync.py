@@ -130,9 +130,9 @@ def test_a_held_playout_shows_each_motion_that_much_later() -> None:
 
 def test_a_recording_has_a_place_for_what_was_captured_between_two_pictures() -> None:
     timeline = Timeline()
-    assert timeline.place_s(600) is None
+    assert timeline.place_s(600, 19.0) is None
     for ticks in (600, 603):
         stamp_s = timeline.stamp_s(Shown("fresh", ticks, 0, motion(0.0)), ticks / 60 + 9)
-        assert timeline.place_s(ticks) == pytest.approx(stamp_s)
-    assert timeline.place_s(601.5) == pytest.approx(0.025)
-    assert timeline.place_s(570) == pytest.approx(-0.5)
+        assert timeline.place_s(ticks, ticks / 60 + 9) == pytest.approx(stamp_s)
+    assert timeline.place_s(601.5, 19.1) == pytest.approx(0.025)
+    assert timeline.place_s(570, 19.1) == pytest.approx(-0.5)

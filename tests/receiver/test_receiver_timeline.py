@@ -11,7 +11,7 @@ from codec.time import TICK_CYCLE, TICKS_PER_SECOND, Clock
 from receiver.lipsync import SAMPLES_PER_TICK, LipSync
 from receiver.playout import Shown
 from receiver.received import Received
-from receiver.timeline import MIN_STEP_S, Timeline
+from receiver.timeline import CYCLE_S, MIN_STEP_S, Timeline
 
 
 def shown(ticks: int, kind: str = "fresh") -> Shown:
@@ -48,16 +48,16 @@ def test_sound_keeps_its_place_while_the_face_idles() -> None:
     timeline.stamp_s(shown(600), 10.0)
     for index in range(1, 251):
         timeline.stamp_s(shown(600, "idle"), 10 + index / 25)
-    assert timeline.place_s(600 + 600) == pytest.approx(10.0)
+    assert timeline.place_s(600 + 600, 20.0) == pytest.approx(10.0)
     assert timeline.stamp_s(shown(600 + 606), 20.1) == pytest.approx(10.1)
 
 
 def test_a_recording_that_begins_with_a_face_that_idles_takes_its_sound_as_it_is_heard() -> None:
     timeline = Timeline()
     timeline.stamp_s(shown(600, "idle"), 95.0)
-    assert timeline.place_s(6000) is None
+    assert timeline.place_s(6000, 95.0) is None
     timeline.begin(6000)
-    assert timeline.place_s(6000) == pytest.approx(0.0)
+    assert timeline.place_s(6000, 95.0) == pytest.approx(0.0)
     assert timeline.stamp_s(shown(6060), 96.0) == pytest.approx(1.0)
 
 
@@ -71,16 +71,25 @@ def test_sound_keeps_its_place_however_long_no_motion_says_what_time_it_is() -> 
         timeline.pass_s(10.0 + second)
         ticks = lips.ticks_of(rtp)
         assert ticks is not None
-        assert timeline.place_s(ticks) == pytest.approx(second)
+        assert timeline.place_s(ticks, 10.0 + second) == pytest.approx(second)
 
 
 def test_sound_keeps_its_place_where_pictures_stay_away_for_a_while() -> None:
     timeline = Timeline()
     timeline.stamp_s(shown(600), 10.0)
     for second in range(100):
-        assert timeline.place_s(600 + 60 * second) == pytest.approx(second)
+        assert timeline.place_s(600 + 60 * second, 10.0 + second) == pytest.approx(second)
     timeline.stamp_s(shown(600 + 6000), 110.0)
-    assert timeline.place_s(600 + 6000 - 4096) == pytest.approx(100.0)
+    assert timeline.place_s(600 + 6000 - 4096, 110.0) == pytest.approx(100.0)
+
+
+def test_sound_stays_near_what_is_shown_whatever_the_other_side_says_of_its_clock() -> None:
+    timeline = Timeline()
+    timeline.stamp_s(shown(600), 10.0)
+    for block in range(500):  # each said to be half a minute later than the one before
+        place_s = timeline.place_s(600 + 2000 * block, 10.0 + block / 50)
+        assert place_s is not None
+        assert abs(place_s - block / 50) <= CYCLE_S / 2
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.booleans(), st.floats(0, 1)), min_size=2, max_size=50))

@@ -5,9 +5,11 @@ landmarks.npz, canonical_face.npz). A folder's frames are decoded once into a ca
 """
 
 import csv
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -57,7 +59,6 @@ def load_clips(data: Path, cache: Path, *, size: int, level: LevelFace, least_cr
     name = f"train{size}-crop{least_crop}" if least_crop else f"train{size}"
     frames_path, meta_path = cache / f"{name}.npy", cache / f"{name}.npz"
     if not meta_path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
         _decode_clips(clip_rows(data, least_crop=least_crop), data, frames_path, meta_path, size)
     with np.load(meta_path) as meta:
         return make_footage(
@@ -86,34 +87,50 @@ def clip_rows(data: Path, *, least_crop: int = 0) -> list[dict[str, str]]:
 def _decode_clips(
     rows: list[dict[str, str]], data: Path, frames_path: Path, meta_path: Path, size: int
 ) -> None:
-    import av  # only here: a machine that trains from a pack need not have them
-    from rich.progress import track
+    from rich.progress import track  # only here: a machine that trains from a pack need not have it
 
-    total = sum(int(row["frames"]) for row in rows)
-    frames = np.lib.format.open_memmap(frames_path, mode="w+", dtype=np.uint8, shape=(total, size, size, 3))
+    shape = (sum(int(row["frames"]) for row in rows), size, size, 3)
     people = sorted({row["identity"] for row in rows})
-    landmarks, clip, identity = [], [], []
-    at = 0
-    told = f"Decoding the clips once, {frames.nbytes / 1e9:.1f} GB in {frames_path}"
-    for number, row in enumerate(track(rows, description=told)):
-        with np.load(data / "train" / "landmarks" / f"{row['name']}.npz") as file:
-            points = image_coordinates(file["landmarks"])
-        with av.open(str(data / "train" / "clips" / f"{row['name']}.mp4")) as video:
-            for index, frame in zip(range(len(points)), video.decode(video=0), strict=False):
-                frames[at] = fit_size(frame.to_ndarray(format="rgb24"), size)
-                landmarks.append(points[index])
+    landmarks: list[Floats] = []
+    clip: list[int] = []
+    told = f"Decoding the clips once, {math.prod(shape) / 1e9:.1f} GB in {frames_path}"
+
+    def write(file: BinaryIO) -> None:
+        # Not through a mapped file: where the disk is full, writing to that ends the program without a word.
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for number, row in enumerate(track(rows, description=told)):
+            for picture, points in _decoded(data, row["name"], size):
+                file.write(picture.tobytes())
+                landmarks.append(points)
                 clip.append(number)
-                identity.append(people.index(row["identity"]))
-                at += 1
-    if at < total:
-        raise DataError(f"the clips of {data} hold {at} frames with landmarks where index.csv says {total}")
+        if len(clip) != shape[0]:
+            raise DataError(
+                f"the clips of {data} hold {len(clip)} frames with landmarks where index.csv says {shape[0]}"
+            )
+
+    keep(frames_path, write)
     about: dict[str, Any] = {
         "landmarks": np.stack(landmarks),
         "clip": np.array(clip),
-        "identity": np.array(identity),
+        "identity": np.array([people.index(rows[number]["identity"]) for number in clip]),
         "side": np.array([int(row["crop_side"] or 0) for row in rows]),
     }
     keep(meta_path, lambda file: np.savez(file, **about))
+
+
+def _decoded(data: Path, name: str, size: int) -> Iterator[tuple[NDArray[np.uint8], Floats]]:
+    """Yield a clip's frames [size, size, 3], as far as they have landmarks, with those."""
+    import av  # only here, as above
+
+    try:
+        with np.load(data / "train" / "landmarks" / f"{name}.npz") as file:
+            points = image_coordinates(file["landmarks"])
+        with av.open(str(data / "train" / "clips" / f"{name}.mp4")) as video:
+            for each, frame in zip(points, video.decode(video=0), strict=False):
+                yield fit_size(frame.to_ndarray(format="rgb24"), size), each
+    except (OSError, KeyError, ValueError, av.FFmpegError) as error:
+        raise DataError(f"{data} has no readable clip {name}: {why_unread(error)}") from None
 
 
 def load_portraits(data: Path, *, size: int, level: LevelFace) -> Footage | None:

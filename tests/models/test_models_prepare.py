@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,9 +31,10 @@ from models.prepare.shots import find_stretches
 from models.prepare.sources import find_sources
 from models.prepare.take import sharpness
 from models.prepare.video import probe
-from models.training.footage import LANDMARK_UNIT, image_coordinates
+from models.training.footage import LANDMARK_UNIT, DataError, image_coordinates
 from runtime.talker import Face
 from tests.conftest import ROOT, portrait_frames
+from tests.full_disk import full_disk
 from tests.models import prepare_fakes as fakes
 from tests.patience import PATIENCE_S
 
@@ -95,6 +97,34 @@ def test_what_comes_out_is_what_training_reads(
         dots = fakes.find_dots(np.asarray(cv2.resize(np.asarray(picture), (512, 512))))
         assert dots is not None
         assert np.abs(dots[np.argsort(dots[:, 0])] / 4 - points).max() < 0.75
+
+
+def test_a_disk_that_is_full_before_all_clips_are_decoded_is_told_and_leaves_nothing_behind(
+    prepared: tuple[Path, Path, list[Outcome]], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    from models.training.data import load_clips, load_level_face
+
+    _, output, _ = prepared
+    level = load_level_face(output)
+    with full_disk(1_000_000), pytest.raises(DataError, match=r"train128\.npy could not be written"):
+        load_clips(output, tmp_path, size=128, level=level)
+    assert not list(tmp_path.iterdir())
+    assert len(load_clips(output, tmp_path, size=128, level=level).pictures)
+
+
+def test_a_clip_that_cannot_be_read_is_told_as_that(
+    prepared: tuple[Path, Path, list[Outcome]], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    from models.training.data import load_clips, load_level_face
+
+    damaged = tmp_path / "damaged"
+    shutil.copytree(prepared[1], damaged)
+    (damaged / "train/clips/ben-1.mp4").write_bytes(bytes(1000))
+    with pytest.raises(DataError, match="damaged has no readable clip ben-1: "):
+        load_clips(damaged, tmp_path / "cache", size=128, level=load_level_face(damaged))
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_the_landmarks_file_has_the_layout_of_the_data_folder(

@@ -163,9 +163,10 @@ class HeldPictures:
         return slot if slot is not None and self.give(slot) else None
 
     def give(self, slot: int) -> bool:
-        """Hold what is in a slot no longer: a new picture goes there. False where it is drawn from by now."""
+        """Hold what is in a slot no longer: a new picture goes there. False where it is drawn from, or given, by
+        now."""
         with self._lock:
-            if slot == self._current:
+            if slot == self._current or slot in self._given:
                 return False
             if self._resting is not None and self._resting[0] == slot:
                 self._resting = None

@@ -146,6 +146,7 @@ def test_what_is_given_away_is_not_drawn_from_and_not_given_twice() -> None:
     assert [each.slot for each in pictures.of_scene()] == [0]
     pictures.lose(2)
     assert pictures.make_room() == 2
+    assert not pictures.give(2)  # to who found it spare a moment before another thread took it
 
 
 def test_the_picture_that_is_drawn_from_is_never_given_away(full: HeldPictures) -> None:

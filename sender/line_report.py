@@ -14,7 +14,7 @@ from itertools import pairwise
 from codec.feedback import BITS, BYTES_CYCLE, MS_CYCLE, PACKETS_CYCLE, Feedback, Transit
 from codec.time import TICK_CYCLE
 from sender.coding import Packet
-from sender.rate import Report
+from sender.rate import QUEUE_LIMIT_S, Report
 
 RATE_WINDOW_S = 1.0
 SHORTEST_WINDOW_S = 0.4  # two feedbacks apart: rates of less are noise
@@ -36,6 +36,11 @@ KEPT = 512  # packets sent: 20 s of them at 25 a second
 # parts in a million), and no queue stands for so long before it is noticed.
 BASE_BUCKET_S = 10.0
 BASE_BUCKETS = 6
+# A queue of our own is gone within seconds of our sending less. What neither grows nor shrinks for so long, while next
+# to nothing is lost, is a way that has become longer: another network's, or one behind somebody else's bytes.
+STANDING_S = 5.0
+STANDING_SPREAD_S = 0.02  # between the shortest ways of the two halves of it
+STANDING_LOSS = 0.03
 # The shortest of the last two feedbacks' ways counts: jitter adds to a packet, a queue to all.
 FILTERED = 2
 LONGEST_QUEUE_S = 3.0  # more than any router holds: the receiver counts anew
@@ -127,6 +132,8 @@ class LineMeter:
         self._began = True
         lately, long = self._loss(at_s - LOSS_WINDOW_S), self._loss(at_s - LONG_LOSS_WINDOW_S)
         loss, counted = max(lately, long)
+        if self._queueing_s > QUEUE_LIMIT_S and lately[0] < STANDING_LOSS and self._queue.settle(at_s):
+            self._queueing_s = 0.0
         arrived_bytes = (sample.arrived_bytes - before.arrived_bytes) % BYTES_CYCLE
         return Report(
             at_s=at_s,
@@ -216,6 +223,7 @@ class QueueMeter:
         self._measured_s = 0.0  # the last time
         self._bases: deque[tuple[float, float]] = deque(maxlen=BASE_BUCKETS)  # since when, and the shortest
         self._newest: deque[float] = deque(maxlen=FILTERED)
+        self._lately: deque[tuple[float, float]] = deque()  # ways of the last `STANDING_S`, and when
 
     def update(self, way_ms: float, at_s: float) -> float:
         """Take a way as it was measured, and return the queueing delay in seconds."""
@@ -230,12 +238,34 @@ class QueueMeter:
             self._origin_ms, way_s = way_ms, 0.0
             self._bases.clear()
             self._newest.clear()
+            self._lately.clear()
         if not self._bases or at_s - self._bases[-1][0] > BASE_BUCKET_S:
             self._bases.append((at_s, way_s))
         elif way_s < self._bases[-1][1]:
             self._bases[-1] = self._bases[-1][0], way_s
         self._newest.append(way_s)
+        self._lately.append((at_s, way_s))
+        while self._lately[0][0] < at_s - STANDING_S:
+            self._lately.popleft()
         return min(self._newest) - self._base()
+
+    def settle(self, at_s: float) -> bool:
+        """Take the way as it is for the empty line's, where it has been as long for `STANDING_S`; returns whether it
+        has."""
+        middle_s = at_s - STANDING_S / 2
+        before = [way_s for when_s, way_s in self._lately if when_s < middle_s]
+        after = [way_s for when_s, way_s in self._lately if when_s >= middle_s]
+        if not before or self._lately[0][0] > at_s - STANDING_S + ANOTHER_LINE_S / 4:
+            return False
+        shortest_s = min(*before, *after)
+        if (
+            max(min(before), min(after)) - shortest_s > STANDING_SPREAD_S
+            or shortest_s - self._base() < QUEUE_LIMIT_S
+        ):
+            return False
+        self._bases.clear()
+        self._bases.append((at_s, shortest_s))
+        return True
 
     def _base(self) -> float:
         return min(shortest for _, shortest in self._bases)

@@ -147,6 +147,40 @@ def test_a_longer_way_is_a_queue_and_a_slow_sender_is_none() -> None:
     assert line.run(2)[-1].queueing_s == pytest.approx(0, abs=0.005)
 
 
+def test_a_way_that_is_longer_from_now_on_is_a_queue_for_some_seconds_only() -> None:
+    line = Line()
+    line.run(20)
+    longer = [report.queueing_s for report in line.run(12, way_s=0.15)]
+    assert longer[4] == pytest.approx(0.13, abs=0.005)
+    assert max(longer[-16:]) < 0.01
+    # What comes on top of that is one again, and back on the old way there is none.
+    assert line.run(2, way_s=0.35)[-1].queueing_s == pytest.approx(0.2, abs=0.005)
+    assert line.run(2)[-1].queueing_s == pytest.approx(0, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("way_s", "lose"),
+    [
+        (lambda index: 0.9 - 0.002 * index, lambda index: False),
+        (lambda index: 0.12 + 0.001 * index, lambda index: False),
+        (lambda index: 0.15, lambda index: index % 20 == 0),  # as full as it can be
+    ],
+    ids=["shrinks", "grows", "loses"],
+)
+def test_a_queue_that_changes_or_loses_packets_is_no_longer_way(
+    way_s: Callable[[int], float], lose: Callable[[int], bool]
+) -> None:
+    line = Line()
+    line.run(20)
+    begins = line.index
+    queueing_s = [
+        report.queueing_s
+        for _ in range(300)
+        for report in line.run(0.24, way_s=way_s(line.index - begins), lose=lose)
+    ]
+    assert min(queueing_s[4:60]) > 0.08
+
+
 def test_two_clocks_that_drift_apart_make_no_queue() -> None:
     meter = QueueMeter()
     queueing_s = [meter.update(20 + 0.2e-3 * at * 250 * 4 / 4, at / 4) for at in range(4 * 600)]

@@ -36,7 +36,7 @@ from call.flags import (
     option,
 )
 from call.line import Burst, Delay, Jitter, LineRate, Loss, Outage, Seed
-from call.usage import choose_way, require_page_or_answers
+from call.usage import choose_ice, choose_way, require_page_or_answers
 
 
 def loopback(
@@ -148,7 +148,7 @@ def send(
                 limit_bps=limit,
             ),
             engine=options.Engine(profile, engine),
-            ice=options.Ice(stun, turn, turn_user, turn_password),
+            ice=choose_ice(stun, turn, turn_user, turn_password),
             connect=connect,
             code=code,
             remember=remember,
@@ -193,7 +193,7 @@ def receive(
     command.run(
         options.Receive(
             engine=options.Engine(profile, engine),
-            ice=options.Ice(stun, turn, turn_user, turn_password),
+            ice=choose_ice(stun, turn, turn_user, turn_password),
             listen=listen,
             code=code,
             output=output,
@@ -277,7 +277,7 @@ def call(
         options.Call(
             input=options.Input(video, crop, source, repeat_s=repeat, mode=mode, limit_bps=limit),
             engine=options.Engine(profile, engine),
-            ice=options.Ice(stun, turn, turn_user, turn_password),
+            ice=choose_ice(stun, turn, turn_user, turn_password),
             way=choose_way(where, code or code_again, listen, room, server),
             headless=headless,
             audio=audio,

@@ -1,4 +1,5 @@
-"""How the commands read what was typed: a bare `--listen`, one way to meet, and words for a setting that cannot be."""
+"""How the commands read what was typed: a bare `--listen`, one way to meet, the servers that help with it, and words
+for a setting that cannot be."""
 
 from typing import Any
 
@@ -76,6 +77,25 @@ def choose_way(
     if room is None or server is None:
         raise typer.BadParameter(f"--room {room} is of a server: add --server, as `visavis serve` prints it.")
     return options.Room(server, room, code)
+
+
+def choose_ice(stun: str | None, turn: str | None, user: str | None, password: str | None) -> options.Ice:
+    """Say which servers help the sides to meet; raises BadParameter where one is named as the other kind, or a TURN
+    server without who may use it."""
+    for name, url, schemes in (("stun", stun, ("stun:",)), ("turn", turn, ("turn:", "turns:"))):
+        if url and not url.startswith(schemes):
+            raise typer.BadParameter(
+                f"'{url}' is not a {name.upper()} server: write it as --{name} {name}:host:port."
+            )
+    if turn and not (user and password):
+        raise typer.BadParameter(
+            "A TURN server lets nobody in unnamed: add --turn-user and --turn-password, as its owner told you."
+        )
+    if (user or password) and not turn:
+        raise typer.BadParameter(
+            "--turn-user and --turn-password are for a TURN server: name it with --turn."
+        )
+    return options.Ice(stun, turn, user, password)
 
 
 def require_page_or_answers(*, headless: bool, yes: bool, audio: str | None) -> None:

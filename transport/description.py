@@ -24,7 +24,7 @@ MIN_MESSAGE_BYTES = 1_200  # a side that takes less than one packet's worth cann
 _TYPES = ("offer", "answer")
 _ICE_NAME = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _ICE_PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
-_ICE_URL = re.compile(r"(stun|turn|turns):[^\s:?]+(:\d{1,5})?(\?transport=(udp|tcp))?")
+_ICE_URL = re.compile(r"(?:stun|turn|turns):[^\s:?]+(?::(\d{1,5}))?(?:\?transport=(?:udp|tcp))?")
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,13 @@ class IceServer:
     credential: str | None = None
 
     def __post_init__(self) -> None:
-        if not _ICE_URL.fullmatch(self.url):
+        match = _ICE_URL.fullmatch(self.url)
+        if match is None:
             raise TransportError(
                 f"{self.url!r} is not a STUN or TURN server; write it as stun:host:port or turn:host:port."
             )
+        if match[1] is not None and not 0 < int(match[1]) < 65_536:
+            raise TransportError(f"{self.url!r} is no STUN or TURN server: its port must be from 1 to 65535.")
 
 
 @dataclass(frozen=True)

@@ -267,6 +267,33 @@ def test_two_ways_to_meet_are_named() -> None:
         choose_way(None, None, "0.0.0.0:8765", "kitchen", None)
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--stun", "stun.example"], "'stun.example' is not a STUN server"),
+        (["--stun", "turn:turn.example"], "write it as --stun stun:host:port"),
+        (["--turn", "stun:stun.example"], "write it as --turn turn:host:port"),
+        (["--turn", "turn:turn.example"], "add --turn-user and --turn-password"),
+        (["--turn", "turn:turn.example", "--turn-user", "ada"], "add --turn-user and --turn-password"),
+        (["--turn-user", "ada"], "name it with --turn"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["call", "127.0.0.1:1", "ABCDEF", "--headless", "--yes", "--video", "none-such.mp4"],
+        ["send", "none-such.mp4", "--connect", "127.0.0.1:1", "--code", "ABCDEF"],
+        ["receive", "--listen", "127.0.0.1:0", "--output", "none"],
+    ],
+)
+def test_servers_that_can_be_of_no_use_are_wrong_usage(
+    command: list[str], more: list[str], said: str
+) -> None:
+    result = CliRunner().invoke(app, [*command, *more, "--profile", "none-such"])
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.replace("│", " ").split())
+
+
 def test_a_call_without_a_way_to_meet_is_wrong_usage() -> None:
     result = CliRunner().invoke(app, ["call"])
     assert result.exit_code == 2

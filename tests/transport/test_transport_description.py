@@ -99,3 +99,6 @@ def test_servers_that_are_none_are_refused() -> None:
     for url in ("stun.example", "http://stun.example", "stun:", "turn:a b"):
         with pytest.raises(TransportError, match="STUN or TURN"):
             IceServer(url)
+    for url in ("stun:stun.example:0", "turn:turn.example:65536", "turns:turn.example:99999?transport=tcp"):
+        with pytest.raises(TransportError, match="port must be from 1 to 65535"):
+            IceServer(url)

@@ -8,7 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -19,15 +19,29 @@ from rich.text import Text
 
 from call.errors import CallError
 
-errors = Console(stderr=True, highlight=False)
+
+class Notices(Console):
+    """Stderr. Who closes a pipe on it reads no more, which is no end of what it tells of."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the BrokenPipeError that is being handled, where Rich would end the program."""
+        raise
+
+
+errors = Notices(stderr=True, highlight=False)
 output = Console(highlight=False, soft_wrap=True)
 # As they end or stand in the names that scripts call figures by.
 UNITS = {"ms": "ms", "s": "s", "kbps": "kbit/s", "bytes": "bytes", "mb": "MB"}
 
 
 def say(sentence: str) -> None:
-    """Print a notice for the person at the keyboard (stderr), in one line, so that it can be copied whole."""
-    errors.print(sentence, markup=False, soft_wrap=True)
+    """Print a notice for the person at the keyboard (stderr), in one line, so that it can be copied whole.
+
+    What cannot be printed comes with the next one that can.
+    """
+    # A terminal that was closed and a log on a full disk are no fault of the call's, and would be told of here.
+    with suppress(OSError):
+        errors.print(sentence, markup=False, soft_wrap=True)
 
 
 def print_json(figures: Any) -> None:

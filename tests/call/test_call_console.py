@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import sys
+
 import pytest
 
 from call import called, console, loopback_figures, receive, send
@@ -49,3 +53,18 @@ def test_figures_are_told_in_words_and_with_their_units(capsys: pytest.CaptureFi
 @pytest.mark.parametrize("words", [each.IN_SHORT for each in (called, loopback_figures, receive, send)])
 def test_what_is_printed_of_a_call_fits_on_a_screen(words: dict[str, tuple[str, str]]) -> None:
     assert len(set(words.values())) == len(words) <= 14
+
+
+@pytest.mark.parametrize("fault", [BrokenPipeError(errno.EPIPE, "gone"), OSError(errno.EIO, "gone")])
+def test_a_notice_that_cannot_be_printed_ends_nothing_and_comes_with_the_next(
+    fault: OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise fault
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    console.say("The line is lost.")
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    console.say("The line is back.")
+    assert sys.stderr.getvalue() == "The line is lost.\nThe line is back.\n"

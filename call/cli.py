@@ -16,6 +16,7 @@ import typer
 from call import commands, machine_commands, passed_on, settings
 from call.errors import explain
 from call.flags import option
+from call.signals import endings
 from call.usage import Command, ListenCommand
 
 app = typer.Typer(
@@ -81,8 +82,9 @@ def main() -> None:
     """Run the command that was typed: exit code 0, 1 with a sentence on failure, 2 for wrong usage."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1 or os.environ.get("VISAVIS_DEBUG") not in (None, "", "0")
-    # Who stops a service or a container wants the same clean end as who presses Ctrl-C.
-    signal.signal(signal.SIGTERM, end_as_interrupted)
+    # Who stops a service or closes the terminal's window wants the same clean end as who presses Ctrl-C.
+    for ending in endings():
+        signal.signal(ending, end_as_interrupted)
     try:
         app(arguments, prog_name="visavis", default_map=settings.read(typer.main.get_command(app)))
     except Exception as error:

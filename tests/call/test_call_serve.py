@@ -14,7 +14,7 @@ from transport.rooms import RoomMeeting
 from transport.serve import Counts, RoomServer
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_server_lets_a_side_in_and_ends_cleanly_when_asked(
     start: Start, patient: None, number: signal.Signals
 ) -> None:

@@ -22,10 +22,16 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     async def held() -> Result:
         task = asyncio.current_task()
         assert task is not None
+
+        def end() -> None:
+            # A window that is closed says so by its shell and by itself, and the second must not cut the goodbye off.
+            if not task.cancelling():
+                task.cancel()
+
         with contextlib.suppress(NotImplementedError):  # Windows
             # A script that starts us with & has Ctrl-C ignored, and asyncio then handles no signal of its own.
             for ending in before:
-                asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
+                asyncio.get_running_loop().add_signal_handler(ending, end)
         return await work
 
     try:

@@ -51,8 +51,9 @@ class Recorder(Protocol):
     def start(self) -> str:
         """Begin; return the file's name. Raises an exception with a sentence."""
 
-    def stop(self, on_saved: Callable[[str], None]) -> None:
-        """Complete the file, without waiting for it; once it is there, `on_saved` gets its name, from any thread."""
+    def stop(self, on_ended: Callable[[str | None], None]) -> None:
+        """Complete the file, without waiting for it; once it is there, `on_ended` gets its name, and None where there
+        was no picture for one, from any thread."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from runtime.view import WIDEST_DEGREES, View
 CAMERA_GONE = "The camera has failed; it can be used again in another call."
 PICTURE_STAYS = "The source picture is a file's, and stays as it is."
 PICTURE_COMES = "A new picture is on its way."
+NOTHING_RECORDED = "Nothing was saved: a recording begins with the other side's picture, and none came."
 NO_VIDEO = "Ordinary video cannot be sent in this call."
 
 
@@ -103,7 +104,9 @@ class OwnSide:
                 self._keeper.notice(explain(error))
                 return
         else:
-            self.recorder.stop(lambda path: self._keeper.notice(f"Saved: {path}"))
+            self.recorder.stop(
+                lambda path: self._keeper.notice(NOTHING_RECORDED if path is None else f"Saved: {path}")
+            )
         self._keeper.change(recording=name)
         self._on_change()
 

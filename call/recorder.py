@@ -62,13 +62,13 @@ class CallRecorder:
             self._writer, self._path, self._timeline, self._size = writer, path, Timeline(), None
         return str(path)
 
-    def stop(self, on_saved: Callable[[str], None]) -> None:
-        """Complete the file, on a thread that the event loop waits for at its end; `on_saved` is called there with
-        its name, if there was a picture to save."""
+    def stop(self, on_ended: Callable[[str | None], None]) -> None:
+        """Complete the file, on a thread that the event loop waits for at its end; `on_ended` is called there with
+        its name, or None where there was no picture to save."""
         with self._lock:
             writer, self._writer = self._writer, None
         if writer is not None:
-            asyncio.get_running_loop().run_in_executor(None, self._complete, writer, self._path, on_saved)
+            asyncio.get_running_loop().run_in_executor(None, self._complete, writer, self._path, on_ended)
 
     def show(self, shown: Shown, picture: Picture, at_s: float) -> None:
         """Record a picture that is shown at `at_s` (monotonic seconds)."""
@@ -100,14 +100,13 @@ class CallRecorder:
             self._size = height, width
         return fit(picture, *self._size)
 
-    def _complete(self, writer: Writer, path: Path, on_saved: Callable[[str], None]) -> None:
+    def _complete(self, writer: Writer, path: Path, on_ended: Callable[[str | None], None]) -> None:
         try:
             writer.finish()
         except Exception as error:  # told to the person; nobody waits for this thread
             self._tell(error)
             return
-        if path.exists():
-            on_saved(str(path))
+        on_ended(str(path) if path.exists() else None)
 
     def _tell(self, error: Exception) -> None:
         if error is not self._told:  # what failed while it was written fails once more at the end

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from call.keeper import Keeper
-from call.own_side import OwnSide
+from call.own_side import NOTHING_RECORDED, OwnSide
 from call.sound_share import CONTROL_BPS, FIRST_SHARE, START_BPS
 from call.state import CallState
 from sender.rate import ENOUGH_BPS, HEADROOM
@@ -37,6 +37,7 @@ class Recorder:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.running = False
+        self.saved: str | None = "call.mp4"
 
     def start(self) -> str:
         if self.error is not None:
@@ -44,9 +45,9 @@ class Recorder:
         self.running = True
         return "call.mp4"
 
-    def stop(self, on_saved: Callable[[str], None]) -> None:
+    def stop(self, on_ended: Callable[[str | None], None]) -> None:
         self.running = False
-        on_saved("call.mp4")
+        on_ended(self.saved)
 
 
 def make_own(rate: Any = None) -> tuple[OwnSide, Keeper, SimpleNamespace]:
@@ -131,6 +132,11 @@ async def test_mute_and_record_reach_their_parts_and_the_state() -> None:
     await asyncio.sleep(0)
     assert keeper.state.recording is None
     assert keeper.state.notices == ("Saved: call.mp4",)
+    recorder.saved = None
+    own.record(True)
+    own.record(False)
+    await asyncio.sleep(0)
+    assert keeper.state.notices[1:] == (NOTHING_RECORDED,)
     own.recorder = Recorder(OSError(28, "No space left on device", "call.mp4"))
     own.record(True)
     assert keeper.state.recording is None

@@ -23,7 +23,7 @@ async def test_a_recording_holds_marked_pictures_and_sound_at_their_times_and_no
     tmp_path: Path,
 ) -> None:
     errors: list[Exception] = []
-    saved: list[str] = []
+    saved: list[str | None] = []
     recorder = CallRecorder(folder=tmp_path / "new", on_error=errors.append)
     recorder.show(shown(0), GREY, 0.0)
     name = Path(recorder.start())
@@ -66,7 +66,7 @@ async def test_a_recording_that_fails_in_the_middle_is_told_of_once(
 
     monkeypatch.setattr("call.recorder.VideoFile.write", fail)
     errors: list[Exception] = []
-    saved: list[str] = []
+    saved: list[str | None] = []
     recorder = CallRecorder(folder=tmp_path, on_error=errors.append)
     recorder.start()
     recorder.show(shown(0), GREY, 0.0)
@@ -78,12 +78,15 @@ async def test_a_recording_that_fails_in_the_middle_is_told_of_once(
 
 
 async def test_a_recording_without_a_picture_is_no_file_and_is_not_called_saved(tmp_path: Path) -> None:
-    saved: list[str] = []
+    saved: list[str | None] = []
     recorder = CallRecorder(folder=tmp_path, on_error=lambda error: None)
     recorder.start()
+    for index in range(5):
+        recorder.hear(np.full(960, 1000, np.int16), 6 * index)
     recorder.stop(saved.append)
     await asyncio.get_running_loop().shutdown_default_executor()
-    assert saved == os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == []
+    assert saved == [None]
 
 
 def test_the_mark_leaves_the_picture_that_is_shown_as_it_is() -> None:
@@ -121,7 +124,7 @@ async def test_ordinary_video_is_recorded_in_the_same_file_at_its_size_and_witho
 
 async def test_ordinary_video_with_odd_sides_is_recorded_too(tmp_path: Path) -> None:
     errors: list[Exception] = []
-    saved: list[str] = []
+    saved: list[str | None] = []
     recorder = CallRecorder(folder=tmp_path, on_error=errors.append)
     name = recorder.start()
     for index in range(5):
@@ -139,7 +142,7 @@ async def test_recordings_that_begin_within_one_second_do_not_take_each_others_n
 ) -> None:
     monkeypatch.setattr("call.recorder.time.strftime", lambda form: "Visavis now.mp4")
     errors: list[Exception] = []
-    saved: list[str] = []
+    saved: list[str | None] = []
     recorder = CallRecorder(folder=tmp_path, on_error=errors.append)
     names = []
     for index in range(3):

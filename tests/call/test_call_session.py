@@ -209,7 +209,7 @@ async def test_nothing_is_recorded_any_more_once_the_call_is_over(hall: Hall) ->
         files.append("call.mp4")
         return files[-1]
 
-    recorder = SimpleNamespace(start=start, stop=lambda on_saved: files.clear())
+    recorder = SimpleNamespace(start=start, stop=lambda on_ended: files.clear())
     other.session.use(lambda duplex: Media(recorder=recorder))
     await asyncio.gather(*(side.until(lambda state: state.phase == "connected") for side in (one, other)))
     other.session.record(True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sender.sender import Sender
 
 LOOK_S = 0.1
+ANOTHER = "Taking another picture of you."
 CAMERA_COMES = "The camera is on. This picture of you is what the other side sees in a call."
 
 
@@ -63,6 +64,8 @@ class Consent:
                 raise CallError("Nobody is here to agree to the picture that would be sent.")
             if await self._keeper.ask("consent", question):
                 return
+            # It may take until somebody is to be seen again; until then there is nothing to agree to.
+            self._keeper.change(phase="connecting", sentence=ANOTHER)
             sender.forget_source()
 
     async def close(self) -> None:

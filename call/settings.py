@@ -31,13 +31,14 @@ def read(program: Any) -> dict[str, Any]:
     """Read visavis.toml against the commands of `program` (a Click group) and what each of them takes.
 
     Returns a default map as Click has it: by command, within a group by its command again, then by parameter.
-    Raises CallError as `load` does.
+    Raises CallError as `load` does, and where VISAVIS_CONFIG names a file that does not exist.
     """
+    path = settings_path()
+    if os.environ.get("VISAVIS_CONFIG") and not path.exists():
+        raise CallError(f"VISAVIS_CONFIG in the environment names {path}, which does not exist.")
     parameters = dict(_settable(program))
     defaults: dict[str, Any] = {}
-    for command, values in load(
-        settings_path(), {name: frozenset(parameters[name]) for name in parameters}
-    ).items():
+    for command, values in load(path, {name: frozenset(parameters[name]) for name in parameters}).items():
         place = defaults
         for word in command.split():
             place = place.setdefault(word, {})

@@ -91,6 +91,14 @@ def test_a_value_that_cannot_be_is_told_with_its_file_and_key(
     assert str(error.value).startswith(f"{path} {said}, which cannot be: ")
 
 
+def test_a_settings_file_that_is_named_and_not_there_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISAVIS_CONFIG", str(tmp_path / "mistyped.toml"))
+    with pytest.raises(CallError, match=r"mistyped\.toml, which does not exist"):
+        settings.read(typer.main.get_command(app))
+
+
 def test_a_value_of_the_environment_that_cannot_be_is_told_with_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

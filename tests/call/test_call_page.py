@@ -203,6 +203,17 @@ async def test_every_button_asks_for_what_it_says(open_tab: Open, call: FakeCall
     await expect(tab.get_by_text("You have hung up.").last).to_be_visible()
 
 
+async def test_what_wants_a_camera_is_not_offered_while_that_is_off(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    new, repair = (tab.get_by_role("button", name=name, exact=True) for name in ("New picture", "Repair"))
+    call.change(camera_on=False)
+    await expect(new).to_be_disabled()
+    await expect(repair).to_be_enabled()
+    call.change(camera_on=True, their_camera_on=False)
+    await expect(new).to_be_enabled()
+    await expect(repair).to_be_disabled()
+
+
 async def test_the_other_sides_condition_is_told_on_the_picture(open_tab: Open, call: FakeCall) -> None:
     tab = await drawn_tab(open_tab)
     badges = tab.locator("#badges")

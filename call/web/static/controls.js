@@ -47,9 +47,9 @@ export class Controls {
     const inCall = state.phase === "connected";
     for (const id of NEED_A_CALL) $(id).disabled = !inCall;
     $("record").disabled = !inCall && state.recording === null;
-    // What is drawn from a picture has no part in ordinary video.
-    $("new-source").disabled ||= state.ordinary_video;
-    $("repair").disabled ||= state.their_ordinary_video;
+    // What is drawn from a picture has no part in ordinary video, and neither is had of a camera that is off.
+    $("new-source").disabled ||= state.ordinary_video || !state.camera_on;
+    $("repair").disabled ||= state.their_ordinary_video || !state.their_camera_on;
     draw("ordinary", state.ordinary_video, state.ordinary_video ? "brush" : "film", state.ordinary_video ? "Redraw me" : "Ordinary video");
     $("ordinary").title = state.ordinary_video ? BACK : FORTH;
     this.showMute();

@@ -214,6 +214,13 @@ async def test_what_wants_a_camera_is_not_offered_while_that_is_off(open_tab: Op
     await expect(repair).to_be_disabled()
 
 
+async def test_a_recording_is_stopped_by_a_button_that_says_so(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    await tab.get_by_title("Record the other side, picture and sound, to a file").click()
+    await tab.get_by_title("Stop recording and save the file; the call goes on").click()
+    await until(tab, lambda: call.wishes == [("record", True), ("record", False)])
+
+
 async def test_the_other_sides_condition_is_told_on_the_picture(open_tab: Open, call: FakeCall) -> None:
     tab = await drawn_tab(open_tab)
     badges = tab.locator("#badges")

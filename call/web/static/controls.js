@@ -6,6 +6,8 @@ import { $, setIcon, setText, show } from "./dom.js";
 const NEED_A_CALL = ["new-source", "repair", "ordinary"];
 
 const FORTH = "Send everything that your camera sees, the room as well, as ordinary video";
+const RECORD = "Record the other side, picture and sound, to a file";
+const STOP = "Stop recording and save the file; the call goes on";
 const BACK = "Let your face be redrawn again, which costs a tenth and shows nothing of the room";
 
 export class Controls {
@@ -55,6 +57,7 @@ export class Controls {
     this.showMute();
     draw("camera", !state.camera_on, state.camera_on ? "camera" : "camera-off", state.camera_on ? "Camera off" : "Camera on");
     draw("record", state.recording !== null, "record", state.recording === null ? "Record" : "Stop");
+    $("record").title = state.recording === null ? RECORD : STOP;
   }
 
   /** Learn whether there is a microphone. */

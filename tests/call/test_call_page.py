@@ -221,6 +221,14 @@ async def test_a_recording_is_stopped_by_a_button_that_says_so(open_tab: Open, c
     await until(tab, lambda: call.wishes == [("record", True), ("record", False)])
 
 
+async def test_a_microphone_that_is_gone_is_said_to_be(open_tab: Open, call: FakeCall) -> None:
+    tab = await drawn_tab(open_tab)
+    await until_loaded(tab)
+    await tab.evaluate("document.getElementById('microphone').options[0].value = 'unplugged'")
+    await tab.evaluate("document.getElementById('microphone').dispatchEvent(new Event('change'))")
+    await expect(tab.locator("#notices")).to_contain_text("That microphone is gone.")
+
+
 async def test_the_other_sides_condition_is_told_on_the_picture(open_tab: Open, call: FakeCall) -> None:
     tab = await drawn_tab(open_tab)
     badges = tab.locator("#badges")

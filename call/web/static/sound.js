@@ -18,6 +18,8 @@ const SORRY = {
     "No microphone was found. Plug one in and choose it under Details. The call goes on without your voice.",
   NotReadableError:
     "The microphone does not answer; another program may hold it. The call goes on without your voice.",
+  OverconstrainedError:
+    "That microphone is gone. Choose another one under Details. The call goes on without your voice.",
 };
 const UNHEARD = "Click anywhere on this page to hear the other side.";
 

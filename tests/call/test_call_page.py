@@ -229,6 +229,16 @@ async def test_a_microphone_that_is_gone_is_said_to_be(open_tab: Open, call: Fak
     await expect(tab.locator("#notices")).to_contain_text("That microphone is gone.")
 
 
+async def test_the_keyboard_goes_on_at_the_calls_end_from_a_line_that_was_written(
+    open_tab: Open, call: FakeCall
+) -> None:
+    tab = await drawn_tab(open_tab)
+    await tab.get_by_role("button", name="Chat", exact=True).click()
+    await expect(tab.get_by_label("Write a message")).to_be_focused()
+    call.change(phase="ended", sentence="The other side has ended the call.")
+    await expect(tab.locator("#screen-over")).to_be_focused()
+
+
 async def test_the_other_sides_condition_is_told_on_the_picture(open_tab: Open, call: FakeCall) -> None:
     tab = await drawn_tab(open_tab)
     badges = tab.locator("#badges")

@@ -64,6 +64,10 @@ function showLevel(level) {
 
 function follow(patch) {
   Object.assign(state, patch);
+  if (OVER.has(state.phase)) {
+    sound.end();
+    panel.close(); // before the card that the keyboard goes on at
+  }
   screens.follow(state);
   controls.follow(state);
   details.follow(state);
@@ -78,10 +82,6 @@ function follow(patch) {
   // A film that stands still would show what nobody films any more; a face that is drawn idles.
   const standsStill = !state.their_camera_on && !$("badge-filmed").hidden;
   if (!WITH_FACE.has(state.phase) || standsStill) forgetFace();
-  if (OVER.has(state.phase)) {
-    sound.end();
-    panel.close();
-  }
   if (state.phase === "connected") panel.offer();
 }
 

@@ -38,6 +38,17 @@ navigator.mediaDevices.getUserMedia = (wanted) => new Promise((resolve, reject) 
   };
 });"""
 
+# How many notes were rung, and whether the screen is kept awake.
+LISTENING = """
+window.notes = 0, window.locks = [];
+const { OscillatorNode: Note } = window;
+window.OscillatorNode = class extends Note { constructor(...how) { super(...how); window.notes += 1; } };
+Object.defineProperty(navigator, "wakeLock", { value: { request: async () => {
+  const lock = { released: false, release: async () => { lock.released = true; } };
+  locks.push(lock);
+  return lock;
+} } });"""
+
 # A browser that takes its time to keep the screen from going dark.
 SLOWLY_AWAKE = """
 window.answers = [], window.locks = [];
@@ -491,6 +502,20 @@ async def test_the_newest_tab_takes_over_and_the_old_one_says_so(open_tab: Open,
     await old.get_by_role("button", name="Use it here").click()
     await expect(new.get_by_role("heading", name="This call is open in another tab")).to_be_visible()
     await until_canvas(old, differs=await canvas(old))
+
+
+async def test_a_tab_that_was_taken_over_neither_rings_nor_passes_for_the_call(
+    open_tab: Open, call: FakeCall
+) -> None:
+    call.change(phase="ringing", sentence="Somebody asks to come in.")
+    old = await open_tab(script=LISTENING)
+    await old.wait_for_function("() => notes > 0 && locks.length === 1")
+    new = await open_tab(script=LISTENING)
+    await expect(old).to_have_title("This call is open in another tab – Visavis")
+    await old.wait_for_function("() => locks[0].released")
+    rung = await old.evaluate("notes")
+    await new.wait_for_function("() => notes >= 6")
+    assert await old.evaluate("notes") == rung
 
 
 async def test_a_page_that_is_opened_again_sees_the_call_as_it_is_then(

@@ -112,6 +112,8 @@ const connection = new Connection({
 /** Say that the program is gone, and why; but what the call said last is worth more. */
 function leave(reason) {
   if (OVER.has(state.phase) && reason !== "taken over") return;
+  state.phase = "left"; // nothing rings, is counted or keeps the screen awake for a page that is told of nothing more
+  awake.follow(state);
   notices.clear();
   panel.close();
   screens.leave(reason);

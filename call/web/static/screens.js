@@ -82,6 +82,7 @@ export class Screens {
     $("app").dataset.phase = "left";
     for (const id of ["bar", "face", "own", "words", "recording"]) show($(id), false);
     setText($("sentence"), "");
+    document.title = `${OURS[reason].title} – Visavis`;
     this.open("over");
     this.sayOver(OURS[reason]);
   }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from call import console, options, running
 from call.address import parse_address
 from call.called import IN_SHORT, Called, call_figures
-from call.ends import Ends, ice_servers, load_ends
+from call.ends import Ends, ice_servers, load_ends, naming
 from call.errors import explain
 from call.meter import Meter
 from call.quiet import keep_quiet
@@ -68,7 +68,7 @@ async def hold(wanted: options.Call, ends: Ends) -> Called:
             on_state=lambda state: _follow(state, wanted, session, screen),
             on_preview=screen.on_preview,
             on_notice=console.say,
-            invitation=lambda: invitation_of(wanted.way, meeting),
+            invitation=lambda: invitation_of(wanted.way, meeting, ends.profile.name),
         )
         keep_quiet(asyncio.get_running_loop(), lambda error: session.notice(explain(error)))
         page = None if wanted.headless else await screen.open_page(session, stack)
@@ -120,8 +120,11 @@ def make_manners(wanted: options.Call) -> Manners:
     )
 
 
-def invitation_of(way: options.Invited | options.Listening | options.Room, meeting: Any) -> Invitation | None:
-    """Say what the other side types; None where that side has invited, and has not been away for long."""
+def invitation_of(
+    way: options.Invited | options.Listening | options.Room, meeting: Any, profile: str
+) -> Invitation | None:
+    """Say what the other side types for the same profile; None where that side has invited, and has not been away for
+    long."""
     match way:
         case options.Listening():
             command = f"visavis call {meeting.address} {meeting.code}"
@@ -129,7 +132,7 @@ def invitation_of(way: options.Invited | options.Listening | options.Room, meeti
             command = f"visavis call --server {server} --room {name} --code {meeting.code}"
         case _:
             return None
-    return Invitation(meeting.address, meeting.code, command)
+    return Invitation(meeting.address, meeting.code, command + naming(profile))
 
 
 def _follow(state: CallState, wanted: options.Call, session: Session, screen: Screen) -> None:

@@ -94,6 +94,12 @@ def load_ends(wanted: Engine) -> Ends:
     return Ends(profile, talker, load_format(profile), load_residual(profile))
 
 
+def naming(profile: str) -> str:
+    """Return what the other side adds to its command, so that both ends have this profile: nothing where it is the one
+    that is taken unasked."""
+    return "" if profile == Engine.profile else f" --profile {profile}"
+
+
 def load_format(profile: "Profile") -> "MotionFormat":
     """Load how a profile's motion is coded; raises CallError where that is damaged."""
     from codec.format import MotionFormat

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from call import console, options, running
 from call.address import Address, address_to_tell, parse_address
-from call.ends import Ends, ice_servers, load_ends, remembered
+from call.ends import Ends, ice_servers, load_ends, naming, remembered
 from call.ways import way_out
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def _receive(output: "Output", asked: Address, wanted: options.Receive, en
             code=wanted.code,
             ice_servers=ice_servers(wanted.ice),
             wait_s=wanted.wait_s,
-            on_listening=lambda bound, code: _invite(asked, parse_address(bound), code),
+            on_listening=lambda bound, code: _invite(asked, parse_address(bound), code, ends.profile.name),
             on_end=wires.append,
         )
     except asyncio.CancelledError:
@@ -103,11 +103,11 @@ async def _receive(output: "Output", asked: Address, wanted: options.Receive, en
     return Received(stats, wires[-1], interrupted, failure)
 
 
-def _invite(asked: Address, bound: Address, code: str) -> None:
+def _invite(asked: Address, bound: Address, code: str, profile: str) -> None:
     """Print the line to type on the other machine."""
     told = address_to_tell(Address(asked.host, bound.port))
     console.say(f"Waiting at {told}. On the other side, type:")
-    console.say(f"  visavis send camera --connect {told} --code {code}")
+    console.say(f"  visavis send camera --connect {told} --code {code}{naming(profile)}")
 
 
 async def _follow(receiver: "Receiver") -> None:

@@ -23,7 +23,8 @@ import typer
 from typer.testing import CliRunner
 
 from call import call as program
-from call import options
+from call import options, receive
+from call.address import Address
 from call.cli import app
 from call.ends import Ends
 from call.film import read_film
@@ -191,6 +192,25 @@ async def test_the_figures_of_a_later_call_on_a_page_name_its_own_output(
         assert parts.output_of(second) == str(tmp_path / "seen-2.mp4")
         first.discard()
         second.discard()
+
+
+def test_what_the_other_side_is_to_type_names_the_profile_that_it_would_not_take_unasked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    meeting = SimpleNamespace(address="192.168.1.5:8765", code="F7K2QX", invites=True)
+    room = options.Room("ws://192.168.1.5:8766", "den")
+    for way in (options.Listening("0.0.0.0:8765"), room):
+        unasked, asked = (
+            program.invitation_of(way, meeting, profile) for profile in (options.Engine.profile, "laptop-512")
+        )
+        assert unasked is not None
+        assert asked is not None
+        assert asked.command == f"{unasked.command} --profile laptop-512"
+    here = Address("192.168.1.5", 8765)
+    receive._invite(here, here, "F7K2QX", options.Engine.profile)
+    assert capsys.readouterr().err.endswith(" --code F7K2QX\n")
+    receive._invite(here, here, "F7K2QX", "laptop-512")
+    assert capsys.readouterr().err.endswith(" --code F7K2QX --profile laptop-512\n")
 
 
 @in_virtual_time

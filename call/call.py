@@ -20,6 +20,7 @@ from call.state import CallState, Invitation
 from call.ways import way_out
 
 if TYPE_CHECKING:
+    from transport.description import IceServer
     from transport.meeting import Meeting
     from transport.peer import Peer
 
@@ -29,10 +30,12 @@ WORDS = "Safety words, the same on both sides: "
 
 def run(wanted: options.Call, *, as_json: bool, verbose: bool = False) -> None:
     """Hold the call until either side ends it, or Ctrl-C; then print its figures."""
+    # Who named a wrong one of these is told at once.
+    meeting, servers = make_meeting(wanted.way), ice_servers(wanted.ice)
     with way_out(wanted.output, overwrite=wanted.overwrite):
-        pass  # who named a wrong one is told at once; each call on the page opens its own
+        pass  # each call on the page opens its own
     ends = load_ends(wanted.engine)
-    called = running.run(hold(wanted, ends))
+    called = running.run(hold(wanted, ends, meeting, servers))
     if called.began or called.failure is None:
         figures = call_figures(called, ends)
         if as_json:
@@ -45,15 +48,14 @@ def run(wanted: options.Call, *, as_json: bool, verbose: bool = False) -> None:
         raise KeyboardInterrupt
 
 
-async def hold(wanted: options.Call, ends: Ends) -> Called:
-    """Hold the call; what became of it comes back, its failure included."""
+async def hold(wanted: options.Call, ends: Ends, meeting: Meeting, servers: list[IceServer]) -> Called:
+    """Hold the call, met by `meeting`; what became of it comes back, its failure included."""
     from call.parts import Parts
     from transport.certificate import make_certificate
     from transport.peer import Peer
 
     async with AsyncExitStack() as stack:
-        meeting, certificate, screen = make_meeting(wanted.way), make_certificate(), Screen()
-        servers = ice_servers(wanted.ice)
+        certificate, screen = make_certificate(), Screen()
         parts = Parts(wanted, ends, screen, stack)
 
         def peer(**more: Any) -> Peer:

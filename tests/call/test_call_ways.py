@@ -3,14 +3,17 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 
 from call import call, demo, loopback, options, receive, send
+from call.errors import CallError
 from call.parts import numbered
 from receiver.errors import OutputError
 from sender.errors import InputError
+from transport.errors import TransportError
 
 NO_ICE = options.Ice()
 
@@ -73,6 +76,23 @@ def test_an_output_that_cannot_be_written_is_told_before_the_networks_are_loaded
         receive.run(
             options.Receive(options.Engine(), NO_ICE, "127.0.0.1:0", None, absent, None), as_json=True
         )
+
+
+@pytest.mark.parametrize(
+    ("way", "stun", "said"),
+    [
+        (options.Invited("http://192.168.1.5", "F7K2QX"), None, "is no address"),
+        (options.Listening("127.0.0.1:99999"), None, "must be a number up to 65535"),
+        (options.Room("wss://meet.example.org", "my den"), None, "A room's name"),
+        (options.Listening("127.0.0.1:0"), "stun:stun.example:99999", "must be from 1 to 65535"),
+    ],
+)
+def test_a_way_to_meet_that_is_none_is_told_before_the_networks_are_loaded(
+    clip: str, way: Any, stun: str | None, said: str
+) -> None:
+    wanted = options.Call(options.Input(clip), options.Engine(), options.Ice(stun), way)
+    with pytest.raises((CallError, TransportError), match=said):
+        call.run(wanted, as_json=True)
 
 
 def test_an_output_that_is_there_is_told_before_the_networks_are_loaded_and_left_as_it_is(

@@ -16,6 +16,8 @@ DRAWS = 4000
 SEED = 20
 # A ratio this near to one is rounding, not a victory.
 TIE = 1e-4
+# An error this small is rounding, too: a picture beside itself has an identity distance of some 1e-8.
+NO_ERROR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def mean(values: npt.NDArray[np.float64]) -> float | None:
 
 def ratio(value: float | None, frozen: float | None) -> float | None:
     """Return `value` over `frozen`; None where one is missing or the frozen picture has no error to share."""
-    return None if value is None or not frozen else value / frozen
+    return None if value is None or frozen is None or frozen < NO_ERROR else value / frozen
 
 
 def geometric_mean(values: Sequence[float]) -> float:

@@ -63,4 +63,7 @@ def test_clips_beyond_the_curve_still_count_in_the_median() -> None:
 
 def test_there_is_no_ratio_to_a_picture_without_error() -> None:
     assert ratio(0.5, 0.0) is None
+    # What a picture beside itself comes to in single precision, which may be under 0.
+    assert ratio(0.5, 3.2e-8) is None
+    assert ratio(0.5, -1.1e-7) is None
     assert ratio(None, 1.0) is None

@@ -27,7 +27,8 @@ def compare(
     """Return `lpips`, `face_lpips`, `psnr` and `ssim` of every `every`-th picture HxWx3, and each with `_frozen`, the
     same for the `source` picture repeated.
 
-    Raises BenchError where the sequences differ in length or size; whatever cannot be measured is None with a `why`.
+    Raises BenchError where the sequences differ in length or size, and for sides below 11 pixels; whatever cannot be
+    measured is None with a `why`.
     """
     if len(originals) != len(redrawn):
         raise BenchError(
@@ -36,6 +37,11 @@ def compare(
     sizes = {picture.shape for picture in (*originals, *redrawn)}
     if len(sizes) > 1:
         raise BenchError(f"The pictures to compare differ in size: {sorted(sizes)}.")
+    height, width = originals[0].shape[:2]
+    if min(height, width) < basic.WINDOW:
+        raise BenchError(
+            f"Pictures are compared from {basic.WINDOW} pixels a side on, not {width} x {height}."
+        )
     chosen = list(originals[every // 2 :: every]) or list(originals[:1])
     rivals = {"": list(redrawn[every // 2 :: every]) or list(redrawn[:1])}
     result: dict[str, Any] = dict.fromkeys((*KEYS, *(f"{key}_frozen" for key in KEYS)))
@@ -43,7 +49,6 @@ def compare(
     if source is None:
         why |= dict.fromkeys((f"{key}_frozen" for key in KEYS), "no source picture was given")
     else:
-        height, width = originals[0].shape[:2]
         still = np.asarray(cv2.resize(source, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
         rivals["_frozen"] = [still] * len(chosen)
     for suffix, pictures in rivals.items():
@@ -67,7 +72,10 @@ def _perceptual(
     try:
         from bench.judge import PictureJudge, find_faces
         from bench.metrics.landmarks import FaceFinder, Landmarks
+        from bench.metrics.lpips import SMALLEST_SIDE
 
+        if min(originals[0].shape[:2]) < SMALLEST_SIDE:
+            raise BenchError(f"LPIPS wants sides of at least {SMALLEST_SIDE} pixels.")
         backbones = backbones_folder()
         judge = PictureJudge(backbones)
         judged["lpips"] = [mean(row) for row in judge.lpips(originals, rivals)]

@@ -98,3 +98,18 @@ def test_without_a_source_only_the_frozen_figures_are_missing() -> None:
     assert figures["psnr"] is not None
     assert all(figures[f"{key}_frozen"] is None and f"{key}_frozen" in figures["why"] for key in KEYS)
     assert figures["frames_judged"] == 2
+
+
+def test_pictures_too_small_for_lpips_say_so(monkeypatch: pytest.MonkeyPatch, backbones: Path) -> None:
+    monkeypatch.setenv("VISAVIS_DATA", str(backbones.parent))
+    small = [picture[:24, :24] for picture in scene(2, size=64)]
+    figures = compare(small, small, source=small[0], every=1)
+    assert figures["lpips"] is None
+    assert "32" in figures["why"]["lpips"]
+    assert figures["ssim"] == pytest.approx(1)
+
+
+def test_pictures_too_small_for_any_window_are_refused() -> None:
+    tiny = [picture[:8, :8] for picture in scene(2, size=64)]
+    with pytest.raises(BenchError, match="11 pixels a side"):
+        compare(tiny, tiny, source=None, every=1)

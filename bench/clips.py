@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from bench.errors import BenchError
 from bench.metrics.landmarks import Box, box_of
+from sender.clips import stated_rate, upright
 
 Picture = npt.NDArray[np.uint8]
 
@@ -139,7 +140,8 @@ def read_footage(clip: Clip, *, size: int) -> Footage:
 def read_video(
     path: Path, *, size: int | None = None, longest_s: float | None = None
 ) -> tuple[list[Picture], float]:
-    """Return a video's pictures uint8 HxWx3 RGB and their rate; squares of `size` where one is given.
+    """Return a video's pictures uint8 HxWx3 RGB, upright as a call films them, and their rate; squares of `size` where
+    one is given.
 
     Raises BenchError where nothing in the file decodes.
     """
@@ -150,9 +152,10 @@ def read_video(
                 raise BenchError(f"{path} has no pictures in it.")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            rate = float(stream.average_rate or FALLBACK_RATE)
+            rate = stated_rate(stream.average_rate, otherwise=FALLBACK_RATE)
+            aspect = float(stream.sample_aspect_ratio or 1)
             for frame in container.decode(stream):
-                picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                picture = np.asarray(upright(frame, pixel_aspect=aspect), np.uint8)
                 pictures.append(picture if size is None else square(picture, size))
                 if longest_s is not None and len(pictures) >= longest_s * rate:
                     break

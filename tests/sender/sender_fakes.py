@@ -4,6 +4,7 @@ network."""
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -207,3 +208,11 @@ def write_video(
         assert stream is not None
         container.mux(stream.encode(None))
     return path
+
+
+def turn_clockwise(path: Path) -> None:
+    """Write a quarter turn into an MP4's track header, as phones do."""
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40
+    data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 64 << 16, 0, 1 << 30)
+    path.write_bytes(data)

@@ -20,7 +20,7 @@ from sender.clips import MediaTimes, VideoClip, read_picture
 from sender.errors import InputError
 from sender.live import Camera, Stream
 from tests.patience import PATIENCE_S
-from tests.sender.sender_fakes import draw_frame, write_video
+from tests.sender.sender_fakes import draw_frame, turn_clockwise, write_video
 
 RATE_TIMES = {
     "12": [round(index * 1000 / 12) for index in range(12)],
@@ -174,14 +174,6 @@ def test_the_opening_can_be_read_before_the_call_and_costs_no_time(tmp_path: Pat
 def test_damaged_timestamps_give_usable_times(stamps: list[float | None], expected: list[float]) -> None:
     times = MediaTimes(0.04)
     assert [times.next(stamp) for stamp in stamps] == pytest.approx(expected)
-
-
-def turn_clockwise(path: Path) -> None:
-    """Write a quarter turn into an MP4's track header, as phones do."""
-    data = bytearray(path.read_bytes())
-    matrix = data.index(b"tkhd") + 4 + 40
-    data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 64 << 16, 0, 1 << 30)
-    path.write_bytes(data)
 
 
 def test_a_video_that_a_phone_has_turned_stands_upright(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 from bench.clips import Clip, Footage, Picture, read_footage
 from bench.errors import BenchError
 from bench.judge import Judge, Subject
-from bench.quality import sampled
 from bench.rd_ours import Talk
 from bench.rd_rows import Row
 from bench.rd_store import file_hash, key_of
@@ -24,7 +23,7 @@ from bench.talk import Setup, load_corrector, load_setup
 from sender.bring import Corrector
 
 # Raised when the same inputs would give other figures, so that finished points are measured again.
-METHOD = 2
+METHOD = 3
 # A call's camera gives no more; faster clips are thinned, for every codec alike.
 FASTEST = 31.0
 # Of the judged frames, each so manieth is compared with its neighbour for flicker.
@@ -69,8 +68,7 @@ class Scene:
     @functools.cached_property
     def judged(self) -> list[int]:
         """The frames that are judged."""
-        frames = len(self.footage.pictures)
-        return sampled(frames, max(1, frames // self.job.frames))[: self.job.frames]
+        return spread(len(self.footage.pictures), self.job.frames)
 
     @property
     def judge(self) -> Judge:
@@ -119,6 +117,16 @@ class Scene:
         """Return the key under which a result of this clip is kept; `inputs` is what else it was made from."""
         common = {"method": METHOD, "clip": self.digest, "size": self.job.size, "frames": self.job.frames}
         return key_of(common | {"what": what, "av": av.__version__} | inputs)
+
+
+def spread(frames: int, wanted: int) -> list[int]:
+    """Return which of so many frames are judged where `wanted` are: the middle of each of as many equal parts.
+
+    >>> spread(20, 4)
+    [2, 7, 12, 17]
+    """
+    count = min(wanted, frames)
+    return [(2 * part + 1) * frames // (2 * count) for part in range(count)]
 
 
 def open_scene(job: Job) -> Scene:

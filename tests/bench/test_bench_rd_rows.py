@@ -13,7 +13,7 @@ from bench.clips import Clip
 from bench.rd_causes import describe
 from bench.rd_losses import losing, with_losses
 from bench.rd_ours import MODES, Talk
-from bench.rd_scene import read_as_called
+from bench.rd_scene import read_as_called, spread
 from bench.talk import Setup, first_bytes
 
 
@@ -117,3 +117,17 @@ def test_a_fast_camera_is_thinned_for_all(tmp_path: Path) -> None:
     write_film(tmp_path / "fast.mkv", scene(12), rate=60)
     footage = read_as_called(Clip("fast", tmp_path / "fast.mkv", None), SIZE)
     assert (len(footage.pictures), footage.rate) == (6, 30)
+
+
+@pytest.mark.parametrize(
+    ("frames", "judged"),
+    [
+        (120, [7, 22, 37, 52, 67, 82, 97, 112]),
+        (15, [0, 2, 4, 6, 8, 10, 12, 14]),
+        (23, [1, 4, 7, 10, 12, 15, 18, 21]),
+        (3, [0, 1, 2]),
+        (1, [0]),
+    ],
+)
+def test_the_frames_judged_are_spread_over_the_whole_clip(frames: int, judged: list[int]) -> None:
+    assert spread(frames, 8) == judged

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.clips import Clip, Picture, read_footage
+from bench.errors import BenchError
 from bench.judge import PictureJudge
 from bench.metrics.landmarks import Box
 from bench.quality import sampled
@@ -72,8 +73,12 @@ def run_mirror(
     """Return the bench's JSON: per candidate Spearman's rank correlation with LPIPS-SqueezeNet over all pictures, and
     the mean over clips of that within a clip, for the whole picture and for the face; and microseconds a comparison.
 
-    Of the frames judged, every fourth has an object before it, over 3 to 15 percent of the picture.
+    Of the frames judged, every fourth has an object before it, over 3 to 15 percent of the picture. Clips without
+    landmarks are left out; raises BenchError where there are no others.
     """
+    clips = [clip for clip in clips if clip.landmarks is not None]
+    if not clips:
+        raise BenchError("The face of these clips is not known: there are no landmarks beside any of them.")
     rng = np.random.default_rng(SEED)
     truth: dict[str, list[Floats]] = {"whole": [], "face": []}
     values: dict[str, dict[str, list[Floats]]] = {name: {"whole": [], "face": []} for name in CANDIDATES}
@@ -83,8 +88,7 @@ def run_mirror(
     for clip in clips:
         on_clip(clip.name)
         footage = read_footage(clip, size=setup.picture_size)
-        if footage.boxes is None:
-            continue
+        assert footage.boxes is not None, "its clip has landmarks"
         origin = take_source(setup, footage, source="first")
         seen, boxes = [], []
         for number, index in enumerate(sampled(len(footage.pictures), every)):

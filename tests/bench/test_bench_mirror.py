@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import pytest
 
 from bench.clips import Clip, Footage
-from bench.mirror import CANDIDATES, rank_correlation
+from bench.errors import BenchError
+from bench.judge import PictureJudge
+from bench.mirror import CANDIDATES, rank_correlation, run_mirror
 from bench.mirror_play import draw_from, draw_shot, play
 from bench.mirror_repair import AFTER_S, BEGINS_S, bring_object, exchange, strangers
 from bench.talk import Setup, framed_bytes
@@ -51,6 +53,12 @@ def test_rank_correlation_knows_order_and_nothing_else() -> None:
     assert rank_correlation(values, np.exp(values)) == pytest.approx(1)
     assert rank_correlation(values, -values) == pytest.approx(-1)
     assert np.isnan(rank_correlation(values[:2], values[:2]))
+
+
+def test_clips_without_landmarks_have_no_face_to_compare(setup: Setup, tmp_path: Path) -> None:
+    bare = [Clip("bare", tmp_path / "bare.mkv", None)]
+    with pytest.raises(BenchError, match="no landmarks"):
+        run_mirror(setup, bare, cast(PictureJudge, None), every=5, on_clip=lambda name: None)
 
 
 @pytest.mark.parametrize("name", CANDIDATES)

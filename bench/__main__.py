@@ -109,8 +109,6 @@ def quality(
             rival=other,
             on_clip=on_clip,
         )
-    if record:
-        report.record_quality(profile, result)
     from bench.sheet import make_sheet, pick_ranked, pick_strangers
 
     sheets: dict[Path, list[Clip]] = {}
@@ -124,6 +122,8 @@ def quality(
         with report.progress(len(people), "drawing") as on_clip:
             write_picture(path, make_sheet(setup, people, backbones, source=source, on_clip=on_clip))
     report.show(result, as_json=as_json, tables=report.quality_tables)
+    if record:
+        report.record_quality(profile, result)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from bench.errors import BenchError
 from bench.statistics import METRICS, PROFILE_KEYS
 
 # Nobody watches a pipe: tables there are as wide as they need to be.
@@ -150,7 +151,8 @@ def compare_tables(result: Mapping[str, Any]) -> list[Table]:
 
 
 def record_quality(profile: str, result: dict[str, Any]) -> None:
-    """Keep a run's figures in the profile's toml, where `visavis models list` reads them."""
+    """Keep a run's figures in the profile's toml, where `visavis models list` reads them; raise BenchError where one of
+    them could not be measured."""
     from models.export import write_table
     from runtime.profile import load_profile
 
@@ -164,8 +166,13 @@ def record_quality(profile: str, result: dict[str, Any]) -> None:
         "eye_expression",
         "identity_distance",
     )
-    figures = {f"{name}_ratio": round(summary[f"{name}_ratio"], 4) for name in names}
-    figures |= {"share_beaten": round(summary["share_beaten"], 4), "clips": len(result["clips"])}
+    ratios = {key: summary[key] for key in (*(f"{name}_ratio" for name in names), "share_beaten")}
+    missing = [key for key, value in ratios.items() if value is None]
+    if missing:
+        raise BenchError(
+            f"Nothing is kept in the profile: {missing[0]} could not be measured on these clips."
+        )
+    figures = {key: round(value, 4) for key, value in ratios.items()} | {"clips": len(result["clips"])}
     path = load_profile(profile).folder / "profile.toml"
     write_table(path, "quality", "of `visavis bench quality --record`, ratios to the frozen picture", figures)
 

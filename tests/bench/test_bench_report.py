@@ -6,6 +6,8 @@ import pytest
 from rich.console import Console
 
 from bench import report
+from bench.errors import BenchError
+from bench.statistics import summarise
 
 
 @pytest.fixture
@@ -54,3 +56,9 @@ def test_what_is_left_is_told_by_what_took_time_and_not_by_what_was_kept(
             now_s[0] += 0.1 if index < 80 else 60.0
     lines = log.getvalue().splitlines()
     assert "measuring: 92 of 132, 40 min left, clip-92" in lines
+
+
+def test_figures_that_are_missing_are_not_kept_in_a_profile() -> None:
+    faceless = {"summary": summarise([]) | {"share_beaten": None}, "clips": []}
+    with pytest.raises(BenchError, match="face_lpips_ratio could not be measured"):
+        report.record_quality("laptop-256", faceless)

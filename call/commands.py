@@ -36,7 +36,7 @@ from call.flags import (
     option,
 )
 from call.line import Burst, Delay, Jitter, LineRate, Loss, Outage, Seed
-from call.usage import choose_ice, choose_way, require_page_or_answers
+from call.usage import choose_ice, choose_way, require_packets_to_bundle, require_page_or_answers
 
 
 def loopback(
@@ -76,6 +76,7 @@ def loopback(
     """
     from call import loopback as command
 
+    require_packets_to_bundle(mode, bundle)
     line = options.Line(loss, burst, delay, jitter, rate, outage, seed)
     command.run(
         options.Loopback(
@@ -133,6 +134,7 @@ def send(
     """
     from call import send as command
 
+    require_packets_to_bundle(mode, bundle)
     command.run(
         options.Send(
             input=options.Input(

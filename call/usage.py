@@ -98,6 +98,14 @@ def choose_ice(stun: str | None, turn: str | None, user: str | None, password: s
     return options.Ice(stun, turn, user, password)
 
 
+def require_packets_to_bundle(mode: options.Mode, bundle: int | None) -> None:
+    """Raise BadParameter for a bundle of packets that stand alone."""
+    if mode == "static" and bundle is not None:
+        raise typer.BadParameter(
+            "--bundle is for predictive packets, and --mode static sends none: leave out one of them."
+        )
+
+
 def require_page_or_answers(*, headless: bool, yes: bool, audio: str | None) -> None:
     """Raise BadParameter for a call that could ask nobody and was not told what to answer, and for what only one
     without a page takes."""

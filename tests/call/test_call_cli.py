@@ -83,6 +83,13 @@ def test_wrong_usage_is_told_from_failure_by_its_exit_code(
     assert visavis(*arguments).returncode == 2
 
 
+@pytest.mark.parametrize("way", [("loopback",), ("send", "--connect", "localhost:1", "--code", "F7K2QX")])
+def test_packets_that_stand_alone_have_no_bundles(visavis: Visavis, way: tuple[str, ...]) -> None:
+    result = visavis(*way, "clip.mp4", "--mode", "static", "--bundle", "4")
+    assert result.returncode == 2
+    assert "--mode static" in result.stderr
+
+
 def test_a_choice_that_is_none_is_told_in_our_words(visavis: Visavis) -> None:
     said = visavis("loopback", "clip.mp4", "--crop", "round").stderr
     assert "'round' is not one of" in said

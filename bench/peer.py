@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.clips import read_video
 from bench.errors import BenchError
 from bench.peer_recorded import record_clip, without_networks
 from bench.peer_side import CONNECT_S, Role, Side
@@ -69,6 +70,7 @@ def run_peer(
     `clip` is what the measured side films, `other` what was recorded of the other one. Raises BenchError where a side
     cannot begin or breaks off.
     """
+    rates = {"clip_fps": _rate_of(clip), "other_fps": _rate_of(other)}
     ends = load_ends(Engine(profile=profile, engine=engine))
     quiet = without_networks(ends, record_clip(ends, other))
     told, notes, began_s, cores = asyncio.run(
@@ -88,11 +90,17 @@ def run_peer(
         "engine": engine,
         "clip": clip.name,
         "other": other.name,
+        **rates,
         "receive_only": receive_only,
         "cores": os.cpu_count(),
         "other_cpu_cores": cores,
         **figures,
     }
+
+
+def _rate_of(clip: Path) -> float:
+    """Return the pictures a second that a clip has; raises BenchError where it cannot be read."""
+    return read_video(clip, longest_s=0.0)[1]
 
 
 async def _hold(
@@ -245,16 +253,21 @@ def memory_figures(memory: list[tuple[float, float]]) -> dict[str, float | None]
 
 def bars_of(result: dict[str, Any]) -> list[tuple[str, str, float, str]]:
     """Return what is asked of a side: its name, the figure's key, the bar, and on which side of it the figure is to
-    be."""
+    be. Of a clip with fewer frames a second than the bar all of them are asked for."""
     if result["receive_only"]:
         bars = [("cores, receiving alone", "cpu_cores", CORES_RECEIVING_BAR, "under")]
     else:
         bars = [
-            ("fresh frames a second, sent", "fresh_fps_sent", FRESH_BAR, "from"),
+            ("fresh frames a second, sent", "fresh_fps_sent", min(FRESH_BAR, result["clip_fps"]), "from"),
             ("cores", "cpu_cores", CORES_BAR, "under"),
         ]
     return [
-        ("fresh frames a second, received", "fresh_fps_received", FRESH_BAR, "from"),
+        (
+            "fresh frames a second, received",
+            "fresh_fps_received",
+            min(FRESH_BAR, result["other_fps"]),
+            "from",
+        ),
         *bars,
         ("memory's growth, MB", "memory_growth_mb", GROWTH_BAR_MB, "under"),
     ]

@@ -30,7 +30,10 @@ FIGURES = (
 
 def peer(
     clip: Annotated[
-        Path, typer.Argument(help="What the measured side films: a clip of a face, 25 frames or more.")
+        Path,
+        typer.Argument(
+            help="What the measured side films: a clip of a face, best 25 frames a second or more."
+        ),
     ],
     other: Annotated[
         Path | None,

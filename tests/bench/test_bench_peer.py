@@ -92,12 +92,18 @@ def test_the_tables_say_which_bars_are_met_and_the_curve_is_drawn(tmp_path: Path
         "profile": "fake",
         "engine": "none",
         "clip": "clip.mp4",
+        "clip_fps": 30.0,
+        "other_fps": 24.0,
         "receive_only": True,
         "other_cpu_cores": 0.1,
     }
     asked = {key: (bar, side) for _, key, bar, side in bars_of(result)}
     assert asked["cpu_cores"] == (0.8, "under")
     assert "fresh_fps_sent" not in asked
+    # There are no 25 fresh frames in a second of a film.
+    assert asked["fresh_fps_received"] == (24.0, "from")
+    both = {key: bar for _, key, bar, _ in bars_of(result | {"receive_only": False})}
+    assert both["fresh_fps_sent"] == 25.0
     met = dict(
         zip(peer_tables(result)[0].columns[0].cells, peer_tables(result)[0].columns[3].cells, strict=True)
     )

@@ -6,6 +6,7 @@ The paper's user study, for anyone to run (face-vid2vid, section 5). It makes fi
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def make_pairs(
     `ratio` times our bits, or its coarsest quality where even that takes more. Raises BenchError where PyAV lacks the
     codec.
     """
-    if ratio <= 0:
+    if not 0 < ratio < math.inf:
         raise BenchError(f"The rival's rate is a multiple of ours above 0, not {ratio:g}.")
     pairs = []
     for clip in clips:

@@ -25,7 +25,8 @@ def blind(
 ) -> None:
     """Make a page on which people choose between our picture and a codec's, not knowing which is which.
 
-    The page draws the order and the sides anew for every visitor, and needs no network.
+    The page draws the order and the sides anew for every visitor, and needs no network. Bits are payload: our source
+    picture counts over five minutes, the codec's key frame within the film.
 
     Example: visavis bench blind --data ../shared/data/val --ratio 10 --output out/blind.html
     """

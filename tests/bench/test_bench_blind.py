@@ -445,6 +445,12 @@ def test_a_pair_has_the_rival_within_its_rate(tmp_path: Path) -> None:
         assert stills == [True, False, False]
 
 
+@pytest.mark.parametrize("ratio", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_ratio_that_is_none_makes_no_page(ratio: float) -> None:
+    with pytest.raises(BenchError, match="a multiple of ours above 0"):
+        make_pairs(setup(), [], CODECS["h264"], ratio=ratio, on_clip=lambda name: None)
+
+
 def stands_still(film: bytes, path: Path) -> bool:
     path.write_bytes(film)
     pictures = [picture.astype(float) for picture in read_film(path)]

@@ -41,10 +41,16 @@ def call(
     ] = False,
     loss: Annotated[float, typer.Option(min=0, max=1, help="The line loses this share.")] = 0.02,
     delay: Annotated[
-        float, typer.Option(parser=parse_duration, metavar="TIME", help="It takes so long each way.")
+        float,
+        typer.Option(
+            parser=parse_duration, metavar="TIME", help="It takes so long each way.", show_default="50ms"
+        ),
     ] = 0.05,
     rate: Annotated[
-        float, typer.Option(parser=parse_rate, metavar="RATE", help="It carries so many bit/s each way.")
+        float,
+        typer.Option(
+            parser=parse_rate, metavar="RATE", help="It carries so many bit/s each way.", show_default="60k"
+        ),
     ] = 60_000.0,
     profile: Profile = "laptop-256",
     engine: Engine = "openvino",

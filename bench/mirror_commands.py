@@ -93,7 +93,10 @@ def repair(
     profile: Profile = "laptop-256",
     engine: Engine = "openvino",
     line: Annotated[
-        float, typer.Option("--line", help="What the line carries.", parser=parse_rate, metavar="RATE")
+        float,
+        typer.Option(
+            "--line", help="What the line carries.", parser=parse_rate, metavar="RATE", show_default="100k"
+        ),
     ] = 100_000.0,
     budget: Annotated[
         float, typer.Option(min=0, help="Bytes a second that the line leaves for pictures in the long run.")

@@ -23,7 +23,7 @@ from bench.options import (
     choose_clips,
     spare,
 )
-from call.line import Burst, Delay, Jitter, Loss, Seed, parse_rate
+from call.line import Burst, Jitter, Loss, Seed, parse_duration, parse_rate
 
 # People on the sheet of repairs.
 SHOWN = 8
@@ -165,7 +165,15 @@ def line(
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long, in simulated time.")] = 90.0,
     loss: Loss = 0.0,
     burst: Burst = 1.0,
-    delay: Delay = 0.05,
+    delay: Annotated[
+        float,
+        typer.Option(
+            help="Hold every packet up, each way, as in 100ms.",
+            parser=parse_duration,
+            metavar="TIME",
+            show_default="50ms",
+        ),
+    ] = 0.05,
     jitter: Jitter = 0.0,
     limit: Annotated[
         float | None,

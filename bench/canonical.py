@@ -4,14 +4,13 @@ which hold pose and expression too, and chance. It knows clips and a talker; it 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.clips import Clip, read_footage
+from bench.clips import Clip, person_of, read_footage
 from bench.errors import BenchError
 from bench.talk import Setup
 
@@ -19,11 +18,6 @@ Floats = npt.NDArray[np.float32]
 
 # A probe whose head is turned so far from the gallery's frame tells pose and person apart.
 TURNED_DEGREES = 10.0
-
-
-def person_of(name: str) -> str:
-    """Return whose clip a name is: clips of one person end in -1, -2, ..."""
-    return re.sub(r"-\d+$", "", name)
 
 
 def run_canonical(

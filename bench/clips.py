@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,11 @@ def list_clips(folder: Path, *, names: Sequence[str] = ()) -> list[Clip]:
     if missing:
         raise BenchError(f"{videos} has no clip named {missing[0]}.")
     return [found[name] for name in names] if names else list(found.values())
+
+
+def person_of(name: str) -> str:
+    """Return whose clip a name is: clips of one person end in -1, -2, ..."""
+    return re.sub(r"-\d+$", "", name)
 
 
 def large_crops(folder: Path, clips: Sequence[Clip], *, crop_side: int) -> list[Clip]:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from bench.clips import Clip, Footage, Picture, read_footage
+from bench.clips import Clip, Footage, Picture, person_of, read_footage
+from bench.errors import BenchError
 from bench.judge import PictureJudge
 from bench.mirror_play import Played, draw_shot, play
 from bench.talk import Setup
@@ -76,12 +77,17 @@ def run_repairs(
 
 
 def strangers(clips: Sequence[Clip]) -> list[Clip]:
-    """Return for each clip the next one of another person; names that differ in their number alone are one person's."""
-    people = [clip.name.rpartition("-")[0] or clip.name for clip in clips]
+    """Return for each clip the next one of another person; names that differ in their number alone are one person's.
+
+    Raises BenchError where all are.
+    """
+    people = [person_of(clip.name) for clip in clips]
+    if len(set(people)) < 2:
+        raise BenchError("Bringing in another person takes clips of two people at least.")
     others = []
     for index, person in enumerate(people):
         following = [*range(index + 1, len(clips)), *range(index)]
-        others.append(clips[next((next_ for next_ in following if people[next_] != person), index)])
+        others.append(clips[next(next_ for next_ in following if people[next_] != person)])
     return others
 
 

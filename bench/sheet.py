@@ -3,7 +3,6 @@ has left the source furthest behind. For looking, since no figure says that a fa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bench.clips import Clip, Footage, Picture, read_footage
+from bench.clips import Clip, Footage, Picture, person_of, read_footage
 from bench.judge import find_faces, without_forehead
 from bench.metrics.faces import landmark_errors
 from bench.metrics.landmarks import Box, FaceFinder, Landmarks
@@ -36,10 +35,10 @@ class Row:
 
 
 def pick_strangers(clips: Sequence[Clip], count: int) -> list[Clip]:
-    """Return at most `count` clips of different people, spread evenly over `clips` (a name ends in -1, -2, ...)."""
+    """Return at most `count` clips of different people, spread evenly over `clips`."""
     people: dict[str, Clip] = {}
     for clip in clips:
-        people.setdefault(re.sub(r"-\d+$", "", clip.name), clip)
+        people.setdefault(person_of(clip.name), clip)
     chosen = list(people.values())
     places = np.linspace(0, len(chosen) - 1, min(count, len(chosen))).round().astype(int)
     return [chosen[place] for place in places]

@@ -91,6 +91,10 @@ def test_who_sits_down_is_somebody_else() -> None:
     names = ["anna-1", "anna-2", "bert-1", "anna-3", "cleo_b-1"]
     clips = [Clip(name, Path(name), None) for name in names]
     assert [clip.name for clip in strangers(clips)] == ["bert-1", "bert-1", "anna-3", "cleo_b-1", "anna-1"]
+    with pytest.raises(BenchError, match="two people"):
+        strangers(clips[:2])
+    smiths = [Clip(name, Path(name), None) for name in ("smith-anna", "smith-bert")]
+    assert strangers(smiths) == smiths[::-1]
 
 
 def test_another_person_takes_the_place_of_the_first() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from bench_fakes import SIZE, FakeTalker, scene, setup, write_film
 
-from bench.canonical import nearest, person_of, run_canonical, spreads
-from bench.clips import list_clips
+from bench.canonical import nearest, run_canonical, spreads
+from bench.clips import list_clips, person_of
 from bench.errors import BenchError
 from bench.judge import Judge
 from bench.metrics.headpose import RIGID, head_angles, measure_shape

@@ -74,16 +74,19 @@ def list_clips(folder: Path, *, names: Sequence[str] = ()) -> list[Clip]:
     """Return the clips of `folder`, by name: those of its clips/ with landmarks/, or else the videos right in it; with
     their crops' sides where index.csv stands beside it.
 
-    `names` takes only these. Raises BenchError where there are none or a name is not among them.
+    `names` takes only these. Raises BenchError where there are none, where two have the same name, or where a name is
+    not among them.
     """
     inner = folder / "clips"
     videos = inner if inner.is_dir() else folder
     if not videos.is_dir():
         raise BenchError(f"{folder} is not a folder of clips.")
-    found = {}
+    found: dict[str, Clip] = {}
     sides = crop_sides(folder) if inner.is_dir() else {}
     for path in sorted(videos.iterdir()):
         if path.suffix.lower() in VIDEO_SUFFIXES:
+            if path.stem in found:
+                raise BenchError(f"{found[path.stem].path} and {path} have the same name: rename one.")
             landmarks = folder / "landmarks" / f"{path.stem}.npz"
             landmarks_there = landmarks if landmarks.is_file() else None
             found[path.stem] = Clip(path.stem, path, landmarks_there, sides.get(path.stem))

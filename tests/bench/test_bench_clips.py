@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from bench.clips import read_video
+from bench.clips import list_clips, read_video
+from bench.errors import BenchError
 from tests.sender.sender_fakes import turn_clockwise, write_video
 
 
@@ -17,3 +19,10 @@ def test_a_video_that_a_phone_has_turned_is_measured_upright(tmp_path: Path) -> 
     assert seen.shape == (96, 64, 3)
     assert seen[:40].mean() > 240
     assert seen[56:].mean() < 10
+
+
+def test_two_videos_of_one_name_are_not_taken_for_one(tmp_path: Path) -> None:
+    for name in ("anna.mkv", "anna.mp4"):
+        (tmp_path / name).touch()
+    with pytest.raises(BenchError, match="the same name"):
+        list_clips(tmp_path)

@@ -166,7 +166,8 @@ def _strip(clip: str, strip: Mapping[str, Any]) -> str:
         f"<figcaption>{escape(panel['title'])}<br><small>{escape(panel['subtitle'])}</small></figcaption></figure>"
         for panel in strip["panels"]
     )
-    place = f"{clip}, {strip['at_s']:.1f} s, face LPIPS {strip['error']:.3f}"
+    judge = {"lpips": "LPIPS", "face_lpips": "face LPIPS"}[strip["judge"]]
+    place = f"{clip}, {strip['at_s']:.1f} s, {judge} {strip['error']:.3f}"
     return f"<div class=note>{escape(place)}</div><div class=strip>{figures}</div>"
 
 

@@ -49,12 +49,13 @@ class Film:
 
 
 def make_strips(scene: Scene, points: Points) -> list[dict[str, Any]]:
-    """Return the strips of a clip: our middle frame and our worst one by face LPIPS (LPIPS where there is no face),
-    each with its `frame`, `what`, `error`, and `panels` of `title`, `subtitle` and `jpeg` (base64)."""
+    """Return the strips of a clip: our middle frame and our worst one by face LPIPS (LPIPS where a frame has no face),
+    each with its `frame`, `what`, `error` by which `judge`, and `panels` of `title`, `subtitle` and `jpeg` (base64)."""
     ours = headline(points)
     if ours is None:
         return []
-    errors = _errors(ours)
+    judge = "lpips" if None in ours["by_frame"]["face_lpips"] else "face_lpips"
+    errors = list(ours["by_frame"][judge])
     order = np.argsort(errors)
     chosen = {"middle": int(order[len(order) // 2]), "worst": int(order[-1])}
     frames = {what: scene.judged[place] for what, place in chosen.items()}
@@ -65,6 +66,7 @@ def make_strips(scene: Scene, points: Points) -> list[dict[str, Any]]:
             "at_s": frame / scene.footage.rate,
             "what": what,
             "error": errors[chosen[what]],
+            "judge": judge,
             "panels": [
                 {"title": panel.title, "subtitle": panel.subtitle, "jpeg": _jpeg(panel.pictures[frame])}
                 for panel in panels
@@ -141,11 +143,6 @@ def _rival(scene: Scene, title: str, crf: int, keep: Collection[int]) -> Panel:
     stream = run_codec(RIVAL, footage.pictures, frame_rate=footage.rate, crf=crf, keep=keep)
     kbps = 8 * sum(stream.packet_bytes) / footage.seconds / 1000
     return Panel(title, f"CRF {crf}, {kbps:.1f} kbit/s", stream.pictures)
-
-
-def _errors(point: Mapping[str, Any]) -> list[float]:
-    by_frame = point["by_frame"]
-    return list(by_frame["lpips"] if None in by_frame["face_lpips"] else by_frame["face_lpips"])
 
 
 def _label(kbps: float, lpips: float) -> str:

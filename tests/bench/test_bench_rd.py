@@ -21,7 +21,7 @@ from bench.__main__ import app
 from bench.errors import BenchError
 from bench.rd import find_clips, list_films, look_before, parse_sizes, profile_for, run_rd, write_films
 from bench.rd_plots import chief_svg, curves_svg
-from bench.rd_report import film_path, write_report
+from bench.rd_report import _strip, film_path, write_report
 from bench.rd_rows import REFERENCES, Row, choose_rows
 from bench.rd_store import Store, key_of
 from bench.rd_summary import _ratio_of
@@ -280,3 +280,11 @@ def test_the_command_measures_a_real_face(face_clip: Path, tmp_path: Path) -> No
     assert ours["payload_kbps"] < 10 < entries["h264"]["points"][0]["payload_kbps"]
     assert result["profiles"] == {"128": "laptop-256 at 256"}
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("judge", "named"), [("lpips", "s, LPIPS 0.250"), ("face_lpips", "s, face LPIPS 0.250")]
+)
+def test_a_strip_names_its_judge(judge: str, named: str) -> None:
+    strip = {"at_s": 1.0, "what": "worst", "error": 0.25, "judge": judge, "panels": []}
+    assert named in _strip("one", strip)

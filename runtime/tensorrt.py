@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,17 @@ class Gpu:
         finally:
             self.cuda.Context.pop()
 
+    def start(self, part: Callable[[Any], Any]) -> Any:
+        """Return a new Runtime or Builder of TensorRT; raises EngineError where it has none for this driver."""
+        try:
+            return part(self.logger)
+        except TypeError:  # its bindings' word for nothing, above all under a driver that is too old
+            cuda = f"{self.driver // 1000}.{self.driver % 1000 // 10}"
+            raise EngineError(
+                f"TensorRT {self.version} does not start on {self.name}: install a newer NVIDIA driver (this one is "
+                f"for CUDA {cuda}), or close what else uses the card."
+            ) from None
+
 
 def import_libraries() -> tuple[Any, Any]:
     """Return the modules tensorrt and pycuda.driver; raises EngineError where one is missing, too old or without its
@@ -97,38 +108,38 @@ def load_tensorrt(profile: Profile) -> Graphs:
     """
     gpu = Gpu()
     compiled: dict[str, Graph] = {}
-    try:
-        for graph in GRAPHS:
-            exact = partial(open_graph, gpu, profile.graph_path(graph), graph)
-            if graph in profile.half:
-                compiled[graph] = Guarded(open_graph(gpu, profile.half_path(graph), graph), exact)
-            else:
-                compiled[graph] = exact()
-    except gpu.cuda.Error as error:
-        raise EngineError(f"The engine tensorrt cannot use {gpu.name}: {error}.") from None
+    for graph in GRAPHS:
+        exact = partial(open_graph, gpu, profile.graph_path(graph), graph)
+        if graph in profile.half:
+            compiled[graph] = Guarded(open_graph(gpu, profile.half_path(graph), graph), exact)
+        else:
+            compiled[graph] = exact()
     return Graphs("tensorrt", **compiled, seen_size=profile.seen_size)
 
 
 def open_graph(gpu: Gpu, onnx: Path, name: str) -> "TensorRtGraph":
-    """Return a graph ready to run, from the cache where it was built before."""
+    """Return a graph ready to run, from the cache where it was built before; raises EngineError."""
     path = cache_path(onnx, gpu=gpu.name, driver=gpu.driver, version=gpu.version)
-    with gpu.current():
-        runtime = gpu.trt.Runtime(gpu.logger)
-        kept = path.read_bytes() if path.is_file() else b""
-        engine = runtime.deserialize_cuda_engine(kept) if kept else None
-        if engine is None:  # nothing kept, or a damaged file
-            built = build(gpu, onnx)
-            keep(path, built)
-            engine = runtime.deserialize_cuda_engine(built)
-        if engine is None:
-            raise EngineError(f"TensorRT cannot load what it built of {onnx}.")
-        return TensorRtGraph(gpu, engine, name)
+    try:
+        with gpu.current():
+            runtime = gpu.start(gpu.trt.Runtime)
+            kept = read_kept(path)
+            engine = runtime.deserialize_cuda_engine(kept) if kept else None
+            if engine is None:  # nothing kept, or a damaged file
+                built = build(gpu, onnx)
+                keep(path, built)
+                engine = runtime.deserialize_cuda_engine(built)
+            if engine is None:
+                raise EngineError(f"TensorRT cannot load what it built of {onnx}.")
+            return TensorRtGraph(gpu, engine, name)
+    except gpu.cuda.Error as error:
+        raise EngineError(f"The engine tensorrt cannot use {gpu.name}: {error}.") from None
 
 
 def build(gpu: Gpu, onnx: Path) -> bytes:
     """Build an exported graph for the card, with progress on a terminal; takes from seconds to minutes."""
     trt = gpu.trt
-    builder = trt.Builder(gpu.logger)
+    builder = gpu.start(trt.Builder)
     network = builder.create_network()
     parser = trt.OnnxParser(network, gpu.logger)
     if not parser.parse_from_file(str(onnx)):
@@ -171,6 +182,13 @@ def make_monitor(trt: Any, bar: Progress, title: str) -> Any:
     return Monitor()
 
 
+def read_kept(path: Path) -> bytes:
+    """Return an engine from the cache, empty where none can be read there."""
+    with suppress(OSError):
+        return path.read_bytes()
+    return b""
+
+
 def keep(path: Path, built: bytes) -> None:
     """Write an engine into the cache, whole or not at all; without a cache it is built again each time."""
     with suppress(OSError):
@@ -188,6 +206,10 @@ class TensorRtGraph:
     def __init__(self, gpu: Gpu, engine: Any, name: str) -> None:
         self._gpu, self._engine = gpu, engine
         self._context = engine.create_execution_context()
+        if self._context is None:
+            raise EngineError(
+                f"TensorRT finds too little memory on {gpu.name} for the graph {name}: close what else uses the card."
+            )
         self._stream = gpu.cuda.Stream()
         self._resident = Resident(name)
         self._lock = threading.Lock()
@@ -207,10 +229,11 @@ class TensorRtGraph:
             (self._inputs if taken else self._outputs).append(tensor)
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        with self._lock, self._gpu.current():
+        with self._lock:
             try:
-                return self._run(inputs)
-            except self._gpu.cuda.Error as error:
+                with self._gpu.current():
+                    return self._run(inputs)
+            except (self._gpu.cuda.Error, CudaGraphError) as error:
                 self._resident.forget()
                 raise EngineError(f"The engine tensorrt broke down: {error}.") from None
 

@@ -6,6 +6,8 @@ call and launched whole afterwards. It is the reference on CUDA, and the way the
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 
 from models.engine import graph_modules
 from models.networks import load_networks
+from models.profile import ProfileError
 from runtime.engine import ENGINES, Arrays, EngineError, Graph, Graphs
 from runtime.profile import Profile
 from runtime.resident import Resident
@@ -51,7 +54,7 @@ class CudaTorchGraph:
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         arrays = [np.ascontiguousarray(inputs[name]) for name in self.inputs]
-        with self._lock, torch.inference_mode(), torch.cuda.stream(self._stream):
+        with self._lock, _one_sentence(), torch.inference_mode(), torch.cuda.stream(self._stream):
             if self._recorded is None:
                 self._record(arrays)
             for name, array, staged, given in zip(
@@ -88,6 +91,15 @@ class CudaTorchGraph:
         return found if isinstance(found, tuple) else (found,)
 
 
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # of which all are that torch raises of a card
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise EngineError(f"The engine torch-cuda cannot use the card: {reason}.") from None
+
+
 def lay_out(network: nn.Module) -> nn.Module:
     """Lay a network's convolutions out channels-last, which is what GPUs compute fast in half precision."""
     for weight in network.parameters():
@@ -100,14 +112,20 @@ def load_torch_cuda(profile: Profile) -> Graphs:
     """Build the profile's networks as graphs on the GPU.
 
     Raises:
-        EngineError: there is no CUDA device, or none that this torch can use.
+        EngineError: there is no CUDA device, or none that this torch can use, or the profile has no weights.
     """
     if not torch.cuda.is_available():
         raise EngineError(f"The engine torch-cuda finds no CUDA device here (torch {torch.__version__}).")
-    networks = load_networks(profile.folder)
+    try:
+        networks = load_networks(profile.folder)
+    except ProfileError as error:
+        raise EngineError(
+            f"The engine torch-cuda takes a profile's weights, not its graphs: {error}."
+        ) from None
     networks.talker.set_submodule("generator", HalfPrecision(networks.talker.generator))
     modules = graph_modules(networks)
-    graphs: dict[str, Graph] = {name: CudaTorchGraph(name, *parts) for name, parts in modules.items()}
+    with _one_sentence():
+        graphs: dict[str, Graph] = {name: CudaTorchGraph(name, *parts) for name, parts in modules.items()}
     return Graphs("torch-cuda", **graphs, seen_size=profile.seen_size)
 
 

@@ -1,6 +1,9 @@
 """Torch's engine for CUDA: its refusal without a card, its mixed precision, and, on a GPU, what it draws."""
 
+import shutil
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,17 +12,67 @@ torch = pytest.importorskip("torch")
 
 from models_fakes import tiny_profile  # noqa: E402
 
-from models.cuda import HalfPrecision, lay_out, load_torch_cuda  # noqa: E402
+from models.cuda import CudaTorchGraph, HalfPrecision, lay_out, load_torch_cuda  # noqa: E402
 from models.generator import Generator  # noqa: E402
 from runtime.engine import EngineError, load  # noqa: E402
 from runtime.profile import load_profile  # noqa: E402
 from runtime.talker import Talker  # noqa: E402
 
 
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A card that is the processor, and records nothing; for tests that change what torch makes of it."""
+    stream = SimpleNamespace(synchronize=lambda: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: stream)
+    monkeypatch.setattr(torch.cuda, "stream", nullcontext)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=lambda: None))
+    monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch.nn.Module, "cuda", lambda self: self)
+    monkeypatch.setattr(torch.Tensor, "cuda", lambda self: self)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+    return monkeypatch
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 def test_without_a_card_it_says_so(profile_folder: Path) -> None:
     with pytest.raises(EngineError, match="torch-cuda finds no CUDA device here"):
         load_torch_cuda(load_profile("laptop-256"))
+
+
+NO_KERNEL = (
+    "CUDA error: no kernel image is available for execution on the device\nCompile with `TORCH_USE_CUDA_DSA`"
+)
+
+
+def test_a_card_that_this_torch_has_nothing_for_is_one_sentence(
+    profile_folder: Path, card: pytest.MonkeyPatch
+) -> None:
+    class Network(torch.nn.Module):
+        def forward(self, picture: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError(NO_KERNEL)
+
+    graph = CudaTorchGraph("motion", Network(), ["picture"], ["found"])
+    sentence = r"cannot use the card: CUDA error: no kernel image is available for execution on the device\.$"
+    with pytest.raises(EngineError, match=sentence):
+        graph({"picture": np.zeros(1, np.float32)})
+
+    def refuse(module: torch.nn.Module) -> None:
+        raise RuntimeError(NO_KERNEL)
+
+    card.setattr(torch.nn.Module, "cuda", refuse)
+    with pytest.raises(EngineError, match=sentence):
+        load_torch_cuda(load_profile("laptop-256"))
+
+
+def test_a_profile_of_graphs_alone_is_one_sentence(
+    profile_folder: Path, tmp_path: Path, card: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "profile"
+    shutil.copytree(profile_folder, folder)
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(EngineError, match=r"takes a profile's weights, not its graphs: .* has no weights"):
+        load_torch_cuda(load_profile(str(folder)))
 
 
 def test_the_generator_in_half_precision_takes_and_gives_float32() -> None:

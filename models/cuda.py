@@ -24,6 +24,8 @@ from runtime.resident import Resident
 
 WARM_UP_CALLS = 3  # before recording: libraries choose their algorithms and take their memory
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
+# Before torch records it waits for the whole device, which CUDA forbids while another thread records on it.
+RECORDING = threading.Lock()
 
 
 class HalfPrecision(nn.Module):
@@ -56,7 +58,8 @@ class CudaTorchGraph:
         arrays = [np.ascontiguousarray(inputs[name]) for name in self.inputs]
         with self._lock, _one_sentence(), torch.inference_mode(), torch.cuda.stream(self._stream):
             if self._recorded is None:
-                self._record(arrays)
+                with RECORDING:
+                    self._record(arrays)
             for name, array, staged, given in zip(
                 self.inputs, arrays, self._staged, self._given, strict=True
             ):

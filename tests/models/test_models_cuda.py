@@ -1,7 +1,9 @@
 """Torch's engine for CUDA: its refusal without a card, its mixed precision, and, on a GPU, what it draws."""
 
 import shutil
-from contextlib import nullcontext
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -73,6 +75,23 @@ def test_a_profile_of_graphs_alone_is_one_sentence(
     (folder / "weights.safetensors").unlink()
     with pytest.raises(EngineError, match=r"takes a profile's weights, not its graphs: .* has no weights"):
         load_torch_cuda(load_profile(str(folder)))
+
+
+def test_only_one_graph_is_recorded_at_a_time(card: pytest.MonkeyPatch) -> None:
+    met = threading.Barrier(2)
+
+    @contextmanager
+    def record(*_: object, **__: object):
+        with suppress(threading.BrokenBarrierError):
+            met.wait(0.2)
+        yield
+
+    card.setattr(torch.cuda, "graph", record)
+    graphs = [CudaTorchGraph("motion", torch.nn.ReLU(), ["picture"], ["found"]) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda graph: graph({"picture": np.ones(1, np.float32)}), graphs))
+    assert [each["found"] for each in found] == [1, 1]
+    assert met.broken, "both recorded at once"
 
 
 def test_the_generator_in_half_precision_takes_and_gives_float32() -> None:

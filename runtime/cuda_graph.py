@@ -4,11 +4,11 @@ Knows four functions of the CUDA driver; what is recorded is the caller's.
 """
 
 import ctypes
-import sys
 from collections.abc import Callable
 
+from runtime.cuda_cards import LIBRARY
+
 THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may allocate meanwhile
-LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 
 class CudaGraphError(Exception):

@@ -63,6 +63,17 @@ def test_the_fastest_is_taken_and_the_next_call_does_not_measure(profile: Profil
     assert choice.frames_a_second["absent"] is None
 
 
+def test_with_another_card_or_driver_engines_are_measured_again(
+    profile: Profile, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(profile, engine="auto")
+    for cards in (["NVIDIA RTX A, CUDA 12080"], ["NVIDIA RTX A, CUDA 13000"], ["NVIDIA RTX B, CUDA 13000"]):
+        asked.clear()
+        monkeypatch.setattr(auto, "list_cards", lambda cards=cards: cards)
+        load(profile, engine="auto")
+        assert "slow" in asked
+
+
 @pytest.mark.parametrize("damage", ["{", "[]", '{"KEY": 3}', '{"KEY": {"engine": "fast"}}'])
 def test_a_damaged_file_is_measured_again(profile: Profile, asked: list[str], damage: str) -> None:
     path = auto.cache_path()

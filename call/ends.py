@@ -4,10 +4,9 @@ Loading takes a moment the first time (an engine compiles the graphs into the us
 before the event loop starts, and shared by two ends in one process.
 """
 
-import ctypes.util
 import importlib.util
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -62,7 +61,8 @@ def load_talker(profile: str, engine: str) -> "tuple[Talker, Profile]":
     if engine.startswith("torch"):
         _register_torch(engine)
     elif engine == "auto" and _might_have_torch_cuda(loaded):
-        _register_torch("torch-cuda")
+        with suppress(CallError):  # torch without the rest of the extra is no engine: there are others
+            _register_torch("torch-cuda")
     with console.waiting(f"Loading {loaded.name} on {engine}"):
         graphs = load(loaded, engine=engine)
     return Talker(graphs, picture_size=loaded.picture_size), loaded
@@ -81,11 +81,12 @@ def _register_torch(engine: str) -> None:
 def _might_have_torch_cuda(profile: "Profile") -> bool:
     """Say whether `auto` needs torch's engine for CUDA: to be measured, or because it was the fastest."""
     from runtime.auto import recall
+    from runtime.cuda_cards import list_cards
 
     choice = recall(profile)
     if choice is not None and choice.engine != "torch-cuda":
         return False
-    return ctypes.util.find_library("cuda") is not None and importlib.util.find_spec("torch") is not None
+    return bool(list_cards()) and importlib.util.find_spec("torch") is not None
 
 
 def load_ends(wanted: Engine) -> Ends:

@@ -34,7 +34,7 @@ PASSED = {"Add", "AveragePool", "Concat", "DepthToSpace", "LeakyRelu", "Mul", "R
 
 def halve_profile(profile: str) -> Path:
     """Make the half-precision form of a profile's frame graph; returns its folder. Raises ProfileError or OSError."""
-    loaded = load_profile(profile, needs_tables=False)
+    loaded = load_profile(profile, whole=False)
     digest = write_half(loaded.folder)
     write_table(loaded.folder / "profile.toml", "half", "SHA-256 of each", {"frame": digest})
     return loaded.folder

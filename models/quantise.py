@@ -45,7 +45,7 @@ JOINTS = {
 def quantise_profile(profile: str, clips: Path) -> tuple[Path, list[str]]:
     """Make the 8-bit form of a profile's motion and frame graphs, from frames of clips in a folder; returns the
     profile's folder and which graphs those are. Raises ProfileError, EngineError, DataError or OSError."""
-    loaded = load_profile(profile, needs_tables=False)
+    loaded = load_profile(profile, whole=False)
     samples = draw_samples(loaded, clips)
     own = [graph for graph in CONVOLUTIONS if loaded.graph_path(graph).parent == loaded.folder]
     hashes = {graph: write_int8(loaded, graph, samples[graph]) for graph in own}

@@ -45,7 +45,7 @@ def fit(
     Example: visavis tables fit --data ../shared/data
     """
     try:
-        loaded = load_profile(profile, needs_tables=False)
+        loaded = load_profile(profile, whole=False)
         streams = list(streams_of(loaded, data / "train" / "clips", every=every))
         motions = [motion for stream in streams for motion in stream.motions]
         fitted = fit_tables(motions, expression_steps=expression_steps_of(KEYPOINT_GROUPS))

@@ -154,20 +154,25 @@ def outline_profile(folder: Path) -> Outline:
         raise ProfileError(f"{path} is damaged ({error}).", how_to_mend(path), damaged=True) from None
 
 
-def load_profile(name_or_folder: str, *, needs_tables: bool = True) -> Profile:
-    """Read a profile by its name, or from a folder of one's own; only fitting its tables does without them.
+def load_profile(name_or_folder: str, *, whole: bool = True) -> Profile:
+    """Read a profile by its name, or from a folder of one's own.
+
+    What makes a part of a profile anew does without a `whole` one: its graphs alone have to be as they were named, and
+    what else is missing or damaged counts as what it does not have.
 
     Raises:
         ProfileError: no such profile, one that is not built, a damaged profile.toml, graphs or tables that are missing
             or not those that the profile was built with.
     """
     profile, outline = _describe(name_or_folder)
+    if not whole:
+        profile = _without_faults(profile, outline)
     total = hashlib.sha256()
     for file in _graph_files(profile, outline):
         total.update(check(file))
     for file in _other_forms(profile, outline):
         check(file)
-    if needs_tables and not profile.format_path.is_file():
+    if whole and not profile.format_path.is_file():
         advice = how_to_get(profile.format_path, _TABLES_MADE_BY.format(profile.format_path.parent.name))
         raise ProfileError(f"{profile.format_path} is missing.", advice)
     return replace(profile, graphs_hash=total.digest())
@@ -223,6 +228,18 @@ def _describe(name_or_folder: str) -> tuple[Profile, Outline]:
     return profile, outline
 
 
+def _without_faults(profile: Profile, outline: Outline) -> Profile:
+    """Leave out the other forms of graphs, and the residual codes, that are not whole."""
+    files = [*_graph_files(profile, outline), *_other_forms(profile, outline)]
+    faulty = {file.path for file in files if list_faults([file])}
+    return replace(
+        profile,
+        int8=frozenset(graph for graph in profile.int8 if profile.int8_path(graph) not in faulty),
+        half=frozenset(graph for graph in profile.half if profile.half_path(graph) not in faulty),
+        residual=profile.residual and faulty.isdisjoint(profile.folder / name for name in RESIDUAL_FILES),
+    )
+
+
 def _joined(outline: Outline, smaller: Outline) -> Outline:
     """Return an outline with what is shared from the smaller profile's."""
 
@@ -245,7 +262,7 @@ def _graph_files(profile: Profile, outline: Outline) -> list[NamedFile]:
         NamedFile(path, outline.hashes.get(graph), f"models export {path.parent.name}")
         for graph, path in paths.items()
     ]
-    if outline.residual_hashes:
+    if profile.residual:
         for name in RESIDUAL_FILES:
             path = profile.folder / name
             files.append(
@@ -256,8 +273,8 @@ def _graph_files(profile: Profile, outline: Outline) -> list[NamedFile]:
 
 def _other_forms(profile: Profile, outline: Outline) -> list[NamedFile]:
     """Return the graphs' forms in 8 bits and in half precision."""
-    int8 = {profile.int8_path(graph): digest for graph, digest in outline.int8_hashes.items()}
-    half = {profile.half_path(graph): digest for graph, digest in outline.half_hashes.items()}
+    int8 = {profile.int8_path(graph): outline.int8_hashes[graph] for graph in sorted(profile.int8)}
+    half = {profile.half_path(graph): outline.half_hashes[graph] for graph in sorted(profile.half)}
     return [
         NamedFile(path, digest, f"models {command} {path.parent.name}")
         for command, files in (("quantise", int8), ("half", half))

@@ -115,7 +115,7 @@ def write_whole(path: Path, text: str) -> None:
 @functools.cache
 def load_talker(profile: str) -> Talker:
     """Load a profile's graphs, once a process."""
-    found = load_profile(profile, needs_tables=False)
+    found = load_profile(profile, whole=False)
     return Talker(engine.load(found), picture_size=found.picture_size)
 
 

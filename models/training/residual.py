@@ -94,7 +94,7 @@ def redraw_as(profile: str, *, size: int, device: torch.device) -> Redraw:
     from runtime.talker import Talker
 
     try:
-        built = load_profile(profile, needs_tables=False)
+        built = load_profile(profile, whole=False)
         graphs = load(built, engine="openvino" if device.type == "cpu" else "torch-cuda")
     except (ProfileError, EngineError) as error:
         raise TrainingError(f"there is no generator to repair: {error}") from None

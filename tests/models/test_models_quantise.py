@@ -9,12 +9,13 @@ import pytest
 openvino = pytest.importorskip("openvino")
 pytest.importorskip("nncf")
 
+from models import quantise  # noqa: E402
 from models.export import export_graphs, write_table  # noqa: E402
 from models.networks import load_networks  # noqa: E402
-from models.quantise import draw_samples, left_alone, write_int8  # noqa: E402
+from models.quantise import draw_samples, left_alone, quantise_profile, write_int8  # noqa: E402
 from models.training.footage import DataError  # noqa: E402
 from runtime.engine import EngineError, load  # noqa: E402
-from runtime.profile import load_profile  # noqa: E402
+from runtime.profile import ProfileError, load_profile  # noqa: E402
 from tests.full_disk import contents, full_disk  # noqa: E402
 
 
@@ -54,6 +55,24 @@ def test_a_quantised_graph_replaces_the_old_one_and_runs(folder: Path) -> None:
     found = load(again).motion(samples[0])
     due = load(again, engine="openvino-f32").motion(samples[0])
     np.testing.assert_allclose(found["placed"], due["placed"], atol=0.1)
+
+
+def test_what_is_damaged_or_missing_is_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "frame.int8.bin").write_bytes(b"cut off")
+    (folder / "motion.int8.xml").unlink()
+    (folder / "residual.npz").unlink()
+    (folder / "tables.npz").unlink()
+    with pytest.raises(ProfileError):
+        load_profile(str(folder))
+
+    def draw(profile: object, clips: Path) -> dict[str, list]:
+        return {"frame": [], "motion": []}
+
+    monkeypatch.setattr(quantise, "draw_samples", draw)
+    monkeypatch.setattr(quantise, "write_int8", lambda profile, graph, samples: "made again")
+    assert quantise_profile(str(folder), folder / "clips") == (folder, ["frame", "motion"])
+    left = load_profile(str(folder), whole=False)
+    assert (left.int8, left.half, left.residual) == (frozenset(), frozenset(), False)
 
 
 def test_a_full_disk_leaves_the_quantised_graph_of_before(folder: Path) -> None:

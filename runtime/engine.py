@@ -74,7 +74,8 @@ def load(profile: Profile, *, engine: str = "openvino") -> Graphs:
 class OpenVinoGraph:
     """A graph compiled by OpenVINO, with as many requests as may run at the same time; further calls wait."""
 
-    def __init__(self, compiled: Any, *, streams: int) -> None:
+    def __init__(self, compiled: Any, path: Path, *, streams: int) -> None:
+        self._path = path
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(streams):
             self._idle.put(compiled.create_infer_request())
@@ -84,9 +85,9 @@ class OpenVinoGraph:
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         request = self._idle.get()
         try:
-            request.infer(
-                {name: value for name, value in inputs.items() if name in self._inputs}, share_inputs=True
-            )
+            taken = {name: value for name, value in inputs.items() if name in self._inputs}
+            with _one_sentence(self._path):
+                request.infer(taken, share_inputs=True)
             return {name: request.get_output_tensor(index).data.copy() for name, index in self._outputs}
         finally:
             self._idle.put(request)
@@ -94,8 +95,7 @@ class OpenVinoGraph:
 
 def compile_openvino(profile: Profile, graph: str) -> Graph:
     """Compile one graph of a profile for the CPU, in float32; raises EngineError where it does not compile."""
-    with _one_sentence(profile, graph):
-        return _compiled(_openvino_core(), profile.graph_path(graph), streams=1)
+    return _compiled(_openvino_core(), profile.graph_path(graph), streams=1)
 
 
 def _load_openvino(profile: Profile, *, int8: bool) -> Graphs:
@@ -104,9 +104,8 @@ def _load_openvino(profile: Profile, *, int8: bool) -> Graphs:
     int8 = int8 and "INT8" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     compiled: dict[str, Graph] = {}
     for graph in GRAPHS:
-        with _one_sentence(profile, graph):
-            path = profile.int8_path(graph) if int8 and graph in profile.int8 else profile.graph_path(graph)
-            compiled[graph] = _compiled(core, path, streams=STREAMS.get(graph, 1), threads=THREADS.get(graph))
+        path = profile.int8_path(graph) if int8 and graph in profile.int8 else profile.graph_path(graph)
+        compiled[graph] = _compiled(core, path, streams=STREAMS.get(graph, 1), threads=THREADS.get(graph))
     return Graphs("openvino" if int8 else "openvino-f32", **compiled, seen_size=profile.seen_size)
 
 
@@ -135,9 +134,10 @@ def _compiled(core: Any, path: Path, *, streams: int, threads: int | None = None
     }
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
-    with _alone_in(_cache_folder()):
-        compiled = core.compile_model(path, "CPU", settings)
-    return OpenVinoGraph(compiled, streams=streams)
+    with _one_sentence(path):
+        with _alone_in(_cache_folder()):
+            compiled = core.compile_model(path, "CPU", settings)
+        return OpenVinoGraph(compiled, path, streams=streams)
 
 
 def _cache_folder() -> Path:
@@ -168,12 +168,12 @@ def _alone_in(cache: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _one_sentence(profile: Profile, graph: str) -> Iterator[None]:
+def _one_sentence(path: Path) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
         last_line = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
-        raise EngineError(f"OpenVINO cannot run {profile.graph_path(graph)}: {last_line}") from None
+        raise EngineError(f"OpenVINO cannot run {path}: {last_line}") from None
 
 
 def _found_in(module: str, function: str) -> Engine:

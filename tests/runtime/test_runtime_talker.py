@@ -165,6 +165,16 @@ def test_a_damaged_profile_says_what_is_wrong(tmp_path: Path, damage: str) -> No
         load_profile(str(folder))
 
 
+def test_a_profile_of_another_size_than_its_graphs_is_one_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / "laptop-256"
+    shutil.copytree(load_profile("laptop-256").folder, folder)
+    table = folder / "profile.toml"
+    table.write_text(table.read_text().replace("picture_size = 256", "picture_size = 128"))
+    profile = load_profile(str(folder))
+    with pytest.raises(EngineError, match=r"OpenVINO cannot run .*motion\.(onnx|int8\.xml): .*incompatible"):
+        Talker(load(profile), picture_size=profile.picture_size)
+
+
 def test_a_profile_that_is_not_built_says_how_to_build_it_and_is_not_installed() -> None:
     assert set(list_built_profiles()) < set(list_profiles())
     with pytest.raises(ProfileError, match="not built: it has sizes"):

@@ -24,6 +24,8 @@ def how_to_add(extra: str) -> str:
     """Return the command that adds an optional part of the program."""
     if in_clone():
         return "make install-dev" if extra == "dev" else f"make install EXTRAS={extra}"
+    if _by_uv():
+        return f"uv pip install --python {shlex.quote(sys.prefix)} 'visavis[{extra}]'"
     return f"{'pipx runpip visavis' if _by_pipx() else 'pip'} install 'visavis[{extra}]'"
 
 
@@ -35,6 +37,8 @@ def how_to_mend(file: Path) -> str:
         return f"Get it back with: git checkout -- {file}"
     if _by_pipx():
         return "Get it back with: pipx reinstall visavis"
+    if _by_uv():
+        return "Get it back with: uv tool upgrade --reinstall visavis"
     return f"Get it back with: pip install --force-reinstall --no-deps {shlex.quote(_origin())}"
 
 
@@ -42,12 +46,22 @@ def _by_pipx() -> bool:
     return "pipx" in Path(sys.prefix).parts
 
 
+def _by_uv() -> bool:
+    """Say whether the program is one of uv's tools, whose environments have no pip."""
+    return (Path(sys.prefix) / "uv-receipt.toml").is_file()
+
+
 def _origin() -> str:
-    """Return where pip had the program from: a folder, an archive, or the index by its name."""
+    """Return where pip had the program from: a folder, an archive, a repository, or the index by its name."""
     try:
         told = distribution("visavis").read_text("direct_url.json")
     except PackageNotFoundError:
         told = None
-    url = str(json.loads(told)["url"]) if told else "visavis"
+    if not told:
+        return "visavis"
+    origin = json.loads(told)
+    url = str(origin["url"])
+    if repository := origin.get("vcs_info"):
+        return f"{repository['vcs']}+{url}@{repository['commit_id']}"
     parts = urlsplit(url)
     return unquote(parts.path) if parts.scheme == "file" else url

@@ -5,6 +5,7 @@ names. Nothing here knows what the arrays mean.
 """
 
 import importlib
+import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,6 +31,8 @@ STREAMS = {"frame": 2}
 # How many threads share a call of a graph, all cores where nothing stands here. The small graphs of every camera frame
 # are as soon done by one: the second would spin for its share on a core that something else has to do.
 THREADS = {"motion": 1, "locate": 1}
+
+AVX = 10  # CPU_AVX of OpenCV's processor features, which have no names in Python
 
 
 class EngineError(Exception):
@@ -173,7 +176,15 @@ def _one_sentence(path: Path) -> Iterator[None]:
         yield
     except RuntimeError as error:
         last_line = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
-        raise EngineError(f"OpenVINO cannot run {path}: {last_line}") from None
+        raise EngineError(f"OpenVINO cannot run {path}: {last_line}{_lacks_avx()}") from None
+
+
+def _lacks_avx() -> str:
+    """Say so of a processor without AVX, for which OpenVINO compiles only some of the graphs."""
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    if not is_x86 or cv2.checkHardwareSupport(AVX):
+        return ""
+    return " (this processor has no AVX, and OpenVINO needs it: take another machine, or another engine)"
 
 
 def _found_in(module: str, function: str) -> Engine:

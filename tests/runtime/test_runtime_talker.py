@@ -1,11 +1,14 @@
 """The talker on the shipped profile: what it draws, what it sees, and what it says of a damaged profile."""
 
+import platform
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from runtime import engine
 from runtime.engine import EngineError, load
 from runtime.profile import (
     ProfileError,
@@ -173,6 +176,23 @@ def test_a_profile_of_another_size_than_its_graphs_is_one_sentence(tmp_path: Pat
     profile = load_profile(str(folder))
     with pytest.raises(EngineError, match=r"OpenVINO cannot run .*motion\.(onnx|int8\.xml): .*incompatible"):
         Talker(load(profile), picture_size=profile.picture_size)
+
+
+def test_a_processor_without_avx_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino_telemetry", None)
+    import openvino
+
+    def refuse(core: openvino.Core, *given: object) -> None:
+        raise RuntimeError("Exception from src/plugin.cpp:59:\nbad combination\n")
+
+    monkeypatch.setattr(openvino.Core, "compile_model", refuse)
+    monkeypatch.setattr(platform, "machine", lambda: "AMD64")
+    monkeypatch.setattr(engine.cv2, "checkHardwareSupport", lambda feature: True)
+    with pytest.raises(EngineError, match=r"bad combination$"):
+        load(load_profile("laptop-256"))
+    monkeypatch.setattr(engine.cv2, "checkHardwareSupport", lambda feature: False)
+    with pytest.raises(EngineError, match=r"bad combination \(this processor has no AVX"):
+        load(load_profile("laptop-256"))
 
 
 def test_a_profile_that_is_not_built_says_how_to_build_it_and_is_not_installed() -> None:

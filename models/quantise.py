@@ -32,13 +32,13 @@ CLIPS, FRAMES = 100, 2  # of each clip
 # one step for all of them is coarse for each. Nor are the stem, whose input is the camera's picture, and the heatmaps.
 CONVOLUTIONS = {
     "frame": r"/generator/|/field/(down|deep|join|leave)",
-    "motion": r"/student/(merge|stages\.[01]/)",
+    "motion": r"^/(merge|stages\.[01]/)",
 }
 # Operations that 8 bits pass through on the way to such a convolution.
 PASSED = {"Relu", "DepthToSpace"}
 JOINTS = {
     "frame": r"/generator/|/field/(Concat_1[12]$|Resize)",  # of M's operations only those within its U-Net
-    "motion": r"/student/stages\.[01]/",
+    "motion": r"^/stages\.[01]/",
 }
 
 

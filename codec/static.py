@@ -17,7 +17,7 @@ __all__ = ["MAX_DEGREES", "MAX_OFFSET", "decode", "encode", "pack", "quantise", 
 
 # How far from its guess, in steps, an offset may be and still be left out: at this LPIPS over the face rises by less
 # than 0.002, with what rounding costs (`visavis bench rate --lpips`).
-VISIBLE_STEPS = 2.0
+VISIBLE_STEPS = 2.5
 
 # A range code is at most 17 bits for each byte where every table is at its worst.
 WORST_BITS_A_BYTE = 17

@@ -113,7 +113,7 @@ def test_a_row_on_all_cores_leaves_it_to_the_engine_how_many_a_graph_takes(
 
     def compile_nothing(core: object, path: Path, *, streams: int, threads: int | None) -> Graph:
         asked.append((streams, threads))
-        raise RuntimeError("enough")
+        raise EngineError("enough")
 
     monkeypatch.setattr("runtime.engine._compiled", compile_nothing)
     for limits in ("STREAMS", "THREADS"):

@@ -1,6 +1,7 @@
 """The program as a person starts it, in a process of its own."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from itertools import repeat
@@ -61,6 +62,9 @@ def visavis(environment: dict[str, str]) -> Visavis:
 def start(environment: dict[str, str]) -> Iterator[Start]:
     """Start the command and go on; what still runs when the test ends is killed."""
     started: list[subprocess.Popen[str]] = []
+    # Where the tests run in the background or under nohup, what they start would ignore these.
+    heeded = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in heeded.items()}
 
     def begin(*arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
@@ -77,6 +81,8 @@ def start(environment: dict[str, str]) -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 # By whom, how long something is waited for that takes a moment where nothing is wrong.

@@ -165,6 +165,7 @@ async def test_nothing_is_cut_off_on_a_narrow_screen(open_tab: Open, call: FakeC
         assert box["y"] + box["height"] <= 700
     assert await tab.evaluate(CUT_NAMES) == []
     if width < 900:
+        call.change(their_camera_on=True)  # no repair is had of one that is off
         await tab.get_by_role("button", name="More").click()
         await tab.get_by_role("button", name="Repair").click()
         await expect(tab.locator("#repair")).to_be_hidden()

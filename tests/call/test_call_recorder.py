@@ -82,7 +82,7 @@ async def test_a_recording_without_a_picture_is_no_file_and_is_not_called_saved(
     recorder = CallRecorder(folder=tmp_path, on_error=lambda error: None)
     recorder.start()
     for index in range(5):
-        recorder.hear(np.full(960, 1000, np.int16), 6 * index)
+        recorder.hear(np.full(960, 1000, np.int16), 6 * index, 5 + index / 10)
     recorder.stop(saved.append)
     await asyncio.get_running_loop().shutdown_default_executor()
     assert os.listdir(tmp_path) == []

@@ -132,7 +132,7 @@ class LineMeter:
         self._began = True
         lately, long = self._loss(at_s - LOSS_WINDOW_S), self._loss(at_s - LONG_LOSS_WINDOW_S)
         loss, counted = max(lately, long)
-        if self._queueing_s > QUEUE_LIMIT_S and lately[0] < STANDING_LOSS and self._queue.settle(at_s):
+        if self._queueing_s > QUEUE_LIMIT_S and loss < STANDING_LOSS and self._queue.settle(at_s):
             self._queueing_s = 0.0
         arrived_bytes = (sample.arrived_bytes - before.arrived_bytes) % BYTES_CYCLE
         return Report(

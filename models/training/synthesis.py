@@ -1,4 +1,4 @@
-"""Stage four: the motion student learns from what the finished generator draws with its motion (analysis by synthesis).
+"""The motion student learns from what the finished generator draws with its motion (analysis by synthesis).
 
 Landmarks say where a lip is; what a call shows is the picture. The student reads both pictures of a pair, the generator
 redraws the one with the motion of the other, and the picture's losses reach the student through it. The generator stays
@@ -78,7 +78,7 @@ def synthesis_stage(
     perceptual: Path,
     device: torch.device,
 ) -> Stage:
-    """Set up stage four from its footage, the student's weights that it begins with, the generator's, and the
+    """Set up the stage from its footage, the student's weights that it begins with, the generator's, and the
     perceptual backbone's file."""
     rows = level.rows(KEYPOINT_VERTICES)
     twins = np.array([KEYPOINT_VERTICES.index(level.vertices[level.mirror[row]]) for row in rows])

@@ -18,15 +18,15 @@ class Generator(nn.Module):
 
     def __init__(self, profile: NetworkProfile) -> None:
         super().__init__()
-        width = profile.generator_width
+        width, fine = profile.generator_width, profile.generator_fine
         volume = profile.volume_channels * profile.volume_depth
         self.enter = ConvBlock(volume + profile.field_width, width)
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(profile.generator_blocks)))
         self.up_middle = PixelShuffleUp(width, width // 2)
         self.middle = ConvBlock(width // 2 + profile.skip_channels, width // 2)
-        self.up_fine = PixelShuffleUp(width // 2, width // 4)
-        self.fine = ConvBlock(width // 4 + 3, width // 4)
-        self.leave = leaving(width // 4, gain=True)
+        self.up_fine = PixelShuffleUp(width // 2, fine)
+        self.fine = ConvBlock(fine + 3, fine)
+        self.leave = leaving(fine, gain=True)
 
     def forward(
         self, volume: Tensor, features: Tensor, skip: Tensor, picture: Tensor
@@ -45,7 +45,7 @@ class Generator(nn.Module):
         return self.finish(self.features(volume, features, skip, picture), picture)
 
     def features(self, volume: Tensor, features: Tensor, skip: Tensor, picture: Tensor) -> Tensor:
-        """Return the last features [B, width / 4, 4 H, 4 W]."""
+        """Return the last features [B, fine, 4 H, 4 W]."""
         drawn = self.body(self.enter(torch.cat([laid_like(features, volume), features], 1)))
         drawn = self.up_middle(drawn)
         drawn = self.middle(torch.cat([drawn, laid_like(drawn, skip)], 1))

@@ -69,8 +69,8 @@ class LargeGenerator(Generator):
 
     def __init__(self, profile: NetworkProfile) -> None:
         super().__init__(profile)
-        width = profile.generator_width // 8
-        self.up_finest = PixelShuffleUp(width * 2, width)
+        width = profile.generator_fine // 2
+        self.up_finest = PixelShuffleUp(profile.generator_fine, width)
         self.finest = ConvBlock(width + 3, width)
         self.leave = leaving(width, gain=False)
 

@@ -33,6 +33,9 @@ class NetworkProfile:
     field_width: int  # channels of M at the volume's size
     generator_width: int  # channels of G's residual blocks
     generator_blocks: int
+    generator_fine: (
+        int  # channels of G's features at four times the volume's size; halved at one step up more
+    )
     student_widths: tuple[int, ...]  # channels of the motion net at 1/2, 1/4, .. 1/32
     student_depths: tuple[int, ...]  # inverted residual blocks at 1/4, .. 1/32
     student_decoder: int  # channels of the motion net's decoder

@@ -95,11 +95,16 @@ class MotionStudent(nn.Module):
     @staticmethod
     def expectation(heatmaps: Tensor) -> Tensor:
         """Return each heatmap's expected place: [B, N, h, w] logits -> [B, N, 2] image coordinates."""
-        batch, number, height, width = heatmaps.shape
-        share = heatmaps.flatten(2).softmax(-1).view(batch, number, height, width)
+        height, width = heatmaps.shape[2:]
+        # Channels stay last, as the convolution leaves them: to lay them out anew takes a sixth of the network's time.
+        share = heatmaps.permute(0, 2, 3, 1).flatten(1, 2).softmax(1)  # [B, h w, N]
         columns = (torch.arange(width, device=heatmaps.device) * 2 + 1) / width - 1
         rows = (torch.arange(height, device=heatmaps.device) * 2 + 1) / height - 1
-        return torch.stack([share.sum(2) @ columns, share.sum(3) @ rows], -1)
+        places = torch.stack([columns.repeat(height), rows.repeat_interleave(width)])
+        with torch.autocast(
+            heatmaps.device.type, enabled=False
+        ):  # in half precision places err by half a pixel
+            return (places @ share).transpose(1, 2)
 
 
 def expression_of(seen: HeadMotion, canonical: Tensor) -> Tensor:

@@ -25,7 +25,12 @@ def main(
     start: Annotated[
         Path | None, typer.Option("--from", help="Folder of parts to go on from; may be the output.")
     ] = None,
-    perceptual: Annotated[Path | None, typer.Option(help="SqueezeNet weights for picture stages.")] = None,
+    perceptual: Annotated[
+        Path | None,
+        typer.Option(
+            help="SqueezeNet weights for picture stages; LPIPS's linear heads are looked for beside them."
+        ),
+    ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Samples a step; the run file's if left out.")
     ] = None,

@@ -30,7 +30,7 @@ from models.training.adversarial import (
 from models.training.data import load_clips, load_portraits
 from models.training.footage import Footage, LevelFace
 from models.training.loop import TrainingError
-from models.training.losses import WHOLE, PictureLoss, importance_map
+from models.training.losses import PLASTIC, WHOLE, PictureLoss, importance_map
 from models.training.pairs import Filmed, Heads, PairBatches, teacher_heads
 from models.training.selfsupervised import drop_keypoints
 from models.training.sheets import draw_sheet
@@ -60,9 +60,9 @@ def driving_of(batch: dict[str, Tensor]) -> Head:
 
 
 def drawn_terms(
-    loss: PictureLoss, drawn: Drawn, truth: Tensor, head: Head, settings: dict[str, Any]
+    loss: PictureLoss, drawn: Drawn, truth: Tensor, head: Head, settings: dict[str, Any], *, step: int
 ) -> dict[str, Tensor]:
-    """Return `pixels`, `perceptual`, `close` and `warp` of drawn pictures, weighted by a stage's settings.
+    """Return what the loss has to say of drawn pictures, and `warp`, weighted by a stage's settings.
 
     truth: [B, 3, S, S]. head: of the true picture.
     """
@@ -72,7 +72,7 @@ def drawn_terms(
         return importance_map(head, size, expressive=expressive, peak=float(settings["peak"]))
 
     size = truth.shape[-1]
-    terms = loss(drawn.picture, truth, importance(size), head)
+    terms = loss(drawn.picture, truth, importance(size), head, step=step)
     # The warp alone must already be good: what is copied needs no drawing.
     warped = torch.nn.functional.avg_pool2d((drawn.warped - truth).abs(), 2)
     terms["warp"] = (warped * importance(size // 2)).mean()
@@ -84,8 +84,7 @@ def window_at(step: int, size: int) -> tuple[slice | EllipsisType, ...]:
 
     A large picture's fine detail is seen so at a small one's cost.
     """
-    # The plastic number's fractions: two dimensions without lattice or luck.
-    top, left = (int(step * share % 1 * (size - WHOLE + 1)) for share in (0.7548776662, 0.5698402910))
+    top, left = (int(step * share % 1 * (size - WHOLE + 1)) for share in PLASTIC)
     return (..., slice(top, top + WHOLE), slice(left, left + WHOLE))
 
 
@@ -156,7 +155,11 @@ def picture_stage(
     )
     talker = channels_last(talking_head(profile)).to(device)
     held = hold_still(talker, settings.get("learns"))
-    loss = channels_last(PictureLoss(perceptual, scales=int(settings["scales"]))).to(device)
+    finished = bool(settings.get("finished", False))
+    if finished:  # its norms have seen all that they will count
+        held += [module for module in talker.modules() if isinstance(module, nn.BatchNorm2d)]
+    loss = PictureLoss(perceptual, scales=int(settings["scales"]), judged="lpips" in settings)
+    loss = channels_last(loss).to(device)
     game = None
     if has_game(settings):
         judges = [Discriminator(scales=scales_for(size)), Discriminator(scales=1, widths=CLOSE_WIDTHS)]
@@ -176,7 +179,7 @@ def picture_stage(
             with torch.autocast(device.type, torch.bfloat16):
                 against = game.terms(real, shown, step)
         return (
-            drawn_terms(loss, drawn, truth, driving, settings)
+            drawn_terms(loss, drawn, truth, driving, settings, step=step)
             | detail_of(drawn.picture, truth, step)
             | against
         )
@@ -199,4 +202,11 @@ def picture_stage(
             drawn = shown.draw(shown.prepare(source), heads_of(fixed, "source"), heads_of(fixed, "driving"))
         return draw_sheet(source, pictures_of(fixed, "driving"), drawn)
 
-    return Stage(talker, losses, batches, sheet=sheet, rival=None if game is None else game.rival)
+    return Stage(
+        talker,
+        losses,
+        batches,
+        betas=(0.9, 0.999) if finished else (0.5, 0.999),  # the paper's, for what is far from where it goes
+        sheet=sheet,
+        rival=None if game is None else game.rival,
+    )

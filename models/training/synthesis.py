@@ -118,9 +118,8 @@ def synthesis_stage(
         looked_at = Head(*(value.detach() for value in whole))
         with torch.no_grad():
             was = before(both)
-        return drawn_terms(loss, drawn, truth, looked_at, settings) | held_terms(
-            seen, was, hold=float(settings["hold"])
-        )
+        terms = drawn_terms(loss, drawn, truth, looked_at, settings, step=step)
+        return terms | held_terms(seen, was, hold=float(settings["hold"]))
 
     ahead = PairBatches(clips, size=profile.picture_size, batch=SHEET_SAMPLES, mirror=twins)
     fixed = {name: value.to(device) for name, value in ahead(np.random.default_rng(7)).items()}

@@ -11,7 +11,7 @@ from torch import nn
 from models.profile import PROFILES, NetworkProfile, load_network_profile
 from models.student import RIGID_VERTICES
 from models.training.footage import POSE_VERTICES, Footage, LevelFace, image_coordinates, make_footage
-from models.training.losses import FIRES, Fire
+from models.training.losses import FIRES, HEADS_FILE, TAPS, Fire
 from models.training.pairs import Filmed, teacher_heads
 from runtime.geometry import KEYPOINT_VERTICES
 
@@ -30,6 +30,7 @@ def tiny_profile() -> NetworkProfile:
         field_width=8,
         generator_width=16,
         generator_blocks=1,
+        generator_fine=4,
     )
 
 
@@ -81,3 +82,10 @@ def backbone(path: Path) -> Path:
     state: dict[str, Any] = nn.ModuleDict(layers).state_dict()
     torch.save({f"features.{name}": value for name, value in state.items()}, path)
     return path
+
+
+def linear_heads(folder: Path) -> None:
+    """Write LPIPS's linear heads that nobody fitted into a backbone's folder."""
+    wide = {1: 64} | {index: 2 * shape[2] for index, shape in FIRES.items()}
+    heads = {f"lin{index}.model.1.weight": torch.rand(1, wide[tap], 1, 1) for index, tap in enumerate(TAPS)}
+    torch.save(heads, folder / HEADS_FILE)

@@ -21,8 +21,8 @@ from models.talker import TalkingHead  # noqa: E402
 
 # Parameters, and GMAC of a source picture, a camera frame and a shown frame; a change here is a change of a network.
 EXPECTED = {
-    "laptop-256": Cost(2727642, 1.387, 0.299, 3.992),
-    "laptop-512": Cost(2735571, 1.387, 0.299, 4.813),
+    "laptop-256": Cost(2720258, 1.387, 0.299, 3.794),
+    "laptop-512": Cost(2725305, 1.387, 0.299, 4.339),
     "paper-256": Cost(119378177, 70.785, 5.339, 168.505),
     "paper-512": Cost(119378177, 184.481, 21.354, 674.018),
     "fomm-256": Cost(43547097, 40.552, 1.012, 43.281),
@@ -41,6 +41,7 @@ def small() -> NetworkProfile:
         field_width=8,
         generator_width=16,
         generator_blocks=1,
+        generator_fine=4,
         student_widths=(8, 8, 8, 8, 8),
         student_depths=(1, 1, 1, 1),
         student_decoder=8,
@@ -163,7 +164,8 @@ def test_networks_that_differ_elsewhere_are_no_sharing_profiles(tmp_path: Path) 
     networks = load_networks(PROFILES / "laptop-512")
     (tmp_path / "profile.toml").write_text((PROFILES / "laptop-512" / "profile.toml").read_text())
     save_networks(networks, tmp_path)
-    assert (tmp_path / "weights.safetensors").stat().st_size < 50_000
+    whole = PROFILES / "laptop-256" / "weights.safetensors"
+    assert (tmp_path / "weights.safetensors").stat().st_size < 0.5 * whole.stat().st_size
     with torch.no_grad():
         networks.talker.field.head.bias += 1
     with pytest.raises(ProfileError, match=r"talker\.field\.head\.bias"):

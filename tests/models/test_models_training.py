@@ -19,7 +19,7 @@ from models.training.data import load_level_face, people_weights  # noqa: E402
 from models.training.feed import prefetch  # noqa: E402
 from models.training.footage import POSE_VERTICES, DataError, Footage, LevelFace, fit_poses  # noqa: E402
 from models.training.loop import TrainingError, learning_rate, save_checkpoint, train  # noqa: E402
-from models.training.losses import PictureLoss, importance_map  # noqa: E402
+from models.training.losses import FAINT, PictureLoss, face_box, importance_map  # noqa: E402
 from models.training.pairs import Filmed, Heads, PairBatches  # noqa: E402
 from models.training.parts import StageWeights, read_checkpoints, write_parts  # noqa: E402
 from models.training.picture import driving_of  # noqa: E402
@@ -377,3 +377,30 @@ def test_the_picture_loss_is_nothing_for_the_same_picture_and_most_for_a_changed
     same, mouth, corner = (sum(loss(p, truth, weight, face()).values()).item() for p in (truth, near, far))
     assert same < 1e-3
     assert mouth > 2 * corner
+
+
+def test_what_is_trained_for_is_what_the_bench_judges_by(data_folder: Path) -> None:
+    from bench.metrics.lpips import LPIPS
+
+    backbones = data_folder / "backbones"
+    loss, judge = PictureLoss(backbones / "squeezenet1_1.pth", scales=1, judged=True), LPIPS(backbones)
+    truth = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    drawn = torch.nn.functional.avg_pool2d(truth, 5, stride=1, padding=2)
+    even = torch.ones(1, 1, 128, 128)
+    face = even.clone()
+    face[..., :64] = 0
+    found = loss.judge(drawn, truth, even, face)
+    wanted = judge.distance(judge.embed(drawn), judge.embed(truth)).item()
+    assert found["lpips"].exp().item() - FAINT == pytest.approx(wanted, rel=0.03)  # features are in bfloat16
+    mended = torch.cat([truth[..., :64], drawn[..., 64:]], -1)
+    better = loss.judge(mended, truth, even, face)
+    assert better["lpips"] < found["lpips"] - 0.3
+    assert better["face_lpips"].item() == pytest.approx(found["face_lpips"].item(), abs=0.1)
+
+
+def test_a_face_is_judged_from_forehead_to_chin() -> None:
+    box = face_box(face()._replace(shift=torch.tensor([[0.3, 0.0, 0.0]])), 64)[0, 0]
+    rows, columns = box.nonzero(as_tuple=True)
+    assert (columns.float().mean().item() * 2 + 1) / 64 - 1 == pytest.approx(0.3, abs=0.05)
+    assert rows.float().mean() > 32
+    assert 0.05 < box.mean() < 0.9

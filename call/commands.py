@@ -36,7 +36,7 @@ from call.flags import (
     option,
 )
 from call.line import Burst, Delay, Jitter, LineRate, Loss, Outage, Seed
-from call.usage import choose_ice, choose_way, require_packets_to_bundle, require_page_or_answers
+from call.usage import choose_ice, choose_way, one_code, require_packets_to_bundle, require_page_or_answers
 
 
 def loopback(
@@ -280,7 +280,7 @@ def call(
             input=options.Input(video, crop, source, repeat_s=repeat, mode=mode, limit_bps=limit),
             engine=options.Engine(profile, engine),
             ice=choose_ice(stun, turn, turn_user, turn_password),
-            way=choose_way(where, code or code_again, listen, room, server),
+            way=choose_way(where, one_code(code, code_again), listen, room, server),
             headless=headless,
             audio=audio,
             output=output,

@@ -79,6 +79,14 @@ def choose_way(
     return options.Room(server, room, code)
 
 
+def one_code(typed: str | None, named: str | None) -> str | None:
+    """Return the code of a call, typed behind the address or named with --code; raises BadParameter where both are
+    given and differ."""
+    if typed is not None and named is not None and typed != named:
+        raise typer.BadParameter(f"CODE {typed} and --code {named} are two codes: give one of them.")
+    return typed or named
+
+
 def choose_ice(stun: str | None, turn: str | None, user: str | None, password: str | None) -> options.Ice:
     """Say which servers help the sides to meet; raises BadParameter where one is named as the other kind, or a TURN
     server without who may use it."""

@@ -11,12 +11,14 @@ from models.profile import PROFILES
 from models.profile_toml import note_kept, write_table
 from models.repair import build_residual, remove_residual
 from models.training.loop import TrainingError
-from models.training.runfile import RUNS, read_run, weights_of
+from models.training.runfile import RUNS, read_run, weights_of, weights_of_network
 from models.training.unsupervised import shipped_talker
 
 WEIGHTS = "weights.safetensors"
+# Which of a profile's networks a kind of stage leaves the weights of.
 NETWORKS = {
-    "student": "student", "synthesis": "student", "locate": "locate", "picture": "talker", "unsupervised": "talker",
+    "student": ("student",), "synthesis": ("student",), "locate": ("locate",), "picture": ("talker",),
+    "together": ("student", "talker"), "unsupervised": ("talker",),
 }  # fmt: skip
 
 
@@ -28,9 +30,9 @@ def build_profile(profile: str, output: Path) -> tuple[Path, int]:
     folder = PROFILES / profile
     networks = networks_of(folder)
     stages = read_run(RUNS / f"{profile}.toml", profile=profile)
-    last = {NETWORKS[stage["kind"]]: stage for stage in stages if stage["kind"] in NETWORKS}
+    last = {network: stage for stage in stages for network in NETWORKS.get(stage["kind"], ())}
     for network, stage in last.items():
-        weights = weights_of(stage, output / profile)
+        weights = weights_of_network(weights_of(stage, output / profile), network)
         if isinstance(networks.profile, PaperProfile) and stage["kind"] == "unsupervised":
             weights = shipped_talker(networks.profile, weights).state_dict()
         networks.get_submodule(network).load_state_dict(weights)

@@ -15,7 +15,7 @@ from models.training.footage import Footage
 from models.training.kinds import Material, read_profile, set_up, student_of
 from models.training.loop import TrainingError
 from models.training.pairs import Heads
-from models.training.runfile import RUNS, is_taken, read_run, weights_of
+from models.training.runfile import RUNS, is_taken, read_run, weights_of, weights_of_network
 from models.training.stage import begin_from, train_stage
 
 
@@ -74,7 +74,9 @@ def _run_stage(
 
         def heads() -> Heads:
             typer.echo(f"Running the student over {len(footage.clip)} frames once, kept in {path}", err=True)
-            return estimate_heads(sizes, weights(student), footage, device=fabric.device)
+            return estimate_heads(
+                sizes, weights_of_network(weights(student), "student"), footage, device=fabric.device
+            )
 
         return kept_estimates(path, footage, heads)
 

@@ -19,12 +19,13 @@ from models.training.residual import redraw_as, residual_stage
 from models.training.stage import Stage
 from models.training.student import student_stage
 from models.training.synthesis import synthesis_stage
+from models.training.together import together_stage
 from models.training.unsupervised import unsupervised_stage
 
 # Look through a backbone, and draw sheets.
-PERCEPTUAL = frozenset({"picture", "synthesis", "residual", "unsupervised"})
+PERCEPTUAL = frozenset({"picture", "synthesis", "together", "residual", "unsupervised"})
 
-STUDENTS = frozenset({"student", "synthesis"})  # teach the motion student
+STUDENTS = frozenset({"student", "synthesis", "together"})  # teach the motion student
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], mat
 
 
 def needs(settings: dict[str, Any], stages: list[dict[str, Any]]) -> list[str]:
-    """Return the stages whose weights a stage needs: what it starts from, what draws for it, whose heads it draws."""
-    found = [settings[name] for name in ("start", "draws") if name in settings]
+    """Return the stages whose weights a stage needs: what it starts from, sees and draws with, whose heads it draws."""
+    found = [settings[name] for name in ("start", "sees", "draws") if name in settings]
     return found + ([student_of(stages, settings)] if settings.get("heads") == "student" else [])
 
 
@@ -99,7 +100,7 @@ def _set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], ma
     if kind == "student":
         return student_stage(profile, data=data, cache=cache, settings=settings, device=device)
     perceptual = backbone_file(material.perceptual, data)
-    if kind == "synthesis":
+    if kind in ("synthesis", "together"):
         settings = settings | {"heads": "teacher"}  # the student sees those of a pair itself
     clips, portraits = load_filmed(
         settings, data=data, cache=cache, size=size, level=level, estimate=material.estimate
@@ -120,6 +121,18 @@ def _set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], ma
             clips=clips,
             portraits=portraits,
             first=material.weights(settings["start"]),
+            drawing=material.weights(settings["draws"]),
+            settings=settings,
+            perceptual=perceptual,
+            level=level,
+            device=device,
+        )
+    if kind == "together":
+        return together_stage(
+            profile,
+            clips=clips,
+            portraits=portraits,
+            seeing=material.weights(settings["sees"]),
             drawing=material.weights(settings["draws"]),
             settings=settings,
             perceptual=perceptual,

@@ -5,7 +5,7 @@ head may lose its last keypoints, as in a packet that has no room for them.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -54,6 +54,15 @@ class Filmed:
         )
 
 
+class Look(NamedTuple):
+    """What is done to all pictures of a pair."""
+
+    linear: Floats  # [2, 2] turn, mirroring and enlargement
+    grow: float  # by how much it enlarges
+    table: NDArray[Any]  # uint8 [1, 256, 3] of colours
+    kept: int  # keypoints of the driving head that keep their expression
+
+
 def _random_turn(rng: np.random.Generator) -> tuple[Floats, float]:
     """Draw a mirroring, turn and enlargement [2, 2] for both pictures of a pair, and how much it enlarges."""
     if rng.random() < AS_FILMED:
@@ -86,6 +95,8 @@ class PairBatches:
         mirror: [K] each keypoint's twin.
         dropout: share of the pairs whose driving head loses its last keypoints, 0 to 75 percent of them.
         portraits, share: stills, each paired with a turned copy, and their share of the pairs.
+        neighbours: so many pairs at the end are the first ones again, each a frame of the film later.
+        colours: by how much more than what lamps and cameras do (1) the colours of a pair are changed.
     """
 
     def __init__(
@@ -98,10 +109,13 @@ class PairBatches:
         dropout: float = 0.0,
         portraits: Filmed | None = None,
         share: float = 0.0,
+        neighbours: int = 0,
+        colours: float = 1.0,
     ) -> None:
         footage = clips.footage
         self.clips, self.size, self.batch, self.mirror = clips, size, batch, mirror
         self.dropout, self.share = dropout, share
+        self.neighbours, self.colours = neighbours, colours
         self.chances = cumulative(people_weights(footage.identity, footage.clip))
         self.first = np.searchsorted(footage.clip, footage.clip, side="left")
         self.last = np.searchsorted(footage.clip, footage.clip, side="right")
@@ -113,7 +127,10 @@ class PairBatches:
 
     def __call__(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Draw one batch."""
-        rows = [self._pair(rng) for _ in range(self.batch)]
+        couples = [self._couple(rng) for _ in range(self.neighbours)]
+        rows = [first for first, _ in couples]
+        rows += [self._pair(rng) for _ in range(self.batch - 2 * self.neighbours)]
+        rows += [later for _, later in couples]
         return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
 
     def _shots(self, rng: np.random.Generator) -> tuple[Shot, Shot]:
@@ -123,37 +140,43 @@ class PairBatches:
         source = int(rng.integers(self.first[driving], self.last[driving]))
         return self.clips.shot(source), self.clips.shot(driving)
 
+    def _couple(self, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Draw two pairs of one source and look, whose driving frames follow on each other."""
+        row = draw_row(rng, self.chances)
+        source = self.clips.shot(int(rng.integers(self.first[row], self.last[row])))
+        first = max(self.first[row], min(row, self.last[row] - 2))
+        look = self._look(rng, source)
+        now, later = (self._shown(source, self.clips.shot(index), look) for index in (first, first + 1))
+        return now, later
+
     def _pair(self, rng: np.random.Generator) -> dict[str, Any]:
         source, driving = self._shots(rng)
+        return self._shown(source, driving, self._look(rng, source))
+
+    def _look(self, rng: np.random.Generator, source: Shot) -> Look:
         linear, grow = _random_turn(rng)
-        colours = np.clip(
-            np.linspace(0, 1, 256)[:, None] ** np.exp(rng.normal(0, 0.12))
-            * np.exp(rng.normal(0, 0.06, 3))
-            * 255,
-            0,
-            255,
-        )
-        table = np.ascontiguousarray(colours.astype(np.uint8)[None])
+        powers, gains = rng.normal(0, 0.12 * self.colours), rng.normal(0, 0.06 * self.colours, 3)
+        levels = np.linspace(0, 1, 256)[:, None] ** np.exp(powers) * np.exp(gains) * 255
+        table = np.ascontiguousarray(np.clip(levels, 0, 255).astype(np.uint8)[None])
+        count = len(source.canonical)
+        dropped = bool(self.dropout) and rng.random() < self.dropout
+        kept = int(rng.integers(fewest_kept(count), count + 1)) if dropped else count
+        return Look(linear, grow, table, kept)
+
+    def _shown(self, source: Shot, driving: Shot, look: Look) -> dict[str, Any]:
         pair: dict[str, Any] = {}
         for name, shot in (("source", source), ("driving", driving)):
-            pair[name] = cv2.LUT(self._place(shot.picture, linear), table)
-            keypoints, head, shift = self._placed_head(shot, linear, grow)
+            pair[name] = cv2.LUT(self._place(shot.picture, look.linear), look.table)
+            keypoints, head, shift = self._placed_head(shot, look.linear, look.grow)
             pair |= {f"{name}_keypoints": keypoints, f"{name}_linear": head, f"{name}_shift": shift}
         if not self.dropout:
             return pair
-        return pair | self._kept(rng, source.canonical, pair, mirrored=np.linalg.det(linear) < 0)
-
-    def _kept(
-        self, rng: np.random.Generator, canonical: Floats, pair: dict[str, Any], *, mirrored: bool
-    ) -> dict[str, Any]:
-        """Return where the driving keypoints are without expression, and how many keep theirs."""
-        if mirrored:
+        canonical = source.canonical
+        if np.linalg.det(look.linear) < 0:
             canonical = canonical[self.mirror] * np.array([-1, 1, 1], np.float32)
         # Against the source's geometry, as the receiver places them.
         neutral = canonical @ pair["driving_linear"].T + pair["driving_shift"]
-        count = len(canonical)
-        kept = int(rng.integers(fewest_kept(count), count + 1)) if rng.random() < self.dropout else count
-        return {"driving_neutral": neutral.astype(np.float32), "kept": np.int64(kept)}
+        return pair | {"driving_neutral": neutral.astype(np.float32), "kept": np.int64(look.kept)}
 
     def _place(self, picture: NDArray[Any], linear: Floats) -> NDArray[Any]:
         half_in, half_out = picture.shape[0] / 2, self.size / 2

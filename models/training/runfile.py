@@ -12,7 +12,7 @@ from models.training.loop import TrainingError, read_checkpoint
 from models.training.parts import has_parts, read_parts
 
 RUNS = Path(__file__).parent / "runs"
-KINDS = frozenset({"student", "locate", "picture", "synthesis", "residual", "unsupervised"})
+KINDS = frozenset({"student", "locate", "picture", "synthesis", "together", "residual", "unsupervised"})
 
 NUMBERS = ("batch", "steps", "rate", "decay", "seed")  # that every stage has
 
@@ -72,6 +72,12 @@ def weights_of(settings: dict[str, Any], output: Path) -> dict[str, Tensor]:
         held = read_parts(output) if has_parts(output) else {}
         return held[folder.name].average if folder.name in held else shipped_weights(settings)
     return average_of(folder)
+
+
+def weights_of_network(weights: dict[str, Tensor], network: str) -> dict[str, Tensor]:
+    """Return a network's weights out of a stage's, which are its own or those of several by their names' beginnings."""
+    own = {name: value for name, value in weights.items() if name.startswith(f"{network}.")}
+    return {name.removeprefix(f"{network}."): value for name, value in own.items()} or weights
 
 
 def is_taken(settings: dict[str, Any]) -> bool:

@@ -26,7 +26,7 @@ from models.training.losses import backbone_file
 from models.training.pairs import Heads
 from models.training.parts import StageWeights
 from models.training.results import CURVE_POINTS, Curve, Results, save_sheet
-from models.training.runfile import is_taken, shipped_weights
+from models.training.runfile import is_taken, shipped_weights, weights_of_network
 from models.training.stage import Stage, begin_from
 
 CACHE = Path("runs/cache")  # of a data folder's decoded frames; a pack needs none
@@ -210,7 +210,7 @@ def _material(
 
     def estimate(_: str, footage: Footage) -> Heads:
         assert isinstance(profile, NetworkProfile)
-        student = weights(student_of(stages, settings))
+        student = weights_of_network(weights(student_of(stages, settings)), "student")
         return estimate_heads(profile, student, footage, device=order.device, ends=ends)
 
     return Material(order.data, CACHE, order.perceptual, order.device, weights, estimate)

@@ -31,7 +31,7 @@ from call.film import read_film
 from call.parts import Parts
 from call.screen import Screen
 from call.state import CallState
-from call.usage import choose_way
+from call.usage import choose_way, one_code
 from tests.call.conftest import LIMIT_S
 from tests.call.program import Start, Visavis, sentence_of
 from tests.patience import PATIENCE_S
@@ -285,6 +285,13 @@ def test_options_that_do_not_tell_one_way_to_meet_are_wrong_usage(
 def test_two_ways_to_meet_are_named() -> None:
     with pytest.raises(typer.BadParameter, match="--listen and --room are different ways"):
         choose_way(None, None, "0.0.0.0:8765", "kitchen", None)
+
+
+def test_a_code_is_said_once_or_twice_alike() -> None:
+    assert one_code(None, None) is None
+    assert one_code("F7K2QX", None) == one_code(None, "F7K2QX") == one_code("F7K2QX", "F7K2QX") == "F7K2QX"
+    with pytest.raises(typer.BadParameter, match="two codes"):
+        one_code("F7K2QX", "K3MPA9")
 
 
 @pytest.mark.parametrize(

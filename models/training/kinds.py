@@ -26,6 +26,8 @@ from models.training.unsupervised import unsupervised_stage
 PERCEPTUAL = frozenset({"picture", "synthesis", "together", "residual", "unsupervised"})
 
 STUDENTS = frozenset({"student", "synthesis", "together"})  # teach the motion student
+# Those of them in which it looks at the pictures of a pair itself, and which setting names the student to begin with.
+SEEING = {"synthesis": (synthesis_stage, "start"), "together": (together_stage, "sees")}
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def _set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], ma
     if kind == "student":
         return student_stage(profile, data=data, cache=cache, settings=settings, device=device)
     perceptual = backbone_file(material.perceptual, data)
-    if kind in ("synthesis", "together"):
+    if kind in SEEING:
         settings = settings | {"heads": "teacher"}  # the student sees those of a pair itself
     clips, portraits = load_filmed(
         settings, data=data, cache=cache, size=size, level=level, estimate=material.estimate
@@ -115,24 +117,13 @@ def _set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], ma
             perceptual=perceptual,
             device=device,
         )
-    if kind == "synthesis":
-        return synthesis_stage(
+    if kind in SEEING:
+        teach, begins = SEEING[kind]
+        return teach(
             profile,
             clips=clips,
             portraits=portraits,
-            first=material.weights(settings["start"]),
-            drawing=material.weights(settings["draws"]),
-            settings=settings,
-            perceptual=perceptual,
-            level=level,
-            device=device,
-        )
-    if kind == "together":
-        return together_stage(
-            profile,
-            clips=clips,
-            portraits=portraits,
-            seeing=material.weights(settings["sees"]),
+            first=material.weights(settings[begins]),
             drawing=material.weights(settings["draws"]),
             settings=settings,
             perceptual=perceptual,

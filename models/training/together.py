@@ -54,7 +54,7 @@ def together_stage(
     clips: Filmed,
     portraits: Filmed | None,
     level: LevelFace,
-    seeing: dict[str, Tensor],
+    first: dict[str, Tensor],
     drawing: dict[str, Tensor],
     settings: dict[str, Any],
     perceptual: Path,
@@ -82,7 +82,7 @@ def together_stage(
         begin_from(made, weights, name=settings["name"])
         return channels_last(made).to(device).eval()
 
-    begins = {f"student.{name}": value for name, value in seeing.items()}
+    begins = {f"student.{name}": value for name, value in first.items()}
     begins |= {f"talker.{name}": value for name, value in drawing.items()}
     both, before = pair_of(begins), pair_of(begins).student.requires_grad_(False)
     hold_still(both, ["student", "talker.generator"])

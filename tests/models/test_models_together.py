@@ -42,7 +42,7 @@ def set_up(folder: Path) -> Stage:
     student.level_rigid.copy_(torch.from_numpy(level_face().points[: len(student.level_rigid)]))
     return together_stage(
         tiny_profile(), clips=filmed(clips()), portraits=filmed(portraits()), level=level_face(),
-        seeing=student.state_dict(), drawing=talking_head(tiny_profile()).state_dict(), settings=SETTINGS,
+        first=student.state_dict(), drawing=talking_head(tiny_profile()).state_dict(), settings=SETTINGS,
         perceptual=backbone(folder / "backbone.pth"), device=torch.device("cpu"),
     )  # fmt: skip
 

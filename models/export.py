@@ -5,6 +5,7 @@ gives is an input of the frame graph, so that it is computed once.
 """
 
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -188,18 +189,34 @@ def write_graph(
     path: Path, module: nn.Module, inputs: Sequence[Tensor], input_names: list[str], output_names: list[str]
 ) -> str:
     """Export a module as the graph of a path; returns its SHA-256."""
-    torch.onnx.export(
-        module,
-        tuple(inputs),
-        str(path),
-        input_names=input_names,
-        output_names=output_names,
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    trace(path, module, inputs, input_names, output_names, opset=OPSET)
     shuffle_whole_pixels(path)
     onnx.checker.check_model(str(path))
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def trace(
+    path: Path,
+    module: nn.Module,
+    inputs: Sequence[Tensor],
+    input_names: list[str],
+    output_names: list[str],
+    *,
+    opset: int,
+) -> None:
+    """Write what a module does with some inputs as a graph of ONNX."""
+    with warnings.catch_warnings():
+        # The tracer's, of sizes that it takes for constants: they are, for a graph is of one profile.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            tuple(inputs),
+            str(path),
+            input_names=input_names,
+            output_names=output_names,
+            opset_version=opset,
+            dynamo=False,
+        )
 
 
 def shuffle_whole_pixels(path: Path) -> None:

@@ -55,8 +55,7 @@ class Generator(nn.Module):
     def finish(self, features: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Draw or copy, and make it crisp: features and warped picture of one size -> picture and copy mask."""
         mixed, copied, gain = self.mix(features, picture)
-        blurred = functional.avg_pool2d(mixed, 3, stride=1, padding=1, count_include_pad=False)
-        crisp = mixed.flatten(2) + gain * (mixed - blurred).flatten(2)
+        crisp = mixed.flatten(2) + gain * (mixed - blur(mixed)).flatten(2)
         return crisp.clamp(0, 1).view_as(picture), copied
 
     def mix(self, features: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -78,6 +77,22 @@ def leaving(width: int, *, gain: bool) -> nn.Conv2d:
         leave.weight.mul_(0.2)
     leave.bias = nn.Parameter(torch.tensor(start))
     return leave
+
+
+def blur(picture: Tensor) -> Tensor:
+    """Average each pixel with those of its eight neighbours that are in the picture [B, C, H, W].
+
+    Sums of shifted rows and columns, for an engine's pooling would have the picture laid out anew before and after.
+    """
+    counted = torch.ones(1, 1, *picture.shape[2:], device=picture.device)
+    return add_neighbours(picture) / add_neighbours(counted)
+
+
+def add_neighbours(values: Tensor) -> Tensor:
+    """Sum each 3 x 3 of values [B, C, H, W], with zeros around them."""
+    rows = functional.pad(values, (0, 0, 1, 1))
+    columns = functional.pad(rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:], (1, 1))
+    return columns[..., :-2] + columns[..., 1:-1] + columns[..., 2:]
 
 
 def laid_like(features: Tensor, warped: Tensor) -> Tensor:

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from models.export import FrameGraph, laptop_plans
+from models.export import FrameGraph, laptop_plans, trace
 from models.networks import load_networks
 from models.paper.export import FrameGraph as FrameOfPaper
 from models.paper.export import graph_plans
@@ -53,15 +52,7 @@ def write_half(folder: Path) -> str:
         networks.talker.volume_warp = warp_volume_native
     with replacing(folder) as new:
         path = new / "frame.fp16.onnx"
-        torch.onnx.export(
-            frame.eval(),
-            tuple(inputs),
-            str(path),
-            input_names=input_names,
-            output_names=output_names,
-            opset_version=NATIVE_OPSET,
-            dynamo=False,
-        )
+        trace(path, frame.eval(), inputs, input_names, output_names, opset=NATIVE_OPSET)
         halved = to_half(onnx.load(path))
         onnx.checker.check_model(halved)
         onnx.save(halved, path)

@@ -33,7 +33,7 @@ CLIPS, FRAMES = 100, 2  # of each clip
 # one step for all of them is coarse for each. Nor are the stem, whose input is the camera's picture, and the heatmaps.
 CONVOLUTIONS = {
     "frame": r"/generator/|/field/(down|deep|join|leave)",
-    "motion": r"^/(merge|stages\.[01]/)",
+    "motion": r"^/(lateral|merge|stages)",
 }
 # Operations that 8 bits pass through on the way to such a convolution.
 PASSED = {"Relu", "DepthToSpace"}

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from models.engine import load_torch  # noqa: E402
-from models.generator import Generator  # noqa: E402
+from models.generator import Generator, blur  # noqa: E402
 from models.geometry import head_linear, keypoints, pose_of_points  # noqa: E402
 from models.motion_field import Head, compose, flow_parts, image_grid  # noqa: E402
 from models.networks import load_networks, save_networks  # noqa: E402
@@ -142,6 +142,12 @@ def test_a_gain_makes_a_copied_picture_crisp_and_leaves_what_is_flat() -> None:
     assert crisp[..., 32].min() > 0.63
     torch.testing.assert_close(crisp[..., :30], picture[..., :30])
     assert finish(50.0).min() >= 0
+
+
+def test_a_blurred_pixel_is_the_mean_of_those_around_it_within_the_picture() -> None:
+    picture = torch.rand(2, 3, 7, 9, generator=torch.Generator().manual_seed(2))
+    due = torch.nn.functional.avg_pool2d(picture, 3, stride=1, padding=1, count_include_pad=False)
+    torch.testing.assert_close(blur(picture), due)
 
 
 def test_the_exported_graphs_draw_what_torch_draws() -> None:

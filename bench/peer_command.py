@@ -84,7 +84,8 @@ def peer_tables(result: Mapping[str, Any]) -> list[Table]:
     )
     bars = table_of(title, ("", "measured", "asked for", "met"))
     for heading, key, bar, side in bars_of(dict(result)):
-        value = result[key]
+        # What is printed is what is compared: the ends of the time that is counted may cut off a frame of thousands.
+        value = None if result[key] is None else round(result[key], 2)
         met = "–" if value is None else "yes" if (value < bar if side == "under" else value >= bar) else "no"
         bars.add_row(heading, number(value, 2), f"{side} {bar:g}", met)
     rest = table_of("besides", ("", "measured"))

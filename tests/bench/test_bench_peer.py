@@ -109,6 +109,11 @@ def test_the_tables_say_which_bars_are_met_and_the_curve_is_drawn(tmp_path: Path
     )
     assert met["cores, receiving alone"] == "yes"
     assert met["memory's growth, MB"] == "no"
+
+    def fresh(a_second: float) -> str:
+        return str(next(iter(peer_tables(result | {"fresh_fps_received": a_second})[0].columns[3].cells)))
+
+    assert [fresh(each) for each in (23.9964, 23.98)] == ["yes", "no"], "as it is printed, 24.00"
     write_peer(tmp_path / "out", result)
     assert (tmp_path / "out" / "curves.png").stat().st_size > 1000
     assert (tmp_path / "out" / "peer.json").is_file()

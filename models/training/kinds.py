@@ -16,6 +16,7 @@ from models.training.loop import TrainingError
 from models.training.losses import backbone_file
 from models.training.picture import Estimate, load_filmed, picture_stage
 from models.training.residual import redraw_as, residual_stage
+from models.training.runfile import BEFORE
 from models.training.stage import Stage
 from models.training.student import student_stage
 from models.training.synthesis import synthesis_stage
@@ -64,7 +65,7 @@ def set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], mat
 
 def needs(settings: dict[str, Any], stages: list[dict[str, Any]]) -> list[str]:
     """Return the stages whose weights a stage needs: what it starts from, sees and draws with, whose heads it draws."""
-    found = [settings[name] for name in ("start", "sees", "draws") if name in settings]
+    found = [settings[role] for role in BEFORE if role in settings]
     return found + ([student_of(stages, settings)] if settings.get("heads") == "student" else [])
 
 

@@ -146,7 +146,8 @@ class PairBatches:
         source = self.clips.shot(int(rng.integers(self.first[row], self.last[row])))
         first = max(self.first[row], min(row, self.last[row] - 2))
         look = self._look(rng, source)
-        now, later = (self._shown(source, self.clips.shot(index), look) for index in (first, first + 1))
+        then = min(first + 1, self.last[row] - 1)  # a clip of one frame stands still
+        now, later = (self._shown(source, self.clips.shot(index), look) for index in (first, then))
         return now, later
 
     def _pair(self, rng: np.random.Generator) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from models.training.parts import has_parts, read_parts
 RUNS = Path(__file__).parent / "runs"
 KINDS = frozenset({"student", "locate", "picture", "synthesis", "together", "residual", "unsupervised"})
 
+BEFORE = ("start", "sees", "draws")  # what names the stages that one goes on from
 NUMBERS = ("batch", "steps", "rate", "decay", "seed")  # that every stage has
 
 
@@ -53,8 +54,11 @@ def read_run(path: Path, *, profile: str) -> list[dict[str, Any]]:
         lacking = [number for number in NUMBERS if number not in stage]
         if lacking and not is_taken(stage):
             raise TrainingError(f"{path}: the stage {stage['name']} lacks its number {lacking[0]!r}")
-        if stage.get("start", stage["name"]) not in names:
-            raise TrainingError(f"{path}: {stage['name']} starts from {stage['start']}, which is no stage")
+        for role in BEFORE:
+            if stage.get(role, stage["name"]) not in names:
+                raise TrainingError(
+                    f"{path}: {role} of the stage {stage['name']} is {stage[role]!r}, which is no stage"
+                )
     return stages
 
 

@@ -84,6 +84,15 @@ def test_the_last_pairs_are_the_first_ones_a_frame_later() -> None:
             assert torch.equal(batch[name][:2], batch[name][-2:])
 
 
+def test_a_film_of_one_frame_stands_still() -> None:
+    batches = PairBatches(
+        filmed(clips(frames=1)), size=SIDE, batch=2, mirror=np.arange(20), neighbours=1, colours=0.0
+    )
+    for seed in range(4):
+        first, later = batches(np.random.default_rng(seed))["driving"]
+        assert torch.equal(first, later), "not another film's frame"
+
+
 def test_changes_are_compared_with_the_films() -> None:
     truth = torch.rand(3, 3, 8, 8)
     assert changes(truth + 0.3, truth, 1).item() == pytest.approx(0, abs=1e-6)  # steadily wrong is steady

@@ -337,7 +337,7 @@ def test_a_taken_stage_has_its_profiles_weights_unless_the_run_left_others(tmp_p
     assert weights_of(taken, tmp_path)["weight"].tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("line", ['start = "nowhere"', "", 'kind = "dance"'])
+@pytest.mark.parametrize("line", ['start = "nowhere"', 'sees = "nowhere"', "draws = 2", "", 'kind = "dance"'])
 def test_a_run_file_that_cannot_be_run_is_refused(tmp_path: Path, line: str) -> None:
     numbers = "batch = 1\nsteps = 1\nrate = 1.0\ndecay = 0.9\n" + ("seed = 1\n" if line else "")
     kind = "" if "kind" in line else 'kind = "picture"\n'

@@ -16,7 +16,7 @@ from models.training.loop import TrainingError
 from models.training.losses import backbone_file
 from models.training.picture import Estimate, load_filmed, picture_stage
 from models.training.residual import redraw_as, residual_stage
-from models.training.runfile import BEFORE
+from models.training.runfile import BEFORE, weights_of_network
 from models.training.stage import Stage
 from models.training.student import student_stage
 from models.training.synthesis import synthesis_stage
@@ -124,8 +124,8 @@ def _set_up(profile: NetworkProfile | PaperProfile, settings: dict[str, Any], ma
             profile,
             clips=clips,
             portraits=portraits,
-            first=material.weights(settings[begins]),
-            drawing=material.weights(settings["draws"]),
+            first=weights_of_network(material.weights(settings[begins]), "student"),
+            drawing=weights_of_network(material.weights(settings["draws"]), "talker"),
             settings=settings,
             perceptual=perceptual,
             level=level,

@@ -1,7 +1,8 @@
 """Motion student and generator learn together, end to end: from both pictures of a pair to what a call would show.
 
 F and M stay as they are, and hold the meaning of the motion; the student is held as in `synthesis`. Some pairs come
-with the next frame of theirs: what is drawn must not change from one to the other where the film does not.
+with the next frame of theirs: what is drawn must not change from one to the other where the film does not. And what is
+drawn must lie where it was asked to: the student, as it was when the stage began, looks at it once more.
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ from models.large import motion_student, talking_head
 from models.layers import channels_last
 from models.motion_field import Head
 from models.profile import NetworkProfile
-from models.student import MotionStudent
+from models.student import HeadMotion, MotionStudent
 from models.talker import TalkingHead
 from models.training.footage import LevelFace
 from models.training.losses import PictureLoss
@@ -46,6 +47,11 @@ def changes(drawn: Tensor, truth: Tensor, neighbours: int) -> Tensor:
         return pictures[-neighbours:] - pictures[:neighbours]
 
     return (change(drawn) - change(truth)).abs().mean()
+
+
+def strayed(drawn: HeadMotion, truth: HeadMotion) -> Tensor:
+    """Return how far the places in drawn pictures are from those in the true ones, image coordinates, on average."""
+    return (drawn.points - truth.points).abs().mean()
 
 
 def together_stage(
@@ -85,7 +91,7 @@ def together_stage(
     begins = {f"student.{name}": value for name, value in first.items()}
     begins |= {f"talker.{name}": value for name, value in drawing.items()}
     both, before = pair_of(begins), pair_of(begins).student.requires_grad_(False)
-    hold_still(both, ["student", "talker.generator"])
+    hold_still(both, settings["learns"])
     judged = PictureLoss(perceptual, scales=int(settings["scales"]), judged=True)
     loss = channels_last(judged).to(device)
 
@@ -103,8 +109,11 @@ def together_stage(
         with torch.no_grad():
             was = before(pictures)
         terms = drawn_terms(loss, drawn, truth, looked_at, settings, step=step)
-        steady = float(settings["steady"]) * changes(drawn.picture, truth, neighbours)
-        return terms | held_terms(seen, was, hold=float(settings["hold"])) | {"steady": steady}
+        filmed = HeadMotion(*(value[len(truth) :] for value in was))
+        terms |= held_terms(seen, was, hold=float(settings["hold"]))
+        terms["steady"] = float(settings["steady"]) * changes(drawn.picture, truth, neighbours)
+        terms["follow"] = float(settings["follow"]) * strayed(before(drawn.picture), filmed)
+        return terms
 
     ahead = PairBatches(clips, size=profile.picture_size, batch=SHEET_SAMPLES, mirror=twins)
     fixed = {name: value.to(device) for name, value in ahead(np.random.default_rng(7)).items()}

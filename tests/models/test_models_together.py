@@ -10,13 +10,17 @@ torch = pytest.importorskip("torch")
 
 from models.large import motion_student, talking_head  # noqa: E402
 from models.training.feed import prefetch  # noqa: E402
-from models.training.kinds import needs, student_of  # noqa: E402
+from models.training.footage import Footage  # noqa: E402
+from models.training.kinds import Material, needs, student_of  # noqa: E402
+from models.training.kinds import set_up as set_up_kind  # noqa: E402
 from models.training.loop import train  # noqa: E402
-from models.training.pairs import PairBatches  # noqa: E402
+from models.training.pack import write_pack  # noqa: E402
+from models.training.pairs import Heads, PairBatches  # noqa: E402
 from models.training.runfile import weights_of_network  # noqa: E402
 from models.training.stage import Stage  # noqa: E402
-from models.training.together import changes, together_stage  # noqa: E402
+from models.training.together import Pair, changes, strayed, together_stage  # noqa: E402
 from tests.models.models_fakes import (  # noqa: E402
+    ABOUT,
     SIDE,
     backbone,
     clips,
@@ -30,7 +34,8 @@ from tests.models.models_fakes import (  # noqa: E402
 SETTINGS: dict[str, Any] = {
     "name": "together", "kind": "together", "sees": "student", "draws": "picture", "batch": 3, "neighbours": 1,
     "scales": 1, "peak": 5.0, "pixels": 2.0, "perceptual": 0.5, "lpips": 1.0, "face_lpips": 1.5, "close": 0.7,
-    "warp": 1.0, "steady": 4.0, "hold": 20.0, "dropout": 1.0, "portraits": 0.5, "colours": 2.5,
+    "learns": ["student", "talker.generator"],
+    "warp": 1.0, "steady": 4.0, "follow": 60.0, "hold": 20.0, "dropout": 1.0, "portraits": 0.5, "colours": 2.5,
 }  # fmt: skip
 
 
@@ -99,6 +104,36 @@ def test_changes_are_compared_with_the_films() -> None:
     drawn = truth.clone()
     drawn[-1] += 0.25
     assert changes(drawn, truth, 1).item() == pytest.approx(0.25, rel=1e-3)
+
+
+def test_what_is_drawn_elsewhere_than_it_was_asked_to_has_strayed() -> None:
+    student = motion_student(tiny_profile()).eval()
+    pictures = torch.rand(2, 3, SIDE, SIDE, requires_grad=True)
+    with torch.no_grad():
+        truth = student(pictures)
+    assert strayed(truth, truth).item() == 0
+    aside = truth._replace(points=truth.points + 0.25)
+    assert strayed(aside, truth).item() == pytest.approx(0.25)
+    strayed(student(pictures), aside).backward()
+    assert pictures.grad is not None
+    assert pictures.grad.abs().max() > 0, "what draws learns from it"
+
+
+def test_a_stage_goes_on_from_one_that_taught_both(tmp_path: Path) -> None:
+    write_pack(tmp_path / "pack", clips=clips(), portraits=portraits(), level=level_face(), about=ABOUT)
+    linear_heads(tmp_path)
+    perceptual = backbone(tmp_path / "backbone.pth")
+    begins = Pair(motion_student(tiny_profile()), talking_head(tiny_profile())).state_dict()
+
+    def estimate(name: str, footage: Footage) -> Heads:
+        return filmed(footage).heads
+
+    material = Material(
+        tmp_path / "pack", tmp_path, perceptual, torch.device("cpu"), lambda name: begins, estimate
+    )
+    settings = SETTINGS | {"sees": "both", "draws": "both", "seed": 1, "size": SIDE}
+    held = set_up_kind(tiny_profile(), settings, material).network.state_dict()
+    assert all(torch.equal(held[name], value) for name, value in begins.items())
 
 
 def test_a_stage_needs_both_that_it_begins_with_and_later_heads_are_its_own() -> None:

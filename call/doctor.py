@@ -161,6 +161,8 @@ def _engine(profile: str, name: str) -> Finding:
 
 
 def _engine_advice(name: str) -> str:
+    if name == "openvino-gpu":
+        return "Only for Intel graphics: install their OpenCL driver (Debian: intel-opencl-icd)."
     if name.startswith("openvino"):
         return "pip install --upgrade openvino"
     if name == "tensorrt":

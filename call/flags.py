@@ -27,7 +27,8 @@ Engine = Annotated[
     str,
     option(
         "--engine",
-        "What runs the networks: openvino, openvino-f32, tensorrt, torch, torch-cuda, or auto (the fastest).",
+        "What runs the networks: openvino, openvino-f32, openvino-gpu (Intel graphics), tensorrt, torch, torch-cuda, "
+        "or auto (the fastest).",
     ),
 ]
 Crop = Annotated[options.Crop, option("--crop", "Follow the face, or take the whole square frame.")]

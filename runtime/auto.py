@@ -1,7 +1,7 @@
 """The engine `auto`: whichever of those present is fastest here, measured once for a profile and remembered.
 
 Measured is a call's own work, a motion and a picture again and again for a second. What is remembered lies in the
-user's cache as JSON, under the profile's graphs, the machine, its NVIDIA cards and its libraries; where one of them
+user's cache as JSON, under the profile's graphs, the machine, its graphics cards and its libraries; where one of them
 changes, or the file is damaged, engines are measured again. Torch's engines take part once their package has
 registered them.
 """
@@ -24,7 +24,7 @@ import numpy as np
 import platformdirs
 
 from runtime.cuda_cards import list_cards
-from runtime.engine import ENGINES, STREAMS, EngineError, Graphs, load
+from runtime.engine import ENGINES, STREAMS, EngineError, Graphs, load, openvino_devices
 from runtime.profile import Profile
 from runtime.talker import Talker
 
@@ -125,7 +125,7 @@ def key_of(profile: Profile) -> str:
         "graphs": profile.graphs_hash.hex(),
         "forms": sorted(profile.int8) + sorted(profile.half),
         "machine": [platform.node(), platform.machine(), platform.processor(), os.cpu_count()],
-        "cards": list_cards(),
+        "cards": [*list_cards(), *openvino_devices()],
         "libraries": [_version(library) for library in LIBRARIES],
     }
     return f"{profile.name} {hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]}"

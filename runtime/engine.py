@@ -9,7 +9,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -101,23 +101,43 @@ def compile_openvino(profile: Profile, graph: str) -> Graph:
     return _compiled(_openvino_core(), profile.graph_path(graph), streams=1)
 
 
-def _load_openvino(profile: Profile, *, int8: bool) -> Graphs:
+def openvino_devices() -> list[str]:
+    """Return what OpenVINO can compute with here, as it names it: CPU, GPU (Intel's), and so on."""
+    return list(_bare_core().available_devices)
+
+
+def _load_openvino_gpu(profile: Profile) -> Graphs:
+    if not any(device.partition(".")[0] == "GPU" for device in openvino_devices()):
+        raise EngineError("OpenVINO finds no GPU here: it takes Intel's, with their driver for OpenCL.")
+    return replace(_load_openvino(profile, int8=True, draws="GPU"), engine="openvino-gpu")
+
+
+def _load_openvino(profile: Profile, *, int8: bool, draws: str = "CPU") -> Graphs:
+    """Compile a profile for the CPU, or its frame graph for the device that `draws`: the small graphs are done on the
+    CPU before a GPU has begun."""
     core = _openvino_core()
     # Elsewhere OpenVINO would emulate the 8 bits in float32, more slowly than it runs the float graph.
     int8 = int8 and "INT8" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     compiled: dict[str, Graph] = {}
     for graph in GRAPHS:
-        path = profile.int8_path(graph) if int8 and graph in profile.int8 else profile.graph_path(graph)
-        compiled[graph] = _compiled(core, path, streams=STREAMS.get(graph, 1), threads=THREADS.get(graph))
+        device = draws if graph == "frame" else "CPU"
+        in_8_bits = int8 and device == "CPU" and graph in profile.int8
+        path = profile.int8_path(graph) if in_8_bits else profile.graph_path(graph)
+        streams, threads = STREAMS.get(graph, 1), THREADS.get(graph)
+        compiled[graph] = _compiled(core, path, streams=streams, threads=threads, device=device)
     return Graphs("openvino" if int8 else "openvino-f32", **compiled, seen_size=profile.seen_size)
 
 
-def _openvino_core() -> Any:
+def _bare_core() -> Any:
     # OpenVINO tells Google of each import, by a package that it does without where there is none: a call tells nobody.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
-    core = openvino.Core()
+    return openvino.Core()
+
+
+def _openvino_core() -> Any:
+    core = _bare_core()
     cache = _cache_folder()
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -127,19 +147,19 @@ def _openvino_core() -> Any:
     return core
 
 
-def _compiled(core: Any, path: Path, *, streams: int, threads: int | None = None) -> OpenVinoGraph:
+def _compiled(
+    core: Any, path: Path, *, streams: int, threads: int | None = None, device: str = "CPU"
+) -> OpenVinoGraph:
     # Flow and heatmap coordinates need all of float32's bits: in half precision they err by a quarter of a pixel.
-    # Threads that are bound to cores would crowd on the first ones when several graphs run at once.
-    settings = {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "ENABLE_CPU_PINNING": False,
-        "NUM_STREAMS": streams,
-    }
+    settings: dict[str, str | int | bool] = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": streams}
+    if device == "CPU":
+        # Threads that are bound to cores would crowd on the first ones when several graphs run at once.
+        settings["ENABLE_CPU_PINNING"] = False
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
     with _one_sentence(path):
         with _alone_in(_cache_folder()):
-            compiled = core.compile_model(path, "CPU", settings)
+            compiled = core.compile_model(path, device, settings)
         return OpenVinoGraph(compiled, path, streams=streams)
 
 
@@ -196,6 +216,7 @@ ENGINES: dict[str, Engine] = {
     "auto": _found_in("runtime.auto", "load_auto"),  # the fastest of those present
     "openvino": partial(_load_openvino, int8=True),  # 8-bit graphs where profile and CPU have them
     "openvino-f32": partial(_load_openvino, int8=False),
+    "openvino-gpu": _load_openvino_gpu,  # sees on the CPU, draws on an Intel GPU
     "tensorrt": _found_in("runtime.tensorrt", "load_tensorrt"),
 }
 TORCH_ENGINES = ("torch", "torch-cuda")  # models/ adds them where they are asked for

@@ -111,7 +111,7 @@ def test_a_row_on_all_cores_leaves_it_to_the_engine_how_many_a_graph_takes(
     assert result["rows"][4]["label"] == "laptop-256 openvino (all cores)"
     asked: list[tuple[int, int | None]] = []
 
-    def compile_nothing(core: object, path: Path, *, streams: int, threads: int | None) -> Graph:
+    def compile_nothing(core: object, path: Path, *, streams: int, threads: int | None, device: str) -> Graph:
         asked.append((streams, threads))
         raise EngineError("enough")
 

@@ -102,8 +102,12 @@ def compile_openvino(profile: Profile, graph: str) -> Graph:
 
 
 def openvino_devices() -> list[str]:
-    """Return what OpenVINO can compute with here, as it names it: CPU, GPU (Intel's), and so on."""
-    return list(_bare_core().available_devices)
+    """Return what OpenVINO can compute with here, as it names it: CPU, GPU (Intel's), and so on; empty where it does
+    not load."""
+    try:
+        return list(_bare_core().available_devices)
+    except EngineError:
+        return []
 
 
 def _load_openvino_gpu(profile: Profile) -> Graphs:
@@ -131,8 +135,10 @@ def _load_openvino(profile: Profile, *, int8: bool, draws: str = "CPU") -> Graph
 def _bare_core() -> Any:
     # OpenVINO tells Google of each import, by a package that it does without where there is none: a call tells nobody.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
+    try:
+        import openvino
+    except ImportError as error:
+        raise EngineError(f"OpenVINO does not load ({error}).") from None
     return openvino.Core()
 
 

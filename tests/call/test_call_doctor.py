@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import webbrowser
 
 import pytest
@@ -63,3 +64,13 @@ def test_a_slow_engine_is_advised_on_by_what_it_is_for(
     monkeypatch.setattr("runtime.engine.TORCH_ENGINES", ())
     findings = {finding.what: finding for finding in doctor.engines("laptop-256")}
     assert advice in findings[f"engine {engine}"].advice
+
+
+@pytest.mark.usefixtures("profile_folder")
+def test_an_openvino_that_does_not_load_is_a_finding_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr("runtime.engine.TORCH_ENGINES", ())
+    findings = {finding.what: finding for finding in doctor.engines("laptop-256")}
+    assert findings["engine openvino"].state == "missing"
+    assert findings["engine openvino"].found.startswith("OpenVINO does not load (")
+    assert findings["engine auto"].state == "good"  # another engine may be there

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from runtime.engine import ENGINES, EngineError, Graphs, load
 from runtime.profile import Profile, load_profile
 
 pytestmark = pytest.mark.usefixtures("profile_folder")
+
+OPENVINO = ENGINES["openvino-f32"]
 
 
 @pytest.fixture
@@ -101,6 +104,14 @@ def test_an_engine_that_is_gone_is_replaced(
     load(profile, engine="auto")
     monkeypatch.delitem(ENGINES, "fast")
     assert load(profile, engine="auto").engine == "slow"
+
+
+def test_where_openvino_does_not_load_another_engine_is_taken(
+    profile: Profile, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "openvino-f32", OPENVINO)
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert load(profile, engine="auto").engine == "fast"
 
 
 def test_without_any_engine_there_is_a_sentence(

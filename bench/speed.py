@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -127,7 +128,8 @@ class Worker:
         self._process.stdout.close()
         self._process.terminate()
         self._process.wait()
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # a round that it did not live to read
+            self._process.stdin.close()
 
     def _read(self) -> dict[str, Any] | None:
         assert self._process.stdout is not None

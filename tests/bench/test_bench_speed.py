@@ -10,7 +10,7 @@ from bench import report
 from bench.errors import BenchError
 from bench.nodes import LISTED, Node, rank, run_nodes
 from bench.references import CODECS
-from bench.speed import FIGURES, RowPlan, choose, plan_rows, run_speed, steps_of
+from bench.speed import FIGURES, RowPlan, Worker, choose, plan_rows, run_speed, steps_of
 from bench.stages import CAMERA_HEIGHT, CAMERA_WIDTH, STAGES, CallRow, camera_frame
 from bench.timing import nodes_tables, read_clip, speed_tables
 from runtime.engine import EngineError, Graph
@@ -122,6 +122,15 @@ def test_a_row_on_all_cores_leaves_it_to_the_engine_how_many_a_graph_takes(
         with pytest.raises(EngineError):
             CallRow("laptop-256", "openvino", spread=spread).start()
     assert asked == [(1, 1), (1, None)]
+
+
+def test_a_row_whose_process_was_ended_has_its_reason_and_ends_no_other(tmp_path: Path) -> None:
+    np.save(tmp_path / "pictures.npy", np.zeros((1, 64, 64, 3), np.uint8))
+    with Worker(RowPlan("codec", "x264"), tmp_path / "pictures.npy", tmp_path) as worker:
+        worker._process.kill()
+        worker._process.wait()
+        assert worker.run(1) is None
+    assert worker.why == "the row's process ended"
 
 
 def test_names_that_are_not_there_are_told_with_those_that_are() -> None:

@@ -141,6 +141,7 @@ class CallRow:
         whole, watch = Stopwatch(), Stopwatch()
         view = self._observer.observe(frame, at_s=at_s, source=self._seen)
         if view is None:
+            self._in_graph["motion"] = (0.0, 0.0)
             return  # a call sends nothing then
         self._split(clocks, "motion", "crop", watch.lap())
         motion = Motion(view.rotation, view.translation, view.expression)

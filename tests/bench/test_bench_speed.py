@@ -1,6 +1,8 @@
 """The speed bench: every figure is there or says why not, rows run in processes of their own, and nodes add up."""
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from bench.errors import BenchError
 from bench.nodes import LISTED, Node, rank, run_nodes
 from bench.references import CODECS
 from bench.speed import FIGURES, RowPlan, Worker, choose, plan_rows, run_speed, steps_of
-from bench.stages import CAMERA_HEIGHT, CAMERA_WIDTH, STAGES, CallRow, camera_frame
+from bench.stages import CAMERA_HEIGHT, CAMERA_WIDTH, STAGES, CallRow, Clocks, camera_frame
 from bench.timing import nodes_tables, read_clip, speed_tables
 from runtime.engine import EngineError, Graph
 
@@ -138,6 +140,17 @@ def test_names_that_are_not_there_are_told_with_those_that_are() -> None:
     assert choose("b, a", ["a", "b"], "engine") == ["b", "a"]
     with pytest.raises(BenchError, match="no engine 'c'; there are: a, b"):
         choose("a,c", ["a", "b"], "engine")
+
+
+def test_a_frame_without_a_face_adds_nothing_to_the_next_one() -> None:
+    row = CallRow("laptop-256", "openvino", spread=False)
+    graph = row._timed("motion", lambda inputs: time.sleep(0.05))
+    row._observer = SimpleNamespace(observe=lambda *_, **__: graph(None))
+    clocks = Clocks()
+    for _ in range(2):
+        row._take_trip(np.zeros((64, 64, 3), np.uint8), clocks)
+    assert row._in_graph["motion"] == (0.0, 0.0)
+    assert not clocks.wall_ms
 
 
 def test_a_cameras_frame_holds_the_clips_picture_in_its_middle() -> None:

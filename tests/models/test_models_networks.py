@@ -1,6 +1,8 @@
 """The networks: geometry that holds before any training, both forms of the warp, graphs that agree with torch."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +18,8 @@ from models.profile import NetworkProfile, ProfileError, load_network_profile  #
 from models.profile_toml import write_table  # noqa: E402
 from models.talker import TalkingHead, enlarge  # noqa: E402
 from models.warp import warp_picture, warp_volume_native, warp_volume_planes  # noqa: E402
-from runtime.engine import as_input, load  # noqa: E402
-from runtime.profile import load_profile, profiles_folder  # noqa: E402
+from runtime.engine import Arrays, Graph, load  # noqa: E402
+from runtime.profile import GRAPHS, load_profile, profiles_folder  # noqa: E402
 from runtime.talker import Talker  # noqa: E402
 from tests.full_disk import contents, full_disk  # noqa: E402
 from tests.models.models_fakes import tiny_profile  # noqa: E402
@@ -150,23 +152,35 @@ def test_a_blurred_pixel_is_the_mean_of_those_around_it_within_the_picture() -> 
     torch.testing.assert_close(blur(picture), due)
 
 
-def test_the_exported_graphs_draw_what_torch_draws() -> None:
-    profile = load_profile("laptop-256")
-    ours, reference = (
-        Talker(graphs, picture_size=256)
-        for graphs in (load(profile, engine="openvino-f32"), load_torch(profile))
-    )
-    rng = np.random.default_rng(4)
-    picture = np.clip(rng.normal(128, 40, (8, 8, 3)), 0, 255).astype(np.uint8).repeat(32, 0).repeat(32, 1)
-    inputs = {"picture": as_input(picture)}
-    found, same = reference.graphs.motion(inputs), ours.graphs.motion(inputs)
-    for name, value in found.items():
-        np.testing.assert_allclose(same[name], value, atol=2e-3, err_msg=name)
-    source = reference.prepare(picture)
+@pytest.mark.parametrize("name", ["laptop-256", "laptop-512"])
+def test_the_exported_graphs_give_what_torch_gives(name: str) -> None:
+    profile = load_profile(name)
+    ours, reference = load(profile, engine="openvino-f32"), load_torch(profile)
+    size = profile.picture_size
+    cells = np.clip(np.random.default_rng(4).normal(128, 40, (8, 8, 3)), 0, 255).astype(np.uint8)
+    compared: set[str] = set()
+
+    def checked(graph: str) -> Graph:
+        def run(inputs: Arrays) -> dict[str, np.ndarray]:
+            due = getattr(reference, graph)(inputs)
+            found = getattr(ours, graph)(inputs)
+            for output, value in due.items():
+                np.testing.assert_allclose(
+                    found[output], value, rtol=0, atol=1e-3, err_msg=f"{graph} {output}"
+                )
+            compared.add(graph)
+            return due
+
+        return run
+
+    graphs: dict[str, Any] = {graph: checked(graph) for graph in GRAPHS}
+    talker = Talker(replace(reference, **graphs), picture_size=size)
+    picture = cells.repeat(size // 8, 0).repeat(size // 8, 1)
+    talker.locate(picture)
+    source = talker.prepare(picture)
     rotation = source.rotation + np.float32([8, 3, -4])
-    motion = (rotation, source.translation + np.float32([0.05, 0, 0.05]), source.expression)
-    difference = ours.draw(source, *motion).astype(int) - reference.draw(source, *motion)
-    assert np.abs(difference).max() <= 2
+    talker.draw(source, rotation, source.translation + np.float32([0.05, 0, 0.05]), source.expression)
+    assert compared == set(GRAPHS)
 
 
 def test_a_profile_with_a_wrong_number_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,10 +1,8 @@
 """TensorRT reads what is exported: every operator is one that its parser publishes as supported."""
 
-from pathlib import Path
-
 import pytest
 
-from runtime.profile import GRAPHS
+from runtime.profile import GRAPHS, load_profile
 
 onnx = pytest.importorskip("onnx")
 
@@ -26,9 +24,11 @@ SUPPORTED = {
 RESIZED_BY = {"nearest", "linear"}
 
 
+@pytest.mark.usefixtures("profile_folder")
 @pytest.mark.parametrize("name", GRAPHS)
-def test_every_operator_of_a_graph_is_one_that_tensorrt_supports(profile_folder: Path, name: str) -> None:
-    nodes = onnx.load(profile_folder / f"{name}.onnx").graph.node
+@pytest.mark.parametrize("profile", ["laptop-256", "laptop-512"])
+def test_every_operator_of_a_graph_is_one_that_tensorrt_supports(profile: str, name: str) -> None:
+    nodes = onnx.load(load_profile(profile).graph_path(name)).graph.node
     assert not {node.op_type for node in nodes} - SUPPORTED
     modes = {
         attribute.s.decode()

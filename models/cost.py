@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.export import FrameGraph, MotionGraph, SourceGraph
+from models.graphs import FrameGraph, MotionGraph, SourceGraph
 from models.motion_field import Head
 from models.networks import Networks
 from models.paper.motion_field import Placed

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.engine import graph_modules
-from models.networks import load_networks
+from models.networks import Networks, load_networks
+from models.paper.networks import PaperNetworks
 from models.profile import ProfileError
 from runtime.engine import ENGINES, Arrays, EngineError, Graph, Graphs
 from runtime.profile import Profile
@@ -75,6 +76,23 @@ class CudaTorchGraph:
                 name: value.numpy().copy() for name, value in zip(self.outputs, self._fetched, strict=True)
             }
 
+    def time_recorded(self, runs: int) -> list[float]:
+        """Return the milliseconds that each of some runs of the recorded work takes on the card, without the copies.
+
+        The graph must have been called before.
+        """
+        assert self._recorded is not None, "it is recorded at the first call"
+        found = []
+        with self._lock, _one_sentence(), torch.cuda.stream(self._stream):
+            for _ in range(runs):
+                begins, ends = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+                begins.record()
+                self._recorded.replay()
+                ends.record()
+                self._stream.synchronize()
+                found.append(begins.elapsed_time(ends))
+        return found
+
     def _record(self, arrays: list[NDArray[Any]]) -> None:
         self._staged = [torch.from_numpy(array).clone().pin_memory() for array in arrays]
         self._given = [each.cuda() for each in self._staged]
@@ -125,11 +143,15 @@ def load_torch_cuda(profile: Profile) -> Graphs:
         raise EngineError(
             f"The engine torch-cuda takes a profile's weights, not its graphs: {error}."
         ) from None
-    networks.talker.set_submodule("generator", HalfPrecision(networks.talker.generator))
-    modules = graph_modules(networks)
-    with _one_sentence():
-        graphs: dict[str, Graph] = {name: CudaTorchGraph(name, *parts) for name, parts in modules.items()}
+    graphs: dict[str, Graph] = {**record_networks(networks)}
     return Graphs("torch-cuda", **graphs, seen_size=profile.seen_size)
+
+
+def record_networks(networks: Networks | PaperNetworks) -> dict[str, CudaTorchGraph]:
+    """Put a profile's networks on the card, the generator in half precision; raises EngineError."""
+    networks.talker.set_submodule("generator", HalfPrecision(networks.talker.generator))
+    with _one_sentence():
+        return {name: CudaTorchGraph(name, *parts) for name, parts in graph_modules(networks).items()}
 
 
 ENGINES["torch-cuda"] = load_torch_cuda

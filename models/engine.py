@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.export import HEAD_INPUTS, FrameGraph, LocateGraph, MotionGraph, SourceGraph
+from models.graphs import HEAD_INPUTS, FrameGraph, LocateGraph, MotionGraph, SourceGraph
 from models.networks import Networks, load_networks
 from models.paper.export import FrameGraph as FrameOfPaper
 from models.paper.export import graph_plans

@@ -14,7 +14,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from models.export import FrameGraph, laptop_plans, trace
+from models.export import trace
+from models.graphs import FrameGraph, laptop_plans
 from models.networks import load_networks
 from models.paper.export import FrameGraph as FrameOfPaper
 from models.paper.export import graph_plans

@@ -66,7 +66,8 @@ def measure(profile: Profile) -> Choice:
     for name in sorted(set(ENGINES) - LEFT_OUT):
         try:
             found[name] = frames_a_second(load(profile, engine=name), profile.picture_size)
-        except EngineError:
+        # An engine or a driver that is not there, or half there, has as many exceptions as there are drivers.
+        except Exception:
             found[name] = None
     fastest = max(found, key=lambda name: found[name] or 0.0, default=None)
     if fastest is None or not found[fastest]:
@@ -99,9 +100,15 @@ def recall(profile: Profile) -> Choice | None:
     """Return what was measured for a profile on this machine, or None."""
     stored: Any = _read().get(key_of(profile))
     try:
-        return Choice(str(stored["engine"]), dict(stored["frames_a_second"]))
+        rates = {
+            str(name): None if rate is None else float(rate)
+            for name, rate in dict(stored["frames_a_second"]).items()
+        }
+        engine = stored["engine"]
     except (TypeError, KeyError, ValueError):
         return None
+    known = isinstance(engine, str) and engine not in LEFT_OUT and bool(rates.get(engine))
+    return Choice(engine, rates) if known else None
 
 
 def remember(profile: Profile, choice: Choice) -> None:

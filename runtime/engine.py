@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
 from runtime.profile import GRAPHS, Profile
@@ -170,6 +169,8 @@ def _compiled(
 
 
 def _cache_folder() -> Path:
+    import platformdirs  # which a machine that only measures a GPU may lack
+
     return Path(platformdirs.user_cache_dir("visavis")) / "openvino"
 
 

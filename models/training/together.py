@@ -2,7 +2,7 @@
 
 F and M stay as they are, and hold the meaning of the motion; the student is held as in `synthesis`. Some pairs come
 with the next frame of theirs: what is drawn must not change from one to the other where the film does not. And what is
-drawn must lie where it was asked to: the student, as it was when the stage began, looks at it once more.
+drawn must lie where it was filmed: the student, as it was when the stage began, looks at it once more.
 """
 
 from pathlib import Path
@@ -49,9 +49,15 @@ def changes(drawn: Tensor, truth: Tensor, neighbours: int) -> Tensor:
     return (change(drawn) - change(truth)).abs().mean()
 
 
-def strayed(drawn: HeadMotion, truth: HeadMotion) -> Tensor:
-    """Return how far the places in drawn pictures are from those in the true ones, image coordinates, on average."""
-    return (drawn.points - truth.points).abs().mean()
+def strayed(drawn: HeadMotion, truth: HeadMotion, kept: Tensor | None) -> Tensor:
+    """Return how far the places in drawn pictures are from those in the true ones, image coordinates, on average.
+
+    kept: [B] how many of the driving keypoints kept their expression, all if None. Pairs that lost some do not count:
+    what was not sent is not to be guessed.
+    """
+    away = (drawn.points - truth.points).abs().mean((1, 2))
+    whole = torch.ones_like(away) if kept is None else (kept == truth.placed.shape[1]).to(away)
+    return (away * whole).sum() / whole.sum().clamp_min(1)
 
 
 def together_stage(
@@ -112,7 +118,9 @@ def together_stage(
         filmed = HeadMotion(*(value[len(truth) :] for value in was))
         terms |= held_terms(seen, was, hold=float(settings["hold"]))
         terms["steady"] = float(settings["steady"]) * changes(drawn.picture, truth, neighbours)
-        terms["follow"] = float(settings["follow"]) * strayed(before(drawn.picture), filmed)
+        terms["follow"] = float(settings["follow"]) * strayed(
+            before(drawn.picture), filmed, batch.get("kept")
+        )
         return terms
 
     ahead = PairBatches(clips, size=profile.picture_size, batch=SHEET_SAMPLES, mirror=twins)

@@ -106,15 +106,19 @@ def test_changes_are_compared_with_the_films() -> None:
     assert changes(drawn, truth, 1).item() == pytest.approx(0.25, rel=1e-3)
 
 
-def test_what_is_drawn_elsewhere_than_it_was_asked_to_has_strayed() -> None:
+def test_what_is_drawn_elsewhere_than_it_was_filmed_has_strayed() -> None:
     student = motion_student(tiny_profile()).eval()
     pictures = torch.rand(2, 3, SIDE, SIDE, requires_grad=True)
     with torch.no_grad():
         truth = student(pictures)
-    assert strayed(truth, truth).item() == 0
+    assert strayed(truth, truth, None).item() == 0
     aside = truth._replace(points=truth.points + 0.25)
-    assert strayed(aside, truth).item() == pytest.approx(0.25)
-    strayed(student(pictures), aside).backward()
+    assert strayed(aside, truth, None).item() == pytest.approx(0.25)
+    one = truth._replace(points=truth.points + torch.tensor([0.5, 0.25])[:, None, None])
+    kept = torch.tensor([3, truth.placed.shape[1]])
+    assert strayed(one, truth, kept).item() == pytest.approx(0.25), "what was not sent is not guessed"
+    assert strayed(one, truth, kept * 0).item() == 0
+    strayed(student(pictures), aside, None).backward()
     assert pictures.grad is not None
     assert pictures.grad.abs().max() > 0, "what draws learns from it"
 

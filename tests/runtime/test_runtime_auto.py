@@ -77,7 +77,18 @@ def test_with_another_card_or_driver_engines_are_measured_again(
         assert "slow" in asked
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"KEY": 3}', '{"KEY": {"engine": "fast"}}'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "{",
+        "[]",
+        '{"KEY": 3}',
+        '{"KEY": {"engine": "fast"}}',
+        '{"KEY": {"engine": "auto", "frames_a_second": {"auto": 50.0}}}',
+        '{"KEY": {"engine": "fast", "frames_a_second": {"fast": "quick"}}}',
+        '{"KEY": {"engine": ["fast"], "frames_a_second": {"fast": 50.0}}}',
+    ],
+)
 def test_a_damaged_file_is_measured_again(profile: Profile, asked: list[str], damage: str) -> None:
     path = auto.cache_path()
     path.parent.mkdir(parents=True)

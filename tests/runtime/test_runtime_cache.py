@@ -18,7 +18,7 @@ fcntl = pytest.importorskip(
 def test_who_compiles_into_the_cache_is_alone_there_until_it_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
     monkeypatch.setitem(sys.modules, "openvino_telemetry", None)
     import openvino
 
@@ -47,5 +47,5 @@ def test_without_a_cache_graphs_are_compiled_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "visavis").write_text("no folder")
-    monkeypatch.setattr(engine.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
     assert callable(engine.compile_openvino(load_profile("laptop-256"), "locate"))

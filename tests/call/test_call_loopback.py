@@ -20,6 +20,7 @@ from codec.ordered import ORDERED_WINDOW
 from runtime.talker import Talker
 from tests.call.conftest import LIMIT_S
 from tests.call.program import Start, Visavis, invitation
+from tests.call.session_sides import until
 from tests.patience import PATIENCE_S
 from transport.peer import Peer
 from transport.signalling import offer
@@ -145,6 +146,23 @@ async def test_as_fast_as_it_goes_a_slow_machine_draws_every_frame_too(
     assert len(drawn) >= 40  # and some twice, where one picture fades into a finer one
     assert held.received.frames_skipped == held.received.frames_late == 0
     assert most_ahead <= ORDERED_WINDOW + 5  # what is on its way to be sent or drawn
+
+
+async def test_nothing_of_a_call_goes_on_after_it(profile_folder: Path, face_clip: Path) -> None:
+    ends = load_ends(options.Engine(str(profile_folder)))
+    sent = options.Input(str(face_clip), crop="full", source="first")
+    call = options.Loopback(sent, options.Engine(str(profile_folder)))
+    await hold(call, ends, None)  # after which what is started once for all calls is there
+
+    def running() -> set[Any]:
+        # The loop's own helpers stay until it ends.
+        threads = {each for each in threading.enumerate() if not each.name.startswith("asyncio_")}
+        return threads | asyncio.all_tasks()
+
+    before = running()
+    held = await hold(call, ends, None)
+    assert held.received.frames_fresh > 0
+    await until(lambda: running() <= before)
 
 
 def test_a_call_between_two_processes_as_fast_as_it_goes_is_whole(

@@ -76,7 +76,7 @@ def together_stage(
     backbone's file."""
     rows = level.rows(KEYPOINT_VERTICES)
     twins = np.array([KEYPOINT_VERTICES.index(level.vertices[level.mirror[row]]) for row in rows])
-    neighbours = int(settings["neighbours"])
+    neighbours, follow = int(settings["neighbours"]), float(settings["follow"])
     batches = PairBatches(
         clips,
         size=profile.picture_size,
@@ -118,9 +118,8 @@ def together_stage(
         filmed = HeadMotion(*(value[len(truth) :] for value in was))
         terms |= held_terms(seen, was, hold=float(settings["hold"]))
         terms["steady"] = float(settings["steady"]) * changes(drawn.picture, truth, neighbours)
-        terms["follow"] = float(settings["follow"]) * strayed(
-            before(drawn.picture), filmed, batch.get("kept")
-        )
+        if follow:
+            terms["follow"] = follow * strayed(before(drawn.picture), filmed, batch.get("kept"))
         return terms
 
     ahead = PairBatches(clips, size=profile.picture_size, batch=SHEET_SAMPLES, mirror=twins)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from bench.choice import choose
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 TIMED = ("motion", "frame")
 RUNS, WARM_UP = 200, 10
-# MEASURES.md: what is aimed at, milliseconds on the card.
+# Milliseconds on the card that are aimed at.
 AIMS_MS = {("paper-512", "frame"): 8.0, ("laptop-512", "frame"): 1.5}
 
 
@@ -38,39 +39,40 @@ def main(
         float, typer.Option(min=0.1, help="Begin no further profile once so much of the clock is over.")
     ] = 8.0,
     profiles: Annotated[str, typer.Option(help="Profiles with commas between; all if left out.")] = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there already.")
+    ] = False,
 ) -> None:
     """Time the motion and frame graphs of every profile on an NVIDIA card, and write a JSON file.
 
     Example: python -m bench.cuda --minutes 5 --output out/cuda.json
     """
+    from runtime.profile import list_profiles
+
     ends = time.monotonic() + 60 * minutes
-    try:
-        result = run_cuda(chosen_profiles(profiles), ends=ends, on_row=lambda row: typer.echo(line_of(row)))
-        output.parent.mkdir(parents=True, exist_ok=True)
+
+    def keep(result: dict[str, Any]) -> None:
         output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+    try:
+        if output.exists() and not overwrite:
+            raise BenchError(f"{output} is there already: --overwrite replaces it.")
+        names = choose(profiles, list_profiles(), "profile")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        result = run_cuda(names, ends=ends, on_rows=keep)
     except (BenchError, OSError) as error:
         typer.echo(f"bench.cuda: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{len(result['rows'])} rows on {result['card']}, written to {output}")
 
 
-def chosen_profiles(wanted: str) -> list[str]:
-    """Read names with commas between, all that there are where it is empty; raises BenchError for one that is not."""
-    from runtime.profile import list_profiles
-
-    there = list_profiles()
-    names = [name.strip() for name in wanted.split(",") if name.strip()] or there
-    if missing := [name for name in names if name not in there]:
-        raise BenchError(f"There is no profile {missing[0]!r}; there are: {', '.join(there)}.")
-    return names
-
-
 def run_cuda(
-    names: Sequence[str], *, ends: float, on_row: Callable[[dict[str, Any]], None]
+    names: Sequence[str], *, ends: float, on_rows: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
-    """Return the bench's JSON: the card, the libraries, and `rows`, each a profile's graph on an engine.
+    """Return the bench's JSON: the card, the libraries, and `rows`, each a profile's graph on an engine; prints them.
 
     ends: on the monotonic clock; profiles that are not begun by then have a `why` instead of figures.
+    on_rows: is given all there is so far after each profile, for who is stopped keeps what was measured.
 
     Raises BenchError where torch has no CUDA device.
     """
@@ -79,15 +81,7 @@ def run_cuda(
     if not torch.cuda.is_available():
         raise BenchError(f"There is no CUDA device for torch here (torch {torch.__version__}).")
     rows: list[dict[str, Any]] = []
-    for engine, measure in (("torch-cuda", measure_torch), ("tensorrt", measure_tensorrt)):
-        for name in names:
-            begun = time.monotonic()
-            why = "the time was over" if begun >= ends else None
-            found = [{"why": why}] if why else measured(measure, name)
-            rows += [{"profile": name, "engine": engine, **row} for row in found]
-            for row in rows[-len(found) :]:
-                on_row(row)
-    return {
+    result = {
         "card": torch.cuda.get_device_name(),
         "memory_mb": round(torch.cuda.get_device_properties(0).total_memory / 2**20),
         "torch": torch.__version__,
@@ -95,6 +89,15 @@ def run_cuda(
         "runs": RUNS,
         "rows": rows,
     }
+    for engine, measure in (("torch-cuda", measure_torch), ("tensorrt", measure_tensorrt)):
+        for name in names:
+            over = time.monotonic() >= ends
+            found = [{"why": "the time was over"}] if over else measured(measure, name)
+            for row in found:
+                rows.append({"profile": name, "engine": engine, **row})
+                typer.echo(line_of(rows[-1]))
+            on_rows(result)
+    return result
 
 
 def measured(measure: Callable[[str], list[dict[str, Any]]], name: str) -> list[dict[str, Any]]:

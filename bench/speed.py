@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 
 from bench.clips import Picture
-from bench.errors import BenchError
 from bench.references import CODECS, RATE
 from bench.stages import STAGES
 
@@ -257,15 +256,6 @@ def _figures(row: RowPlan, found: Measured, size: int) -> dict[str, Any]:
         **figures,
         "why": why,
     }
-
-
-def choose(wanted: str, there: Sequence[str], what: str) -> list[str]:
-    """Read an option of names with commas between, all where it is empty; raise BenchError for one not there."""
-    names = [name.strip() for name in wanted.split(",") if name.strip()] or list(there)
-    missing = [name for name in names if name not in there]
-    if missing:
-        raise BenchError(f"There is no {what} {missing[0]!r}; there are: {', '.join(there) or 'none'}.")
-    return names
 
 
 def _import_path() -> str:

@@ -48,7 +48,8 @@ def speed(
 
     Example: visavis bench speed --engines openvino,openvino-f32 --output out/speed.json
     """
-    from bench.speed import OPENVINO_ENGINES, choose, plan_rows, run_speed, steps_of
+    from bench.choice import choose
+    from bench.speed import OPENVINO_ENGINES, plan_rows, run_speed, steps_of
     from runtime.engine import ENGINES
     from runtime.profile import list_built_profiles, load_profile
 

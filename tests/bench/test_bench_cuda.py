@@ -91,17 +91,30 @@ def test_both_graphs_of_a_frame_are_timed_with_inputs_of_their_sizes(
 
 
 def test_what_there_was_no_time_for_and_what_fails_is_told(
-    tmp_path: Path, graphs: dict[str, StandIn], monkeypatch: pytest.MonkeyPatch
+    graphs: dict[str, StandIn], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(name: str) -> list[dict[str, Any]]:
         raise RuntimeError("CUDA error: no kernel image\nmore of it")
 
     monkeypatch.setattr(cuda, "measure_torch", fail)
-    said: list[str] = []
-    rows = cuda.run_cuda(["laptop-256"], ends=np.inf, on_row=lambda row: said.append(cuda.line_of(row)))[
-        "rows"
-    ]
+    kept: list[int] = []
+    rows = cuda.run_cuda(
+        ["laptop-256"], ends=np.inf, on_rows=lambda result: kept.append(len(result["rows"]))
+    )["rows"]
     assert rows[0] == {"profile": "laptop-256", "engine": "torch-cuda", "why": "CUDA error: no kernel image"}
-    assert said[0] == "laptop-256 torch-cuda: not measured: CUDA error: no kernel image"
-    late = cuda.run_cuda(["laptop-256"], ends=0.0, on_row=lambda row: None)["rows"]
+    assert capsys.readouterr().out.startswith(
+        "laptop-256 torch-cuda: not measured: CUDA error: no kernel image\n"
+    )
+    assert kept == [1, 2], "who is stopped keeps what was measured"
+    late = cuda.run_cuda(["laptop-256"], ends=0.0, on_rows=lambda result: None)["rows"]
     assert {row["why"] for row in late} == {"the time was over"}
+
+
+def test_a_file_that_is_there_is_not_replaced(tmp_path: Path, graphs: dict[str, StandIn]) -> None:
+    path = tmp_path / "cuda.json"
+    path.write_text("before")
+    found = run("--output", str(path))
+    assert found.exit_code == 1
+    assert "--overwrite replaces it" in found.stderr
+    assert path.read_text() == "before"
+    assert not graphs["frame"].given

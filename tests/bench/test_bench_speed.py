@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from bench import report
+from bench.choice import choose
 from bench.errors import BenchError
 from bench.nodes import LISTED, Node, rank, run_nodes
 from bench.references import CODECS
-from bench.speed import FIGURES, RowPlan, Worker, choose, plan_rows, run_speed, steps_of
+from bench.speed import FIGURES, RowPlan, Worker, plan_rows, run_speed, steps_of
 from bench.stages import CAMERA_HEIGHT, CAMERA_WIDTH, STAGES, CallRow, Clocks, camera_frame
 from bench.timing import nodes_tables, read_clip, speed_tables
 from runtime.engine import EngineError, Graph

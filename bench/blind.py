@@ -64,11 +64,12 @@ def make_pairs(
         source = as_sent(setup, take_source(setup, footage, source="first"))
         redrawn = redraw(setup, footage, range(len(footage.pictures)), source=source)
         our_kbps = 0.008 * (
-            sum(redrawn.packet_bytes) / footage.seconds + source.payload_bytes / SOURCE_SPREAD_S
+            sum(redrawn.packet_bytes.values()) / footage.seconds + source.payload_bytes / SOURCE_SPREAD_S
         )
         rival, rival_kbps = _code_at(codec, footage, kbps=ratio * our_kbps)
         original, ours, theirs = (
-            _film(pictures, footage.rate) for pictures in (footage.pictures, redrawn.pictures, rival)
+            _film(pictures, footage.rate)
+            for pictures in (footage.pictures, list(redrawn.pictures.values()), rival)
         )
         pairs.append(Pair(clip.name, original, ours, theirs, our_kbps, rival_kbps))
     return pairs

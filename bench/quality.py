@@ -23,11 +23,11 @@ from bench.statistics import (
     ratio,
     summarise,
 )
-from bench.talk import Redrawn, Setup, Source, redraw, take_source
+from bench.talk import Redrawn, Setup, redraw, take_source
 
 # A source picture lasts a call, and a call lasts minutes; the second row is the clip alone.
 SOURCE_SPREAD_S = 300.0
-# Neighbouring frames drawn for flicker: enough for a mean, few enough not to double the drawing.
+# Neighbouring frames judged for flicker: enough for a mean, few enough not to double the judging.
 FLICKER_PAIRS = 6
 # 'Kept' means nearer than this percentile of pairs of frames of one person in one clip.
 SAME_PERSON_PERCENTILE = 95
@@ -92,10 +92,14 @@ def _judge_clip(
 ) -> tuple[dict[str, Any], Subject, list[int]]:
     indices = sampled(len(footage.pictures), every)
     origin = take_source(setup, footage, source=source)
-    redrawn = redraw(setup, footage, indices, source=origin, keypoints=keypoints)
+    neighbours = _neighbours(indices, len(footage.pictures))
+    wanted = {*indices, *(index + 1 for index in neighbours)}
+    redrawn = redraw(setup, footage, wanted, source=origin, keypoints=keypoints)
     boxes = None if footage.boxes is None else [footage.boxes[index] for index in indices]
     subject = judge.subject([footage.pictures[index] for index in indices], boxes)
-    ours, frozen = judge.figures(subject, [redrawn.pictures, [origin.picture] * len(indices)])
+    ours, frozen = judge.figures(
+        subject, [[redrawn.pictures[index] for index in indices], [origin.picture] * len(indices)]
+    )
     why: dict[str, str] = {}
     row: dict[str, Any] = {
         "name": footage.name,
@@ -104,8 +108,10 @@ def _judge_clip(
         "source_index": origin.index,
     }
     row |= _metric_figures(ours, frozen, why)
-    row |= _flicker(setup, footage, judge, origin, indices, keypoints, why)
-    row |= _rates(footage, redrawn, source_bytes=origin.payload_bytes)
+    row |= _flicker(footage, judge, redrawn, neighbours, why)
+    row |= _rates(
+        footage, [redrawn.packet_bytes[index] for index in indices], source_bytes=origin.payload_bytes
+    )
     row |= against_h264(footage, judge, dict(zip(indices, ours["lpips"], strict=True)), row, why)
     # Kept for the share of identities kept, whose limit is known only when every clip has been seen.
     row["identity_distances"] = [float(value) for value in ours["identity_distance"][subject.with_face]]
@@ -129,26 +135,19 @@ def _metric_figures(ours: Figures, frozen: Figures, why: dict[str, str]) -> dict
     return row
 
 
+def _neighbours(indices: Sequence[int], count: int) -> list[int]:
+    """Return those of the frames judged that flicker is measured from, to the frame after each."""
+    able = [index for index in indices if index + 1 < count]
+    return able[:: max(1, -(-len(able) // FLICKER_PAIRS))]
+
+
 def _flicker(
-    setup: Setup,
-    footage: Footage,
-    judge: Judge,
-    origin: Source,
-    indices: Sequence[int],
-    keypoints: int | None,
-    why: dict[str, str],
+    footage: Footage, judge: Judge, redrawn: Redrawn, earlier: Sequence[int], why: dict[str, str]
 ) -> dict[str, float | None]:
     """LPIPS between neighbouring frames, redrawn over original: at 1 they change as much as the original's do."""
-    able = [index for index in indices if index + 1 < len(footage.pictures)]
-    earlier = able[:: max(1, -(-len(able) // FLICKER_PAIRS))]
-    later = [index + 1 for index in earlier]
-    first, second = (
-        redraw(setup, footage, frames, source=origin, keypoints=keypoints).pictures
-        for frames in (earlier, later)
-    )
-    drawn = judge.lpips(first, [second])
-    filmed = judge.lpips(
-        [footage.pictures[index] for index in earlier], [[footage.pictures[index] for index in later]]
+    drawn, filmed = (
+        judge.lpips([pictures[index] for index in earlier], [[pictures[index + 1] for index in earlier]])
+        for pictures in (redrawn.pictures, footage.pictures)
     )
     flicker = ratio(mean(drawn), mean(filmed))
     if flicker is None:
@@ -156,11 +155,11 @@ def _flicker(
     return {"flicker": flicker}
 
 
-def _rates(footage: Footage, redrawn: Redrawn, *, source_bytes: int) -> dict[str, float]:
-    motion_kbps = float(np.mean(redrawn.packet_bytes)) * footage.rate * 8 / 1000
+def _rates(footage: Footage, packet_bytes: Sequence[int], *, source_bytes: int) -> dict[str, float]:
+    motion_kbps = float(np.mean(packet_bytes)) * footage.rate * 8 / 1000
     source_kbit = source_bytes * 8 / 1000
     return {
-        "payload_bytes_per_frame": float(np.mean(redrawn.packet_bytes)),
+        "payload_bytes_per_frame": float(np.mean(packet_bytes)),
         "source_bytes": float(source_bytes),
         "payload_kbps": motion_kbps + source_kbit / SOURCE_SPREAD_S,
         "payload_kbps_clip": motion_kbps + source_kbit / footage.seconds,

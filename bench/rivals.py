@@ -64,9 +64,8 @@ def against_profile(
     footage = read_footage(clip, size=rival.picture_size)
     origin = take_source(rival, footage, source=source)
     size = subject.pictures[0].shape[0]
-    enlarged = [
-        _resized(picture, size) for picture in redraw(rival, footage, indices, source=origin).pictures
-    ]
+    redrawn = redraw(rival, footage, indices, source=origin)
+    enlarged = [_resized(redrawn.pictures[index], size) for index in indices]
     theirs = {
         "lpips": mean(judge.lpips(subject.pictures, [enlarged])),
         "face_lpips": mean(judge.face_lpips(subject.pictures, subject.boxes, [enlarged])),

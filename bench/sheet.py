@@ -73,7 +73,7 @@ def make_sheet(
         footage = read_footage(clip, size=setup.picture_size)
         origin = take_source(setup, footage, source=source)
         index = furthest_frame(footage, origin.index, landmarks, finder)
-        drawn = redraw(setup, footage, [index], source=origin).pictures[0]
+        drawn = redraw(setup, footage, [index], source=origin).pictures[index]
         labels = (f"{clip.name}: source", f"original, {index / footage.rate:.1f} s", "redrawn")
         rows.append(Row((origin.picture, footage.pictures[index], drawn), labels))
     return lay_out(rows)

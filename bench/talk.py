@@ -4,7 +4,7 @@ decoded again and drawn from the source picture. It knows the trip of a frame; i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -19,6 +19,8 @@ from codec.format import MotionFormat
 from codec.motion import Motion
 from codec.picture import cut_picture, decode_picture, encode_picture
 from codec.transfer import PIECE_FRAMING_BYTES
+from runtime.aim import Aim
+from runtime.view import Pose
 from sender.source import FINE_QUALITY, first_picture_bytes, smaller_code
 
 if TYPE_CHECKING:
@@ -74,10 +76,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Redrawn:
-    """Frames after the trip: the pictures drawn, and the bytes of their packets."""
+    """Frames after the trip, by their index: the pictures drawn, and the bytes of their packets."""
 
-    pictures: list[Picture]
-    packet_bytes: list[int]
+    pictures: dict[int, Picture]
+    packet_bytes: dict[int, int]
 
 
 def load_setup(profile: str, *, engine: str) -> Setup:
@@ -139,19 +141,26 @@ def as_sent(setup: Setup, source: Source) -> Source:
 
 
 def redraw(
-    setup: Setup, footage: Footage, indices: Sequence[int], *, source: Source, keypoints: int | None = None
+    setup: Setup, footage: Footage, indices: Collection[int], *, source: Source, keypoints: int | None = None
 ) -> Redrawn:
     """Take the frames `indices` of `footage` on the trip: static packets, rounded, each standing alone.
 
-    `keypoints` is K': only the first so many expression offsets are sent, the rest are zero (supplement C.2).
+    The frames between them are drawn too, for a receiver looks at each to aim the next. `keypoints` is K': only the
+    first so many expression offsets are sent, the rest are zero (supplement C.2).
     """
     encoder, decoder = MotionEncoder(setup.motion_format), MotionDecoder(setup.motion_format)
-    pictures, packet_bytes = [], []
-    for index in indices:
+    aim, wanted = Aim(), set(indices)
+    pictures: dict[int, Picture] = {}
+    packet_bytes: dict[int, int] = {}
+    for index in range(max(indices) + 1):
         motion = motion_of(setup, footage.pictures[index], source)
         packet = encoder.encode(motion, captured_s=index / footage.rate, source=0, keypoints=keypoints)
-        pictures.append(draw(setup, source, decoder.decode(packet)[0].motion))
-        packet_bytes.append(len(packet))
+        received = decoder.decode(packet)[0].motion
+        asked = aim.correct(index, Pose(received.rotation, received.translation, received.expression))
+        drawn = setup.talker.draw(source.features, *asked)
+        aim.learn(index, asked=asked, seen=Pose(*setup.talker.estimate(drawn, source.features)))
+        if index in wanted:
+            pictures[index], packet_bytes[index] = drawn, len(packet)
     return Redrawn(pictures, packet_bytes)
 
 

@@ -1,7 +1,8 @@
 """The drawing threads: ask the playout what is due, draw it, and hand the pictures on in their order.
 
 The one place where the playout buffer is shared between threads (the event loop pushes, these take), so its
-lock lives here. It knows no packets and no outputs.
+lock lives here. A drawing thread that has handed its picture on looks at it, so that the next ones come nearer to what
+was asked for (`runtime.aim`). It knows no packets and no outputs.
 """
 
 import threading
@@ -18,6 +19,7 @@ from receiver.crossfade import Changes, CrossFade
 from receiver.idle import Idler
 from receiver.in_order import InOrder
 from receiver.playout import Playout, PlayoutCounts, Shown
+from runtime.aim import LAG, Aim
 from runtime.talker import Source, Talker
 from runtime.view import Pose, View
 
@@ -25,9 +27,9 @@ from runtime.view import Pose, View
 FINISH_S = 0.4
 # Pictures in the making at once: while one is drawn the next comes due, and two side by side keep two cores
 # busier than one after the other.
-DRAWN_AT_ONCE = 2
-# Who had no time for a picture has none for a second drawing of others for so long. Someone who speaks with a wide
-# mouth changes pictures up to three times a second.
+DRAWN_AT_ONCE = LAG
+# Who had no time for a picture has none for a second drawing of others, or for a look at them, for so long. Someone who
+# speaks with a wide mouth changes pictures up to three times a second.
 BEHIND_S = 2.0
 
 
@@ -51,14 +53,22 @@ class Buffer(Protocol):
     def next(self, now_s: float) -> Shown | None: ...
 
 
+class _Drawn(NamedTuple):
+    """What a picture is drawn from, the pose that the source is asked for, and how it is aimed at."""
+
+    source: Source
+    asked: Pose
+    aim: Aim
+
+
 class _Due(NamedTuple):
-    """A picture to be made: its number, what it shows, and what of; `old` where it is to be drawn from the source
+    """A picture to be made: its number, what it shows, and what is drawn; `old` where it is to be drawn from the source
     before as well, and whether it `begins` with its source."""
 
     number: int
     shown: Shown
-    source: Source
-    old: Source | None
+    drawn: _Drawn
+    old: _Drawn | None
     begins: bool
 
 
@@ -96,6 +106,7 @@ class Drawing:
         # By a number that is new with each picture of a slot, so that what waits to be drawn keeps the picture that it
         # named: the slot, and MAX_SOURCES more for every second picture. Nothing waits for longer than two of them.
         self._sources: dict[int, Source] = {}
+        self._aims: dict[int, Aim] = {}  # by the same numbers
         self._numbers: dict[int, int] = {}  # of each slot's newest picture
         self._changes = Changes()
         self._skipped = 0  # pictures, as far as they were seen
@@ -128,7 +139,7 @@ class Drawing:
             number = (
                 (self._numbers[slot] + MAX_SOURCES) % (2 * MAX_SOURCES) if slot in self._numbers else slot
             )
-            self._sources[number] = source
+            self._sources[number], self._aims[number] = source, Aim()
             # After its source: repairs ask from threads of their own which one a slot has.
             self._numbers[slot] = number
             self._playout.set_rest(number, rest)
@@ -191,15 +202,16 @@ class Drawing:
         try:
             while (due := self._wait()) is not None:
                 began_s = time.monotonic()
-                picture, old = self._draw(due)
+                drawn, old = self._draw(due)
                 if not self._wait_for_turn(due.number):
                     return
-                picture = self._fade.show(picture, old, begins=due.begins)
+                picture = self._fade.show(drawn, old, begins=due.begins)
                 shown = replace(due.shown, source=due.shown.source % MAX_SOURCES)
                 self._on_picture(shown, picture, began_s, time.monotonic())
                 with self._changed:
                     self._handed_on += 1
                     self._changed.notify_all()
+                self._look_at(drawn, due)
         except Exception as error:
             with self._changed:
                 first, self._failed = not self._failed, True
@@ -217,12 +229,12 @@ class Drawing:
                 shown = self._playout.next(now_s) or self._idle(now_s)
                 if shown is not None:
                     self._last = shown
-                    self._taken += 1
-                    source = self._sources[shown.source]
-                    if self._reference is None:  # here, as the second picture may be drawn before the first
-                        self._reference = _pose(shown.motion), source
+                    if self._reference is None:
+                        self._reference = _pose(shown.motion), self._sources[shown.source]
                     old = self._old_of(shown, now_s)
-                    return _Due(self._taken - 1, shown, source, old, self._changes.begins)
+                    due = self._due(shown, old)
+                    self._taken += 1
+                    return due
                 due_s = self._playout.due_s()
                 if due_s is None and self._sources:
                     due_s = self._idler.due_s(now_s)
@@ -241,24 +253,49 @@ class Drawing:
         motion = self._idler.next(now_s, rest, source.canonical)
         return None if motion is None else Shown("idle", ticks, slot, motion)
 
-    def _old_of(self, shown: Shown, now_s: float) -> Source | None:
-        """Return the source that a picture is to be drawn from as well, if there is one: while a change fades, but
-        where the machine is behind only when it begins."""
+    def _due(self, shown: Shown, old: int | None) -> _Due:
+        """Return what is to be made of a picture; `old` is the number of the source before, where that shows as well.
+
+        Under the lock, for poses are asked for in the pictures' order."""
+        pose = self._seen(shown.motion, self._sources[shown.source])
+        return _Due(
+            self._taken,
+            shown,
+            self._asked(shown.source, pose),
+            None
+            if old is None
+            else self._asked(old, self._rebased(pose, self._sources[shown.source], self._sources[old])),
+            self._changes.begins,
+        )
+
+    def _asked(self, number: int, pose: Pose) -> _Drawn:
+        aim = self._aims[number]
+        return _Drawn(self._sources[number], aim.correct(self._taken, pose), aim)
+
+    def _old_of(self, shown: Shown, now_s: float) -> int | None:
+        """Return the number of the source that a picture is to be drawn from as well, if there is one: while a change
+        fades, but where the machine is behind only when it begins."""
         old = self._changes.next(shown.source)
         skipped = self._playout.counts.skipped
         if skipped > self._skipped:
             self._skipped, self._behind_until_s = skipped, now_s + BEHIND_S
         if old is None or (now_s < self._behind_until_s and not self._changes.begins):
             return None
-        return self._sources[old]
+        return old
 
     def _draw(self, due: _Due) -> tuple[Picture, Picture | None]:
         """Draw a picture, and beside it from the source before where that is asked for."""
-        pose = self._seen(due.shown.motion, due.source)
-        picture = self._talker.draw(due.source, *pose)
-        if due.old is None:
-            return picture, None
-        return picture, self._talker.draw(due.old, *self._rebased(pose, due.source, due.old))
+        picture = self._talker.draw(due.drawn.source, *due.drawn.asked)
+        return picture, None if due.old is None else self._talker.draw(due.old.source, *due.old.asked)
+
+    def _look_at(self, picture: Picture, due: _Due) -> None:
+        """Let the aim see what came of a pose, where there is time for it."""
+        if time.monotonic() < self._behind_until_s:
+            return
+        source, asked, aim = due.drawn
+        seen = Pose(*self._talker.estimate(picture, source))
+        with self._changed:
+            aim.learn(due.number, asked=asked, seen=seen)
 
     def _seen(self, motion: Motion, source: Source) -> Pose:
         """Return the pose to draw: relative motion moves the head of the first source, whichever is drawn from."""

@@ -62,6 +62,10 @@ class FakeTalker:
 
     def __init__(self) -> None:
         self.drawn: list[float] = []
+        self._poses: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+
+    def estimate(self, picture: np.ndarray, source: FakeSource) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self._poses[int(picture[0, 0, 0])]
 
     def prepare(self, picture: np.ndarray) -> FakeSource:
         return FakeSource(np.zeros(3), np.zeros(3), np.zeros((KEYPOINTS, 3)), float(picture.mean()))
@@ -75,7 +79,9 @@ class FakeTalker:
         self, source: FakeSource, rotation: np.ndarray, translation: np.ndarray, expression: np.ndarray
     ) -> np.ndarray:
         self.drawn.append(float(rotation[0]))
-        return np.full((SIZE, SIZE, 3), np.clip(128 + rotation[0], 0, 255), np.uint8)
+        grey = int(np.clip(128 + rotation[0], 0, 255))
+        self._poses[grey] = (rotation, translation, expression)
+        return np.full((SIZE, SIZE, 3), grey, np.uint8)
 
 
 class FakeLine:

@@ -34,6 +34,9 @@ class PaintingTalker(FakeTalker):
         self.drawn.append(source.brightness)
         return np.full((SIZE, SIZE, 3), source.brightness, np.uint8)
 
+    def estimate(self, picture: np.ndarray, source: FakeSource) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return source.rotation, source.translation, source.expression
+
 
 def source(brightness: float) -> FakeSource:
     return PaintingTalker().prepare(np.full((SIZE, SIZE, 3), brightness, np.uint8))

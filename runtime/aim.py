@@ -21,7 +21,11 @@ KEPT = 0.9  # of the weight of what was seen, from one frame to the next: some t
 LAG = 2
 # Most that is asked for besides: some times what a face that is seen well wants. A painting's mouth, which the motion
 # graph may not see at all, is not drawn far beside its place.
-MOST = Pose(np.float32(2.0), np.float32(0.02), np.float32(0.04))  # degrees, image coordinates, iris distances
+MOST = (
+    2.0,
+    0.02,
+    0.04,
+)  # rotation in degrees, translation in image coordinates, expression in iris distances
 
 
 class _Missed(NamedTuple):
@@ -72,5 +76,5 @@ class Aim:
         )
 
 
-def _besides(value: Floats, error: Floats, most: np.float32) -> Floats:
+def _besides(value: Floats, error: Floats, most: float) -> Floats:
     return np.asarray(value + np.clip(error, -most, most), np.float32)

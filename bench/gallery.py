@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.clips import Clip, Footage, Picture, read_footage
 from bench.judge import Judge
-from bench.mirror_play import Played, draw_from, draw_shot, play
+from bench.mirror_play import Drawn, play
 from bench.quality import sampled
 from bench.statistics import bootstrap_interval, geometric_mean, mean
 from bench.talk import Setup
@@ -96,6 +96,7 @@ def _play_clip(
         for index in indices
         if all(abs(index - origin) > APART_S * footage.rate for origin in [0, *taken])
     ]
+    drawn, from_one = Drawn(setup, played), Drawn(setup, played, only=played.first)
     row: dict[str, Any] = {
         "name": footage.name,
         "pictures": len(played.events),
@@ -104,7 +105,7 @@ def _play_clip(
         "picture_kbps": played.picture_bytes * 8 / 1000 / SPREAD_S,
         "changes": len(played.changes),
         "frames_judged": len(far),
-        "flicker_at_changes": _flicker(setup, frames, played, judge),
+        "flicker_at_changes": _flicker(drawn, frames, played.changes, judge),
     }
     for prefix, chosen, start in (("first_", indices, 0), ("", far, len(frames) - count)):
         subject = judge.subject(
@@ -113,8 +114,8 @@ def _play_clip(
         )
         places = [start + index for index in chosen]
         rivals = [
-            [draw_shot(setup, played, place) for place in places],
-            [draw_from(setup, played.shots[place], played.first) for place in places],
+            [drawn.picture(place) for place in places],
+            [from_one.picture(place) for place in places],
         ]
         ours, one = judge.figures(subject, rivals) if chosen else ({}, {})
         for key in KEYS:
@@ -123,18 +124,18 @@ def _play_clip(
     return row
 
 
-def _flicker(setup: Setup, frames: list[Picture], played: Played, judge: Judge) -> float | None:
+def _flicker(drawn: Drawn, frames: list[Picture], changes: Sequence[int], judge: Judge) -> float | None:
     """Return the largest LPIPS between neighbouring frames while one picture fades into another, over the largest of
     the original's there; the median over some changes, spread over the playing."""
-    if not played.changes:
+    if not changes:
         return None
-    some = np.unique(np.linspace(0, len(played.changes) - 1, FLICKERS).astype(int))
+    some = np.unique(np.linspace(0, len(changes) - 1, FLICKERS).astype(int))
     ratios = []
-    for place in (played.changes[index] for index in some):
+    for place in (changes[index] for index in some):
         places = range(place - 1, min(place + FRAMES + 1, len(frames)))
-        drawn = [draw_shot(setup, played, index) for index in places]
+        shown = [drawn.picture(index) for index in places]
         filmed = [frames[index] for index in places]
-        largest = [float(judge.lpips(each[:-1], [each[1:]])[0].max()) for each in (drawn, filmed)]
+        largest = [float(judge.lpips(each[:-1], [each[1:]])[0].max()) for each in (shown, filmed)]
         ratios.append(largest[0] / max(largest[1], 1e-6))
     return float(np.median(ratios))
 

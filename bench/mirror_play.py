@@ -15,7 +15,9 @@ from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.motion import Motion
 from codec.time import TICK_CYCLE, TICKS_PER_SECOND
+from runtime.aim import Aim
 from runtime.talker import Talker
+from runtime.view import Pose
 from sender.bring import Bring, Corrector, MirrorCounts, Seen
 from sender.held import Held, HeldPictures
 from sender.mirror import Mirror
@@ -128,23 +130,44 @@ def play(
     return played
 
 
-def draw_shot(setup: Setup, played: Played, place: int) -> Picture:
-    """Return what the receiver shows of a frame."""
+class Drawn:
+    """What a receiver draws of a playing, which it looks at from beginning to end; from one source picture where there
+    is an `only` one."""
 
-    def draw(place: int, source: SourcePicture) -> Picture:
-        return draw_from(setup, played.shots[place], source)
+    def __init__(self, setup: Setup, played: Played, *, only: SourcePicture | None = None) -> None:
+        self._talker, self._shots, self._only = _talker(setup), played.shots, only
+        self._asked: list[Pose] = []
+        aims: dict[int, Aim] = {}
+        for number, shot in enumerate(self._shots):
+            source = only or shot.source
+            aim = aims.setdefault(id(source), Aim())
+            asked = aim.correct(number, self._pose(shot, source))
+            drawn = self._talker.draw(source.prepared, *asked)
+            aim.learn(number, asked=asked, seen=Pose(*self._talker.estimate(drawn, source.prepared)))
+            self._asked.append(asked)
 
-    shot = played.shots[place]
-    return draw_faded(draw, place, shot.source, shot.change, shot.weight)
+    def picture(self, place: int) -> Picture:
+        """Return what is shown of a frame."""
+        if self._only is not None:
+            return self._draw(place, self._only)
+        shot = self._shots[place]
+        return draw_faded(self._draw, place, shot.source, shot.change, shot.weight)
 
+    def _draw(self, place: int, source: SourcePicture) -> Picture:
+        shot = self._shots[place]
+        pose = self._asked[place] if source is (self._only or shot.source) else self._pose(shot, source)
+        return self._talker.draw(source.prepared, *pose)
 
-def draw_from(setup: Setup, shot: Shot, source: SourcePicture) -> Picture:
-    """Return a shot as it would be drawn from another picture."""
-    talker, motion = _talker(setup), shot.motion
-    expression = motion.expression
-    if source is not shot.source:
-        expression = talker.rebase(motion.rotation, expression, of=shot.source.prepared, to=source.prepared)
-    return talker.draw(source.prepared, motion.rotation, motion.translation, expression)
+    def _pose(self, shot: Shot, source: SourcePicture) -> Pose:
+        rotation, translation, expression = (
+            shot.motion.rotation,
+            shot.motion.translation,
+            shot.motion.expression,
+        )
+        if source is not shot.source:
+            of, to = shot.source.prepared, source.prepared
+            expression = self._talker.rebase(rotation, expression, of=of, to=to)
+        return Pose(rotation, translation, expression)
 
 
 def _talker(setup: Setup) -> Talker:

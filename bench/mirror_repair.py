@@ -11,7 +11,7 @@ import numpy as np
 from bench.clips import Clip, Footage, Picture, person_of, read_footage
 from bench.errors import BenchError
 from bench.judge import PictureJudge
-from bench.mirror_play import Played, draw_shot, play
+from bench.mirror_play import Drawn, Played, play
 from bench.talk import Setup
 from models.training.occluders import paste_object
 from runtime.talker import Talker
@@ -130,7 +130,8 @@ def _figures(
     start = round(BEGINS_S * rate)
     step = max(1, round(JUDGED_EVERY_S * rate))
     places = list(range(step, len(frames), step))
-    drawn = [draw_shot(setup, played, place) for place in places]
+    shown = Drawn(setup, played)
+    drawn = [shown.picture(place) for place in places]
     lpips = judge.lpips([frames[place] for place in places], [drawn])[0]
     before = float(np.mean([value for place, value in zip(places, lpips, strict=True) if place < start]))
     back_s = None

@@ -54,11 +54,11 @@ class Buffer(Protocol):
 
 
 class _Drawn(NamedTuple):
-    """What a picture is drawn from, the pose that the source is asked for, and how it is aimed at."""
+    """What a picture is drawn from, the pose that the source is asked for, and what wants to know what came of it."""
 
     source: Source
     asked: Pose
-    aim: Aim
+    aim: Aim | None
 
 
 class _Due(NamedTuple):
@@ -269,6 +269,9 @@ class Drawing:
         )
 
     def _asked(self, number: int, pose: Pose) -> _Drawn:
+        # Of heads that are turned for the listener the motion graph sees less of the turn than there is.
+        if self._view.turns:
+            return _Drawn(self._sources[number], pose, None)
         aim = self._aims[number]
         return _Drawn(self._sources[number], aim.correct(self._taken, pose), aim)
 
@@ -290,9 +293,9 @@ class Drawing:
 
     def _look_at(self, picture: Picture, due: _Due) -> None:
         """Let the aim see what came of a pose, where there is time for it."""
-        if time.monotonic() < self._behind_until_s:
-            return
         source, asked, aim = due.drawn
+        if aim is None or time.monotonic() < self._behind_until_s:
+            return
         seen = Pose(*self._talker.estimate(picture, source))
         with self._changed:
             aim.learn(due.number, asked=asked, seen=seen)

@@ -20,12 +20,8 @@ KEPT = 0.9  # of the weight of what was seen, from one frame to the next: some t
 # depend on which thread was faster.
 LAG = 2
 # Most that is asked for besides: some times what a face that is seen well wants. A painting's mouth, which the motion
-# graph may not see at all, is not drawn far beside its place.
-MOST = (
-    2.0,
-    0.02,
-    0.04,
-)  # rotation in degrees, translation in image coordinates, expression in iris distances
+# graph may not see at all, is not drawn far beside its place. Degrees, image coordinates, distances between the irises.
+MOST = (2.0, 0.02, 0.04)
 
 
 class _Missed(NamedTuple):

@@ -46,6 +46,11 @@ class View:
                 f"the head turns by at most {WIDEST_DEGREES:g} degrees, not yaw {self.yaw:g}, pitch {self.pitch:g}"
             )
 
+    @property
+    def turns(self) -> bool:
+        """Whether heads are drawn turned otherwise than they were filmed."""
+        return bool(self.yaw or self.pitch or self.frontal)
+
     def of(self, pose: Pose, reference: Pose, source: Pose) -> Pose:
         """Return the pose to draw; for `reference` and `source` see `follow`."""
         if self.relative:

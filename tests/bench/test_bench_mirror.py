@@ -14,7 +14,7 @@ from bench.clips import Clip, Footage
 from bench.errors import BenchError
 from bench.judge import PictureJudge
 from bench.mirror import CANDIDATES, rank_correlation, run_mirror
-from bench.mirror_play import draw_from, draw_shot, play
+from bench.mirror_play import Drawn, play
 from bench.mirror_repair import AFTER_S, BEGINS_S, bring_object, exchange, strangers
 from bench.talk import Setup, framed_bytes
 from codec.motion import Motion
@@ -115,11 +115,13 @@ def test_what_is_played_is_repaired_soon_and_the_way_of_the_picture_takes_its_ti
     (change,) = played.changes
     way_s = len(event.bring.source.data) * 8 / 50_000
     assert change / RATE >= event.at_s + way_s
-    assert (draw_shot(setup, played, start) == played.first.picture).all()
+    drawn = Drawn(setup, played)
+    assert (drawn.picture(start) == played.first.picture).all()
     last = played.shots[-1]
     assert last.source is event.bring.source
-    assert (draw_shot(setup, played, len(frames) - 1) == last.source.picture).all()
-    assert (draw_from(setup, last, played.first) == played.first.picture).all()
+    assert (drawn.picture(len(frames) - 1) == last.source.picture).all()
+    from_one = Drawn(setup, played, only=played.first)
+    assert (from_one.picture(len(frames) - 1) == played.first.picture).all()
     assert played.motion_bytes > 0
 
 
@@ -131,5 +133,5 @@ def test_a_change_of_picture_fades(setup: Setup) -> None:
     assert 1 > weights[1] > weights[3] > 0
     assert weights[-1] == 0
     old, new = played.first.picture.astype(int), played.shots[-1].source.picture.astype(int)
-    first = draw_shot(setup, played, change).astype(int)
+    first = Drawn(setup, played).picture(change).astype(int)
     assert np.abs(first - (new + weights[1] * (old - new))).max() <= 1

@@ -72,3 +72,13 @@ def test_a_new_source_picture_is_aimed_at_anew() -> None:
     shown = draw_all(steps, pictures=21)
     assert min(shown[8:10]) > 18.7
     assert shown[-1] > 18.7, "the first one's aim is kept"
+
+
+def test_a_head_that_the_listener_turns_is_drawn_as_it_is_asked_for() -> None:
+    def steps(drawing: Drawing, talker: ShortTalker) -> None:
+        drawing.set_source(0, source(talker))  # type: ignore[arg-type]
+        drawing.look(View(yaw=10))
+        drawing.push([decoded(10 + 2 * index, value=10) for index in range(20)], 0.0)
+
+    shown = draw_all(steps, pictures=20)
+    assert len(set(shown)) == 1

@@ -56,7 +56,10 @@ def drawn_with(view: View, yaws: list[float], *, kind: type[Drawing] = Drawing) 
     def fail(error: Exception) -> None:
         raise error
 
-    drawing = kind(SimpleNamespace(draw=draw), on_picture=shown, on_error=fail, view=view)  # type: ignore[arg-type]
+    def estimate(picture: object, source: object) -> tuple[object, ...]:
+        return picture, motion(0).translation, motion(0).expression
+
+    drawing = kind(SimpleNamespace(draw=draw, estimate=estimate), on_picture=shown, on_error=fail, view=view)  # type: ignore[arg-type]
     drawing.draw_in_order()
     drawing.start()
     rest = motion(10)

@@ -141,9 +141,11 @@ class Drawn:
         for number, shot in enumerate(self._shots):
             source = only or shot.source
             aim = aims.setdefault(id(source), Aim())
-            asked = aim.correct(number, self._pose(shot, source))
+            guessed = shot.motion.guessed
+            asked = aim.correct(number, self._pose(shot, source), guessed=guessed)
             drawn = self._talker.draw(source.prepared, *asked)
-            aim.learn(number, asked=asked, seen=Pose(*self._talker.estimate(drawn, source.prepared)))
+            seen = Pose(*self._talker.estimate(drawn, source.prepared))
+            aim.learn(number, asked=asked, seen=seen, guessed=guessed)
             self._asked.append(asked)
 
     def picture(self, place: int) -> Picture:

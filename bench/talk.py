@@ -155,10 +155,12 @@ def redraw(
     for index in range(max(indices) + 1):
         motion = motion_of(setup, footage.pictures[index], source)
         packet = encoder.encode(motion, captured_s=index / footage.rate, source=0, keypoints=keypoints)
-        received = decoder.decode(packet)[0].motion
-        asked = aim.correct(index, Pose(received.rotation, received.translation, received.expression))
+        got = decoder.decode(packet)[0].motion
+        pose, guessed = Pose(got.rotation, got.translation, got.expression), got.guessed
+        asked = aim.correct(index, pose, guessed=guessed)
         drawn = setup.talker.draw(source.features, *asked)
-        aim.learn(index, asked=asked, seen=Pose(*setup.talker.estimate(drawn, source.features)))
+        seen = Pose(*setup.talker.estimate(drawn, source.features))
+        aim.learn(index, asked=asked, seen=seen, guessed=guessed)
         if index in wanted:
             pictures[index], packet_bytes[index] = drawn, len(packet)
     return Redrawn(pictures, packet_bytes)

@@ -46,6 +46,8 @@ class Motion:
         tx, ty and tz in image coordinates (the picture is [-1, 1]), shape [3].
     expression
         Offsets of the K keypoints (the paper's delta), shape [K, 3].
+    guessed
+        How many of them, the last ones, were left out on the wire and guessed from the others, 0 to K.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class Motion:
     rotation: Floats
     translation: Floats
     expression: Floats
+    guessed: int = 0
 
     def __post_init__(self) -> None:
         keypoints = np.shape(self.expression)[0] if np.ndim(self.expression) == 2 else 0

@@ -105,4 +105,5 @@ def _coder(motion_format: MotionFormat, rounding: bool) -> ByteTables:
 def _motion(numbers: Floats, motion_format: MotionFormat) -> Motion:
     offsets = numbers[POSE_NUMBERS:].reshape(-1, 3)
     expression = complete(offsets, motion_format.coefficients, keypoints=motion_format.keypoints)
-    return Motion(numbers[:3], numbers[3:POSE_NUMBERS], expression)
+    guessed = motion_format.keypoints - len(offsets)
+    return Motion(numbers[:3], numbers[3:POSE_NUMBERS], expression, guessed)

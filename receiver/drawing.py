@@ -58,6 +58,7 @@ class _Drawn(NamedTuple):
 
     source: Source
     asked: Pose
+    guessed: int  # of the motion's offsets
     aim: Aim | None
 
 
@@ -257,23 +258,20 @@ class Drawing:
         """Return what is to be made of a picture; `old` is the number of the source before, where that shows as well.
 
         Under the lock, for poses are asked for in the pictures' order."""
-        pose = self._seen(shown.motion, self._sources[shown.source])
-        return _Due(
-            self._taken,
-            shown,
-            self._asked(shown.source, pose),
-            None
-            if old is None
-            else self._asked(old, self._rebased(pose, self._sources[shown.source], self._sources[old])),
-            self._changes.begins,
-        )
+        source, guessed = self._sources[shown.source], shown.motion.guessed
+        pose = self._seen(shown.motion, source)
+        drawn, drawn_old = self._asked(shown.source, pose, guessed), None
+        if old is not None:
+            drawn_old = self._asked(old, self._rebased(pose, source, self._sources[old]), guessed)
+        return _Due(self._taken, shown, drawn, drawn_old, self._changes.begins)
 
-    def _asked(self, number: int, pose: Pose) -> _Drawn:
+    def _asked(self, number: int, pose: Pose, guessed: int) -> _Drawn:
         # Of heads that are turned for the listener the motion graph sees less of the turn than there is.
         if self._view.turns:
-            return _Drawn(self._sources[number], pose, None)
+            return _Drawn(self._sources[number], pose, guessed, None)
         aim = self._aims[number]
-        return _Drawn(self._sources[number], aim.correct(self._taken, pose), aim)
+        asked = aim.correct(self._taken, pose, guessed=guessed)
+        return _Drawn(self._sources[number], asked, guessed, aim)
 
     def _old_of(self, shown: Shown, now_s: float) -> int | None:
         """Return the number of the source that a picture is to be drawn from as well, if there is one: while a change
@@ -293,12 +291,12 @@ class Drawing:
 
     def _look_at(self, picture: Picture, due: _Due) -> None:
         """Let the aim see what came of a pose, where there is time for it."""
-        source, asked, aim = due.drawn
+        source, asked, guessed, aim = due.drawn
         if aim is None or time.monotonic() < self._behind_until_s:
             return
         seen = Pose(*self._talker.estimate(picture, source))
         with self._changed:
-            aim.learn(due.number, asked=asked, seen=seen)
+            aim.learn(due.number, asked=asked, seen=seen, guessed=guessed)
 
     def _seen(self, motion: Motion, source: Source) -> Pose:
         """Return the pose to draw: relative motion moves the head of the first source, whichever is drawn from."""
@@ -312,7 +310,7 @@ class Drawing:
     def _for_source(self, motion: Motion, of: int, to: int) -> Motion:
         """Return a motion that was for one source for another one, both by their numbers."""
         source = self._sources[of]
-        return Motion(*self._rebased(_pose(motion), source, self._sources[to]))
+        return Motion(*self._rebased(_pose(motion), source, self._sources[to]), motion.guessed)
 
     def _rebased(self, pose: Pose, of: Source, to: Source) -> Pose:
         """Return a pose that was for one source for another one."""

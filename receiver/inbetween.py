@@ -23,6 +23,7 @@ def interpolate(first: Motion, second: Motion, weight: float) -> Motion:
         rotation=_short_way(first.rotation + weight32 * turn),
         translation=first.translation + weight32 * (second.translation - first.translation),
         expression=first.expression + weight32 * (second.expression - first.expression),
+        guessed=max(first.guessed, second.guessed),
     )
 
 

@@ -27,12 +27,14 @@ MOST = (2.0, 0.02, 0.04)
 class _Missed(NamedTuple):
     number: int
     errors: Pose  # asked less seen
+    guessed: int
 
 
 class Aim:
     """How poses are to be asked for of one source picture.
 
-    Calls belong under one lock; `correct` in the frames' order.
+    Calls belong under one lock; `correct` in the frames' order. `guessed` is how many of a pose's last offsets nobody
+    sent: a guess is nothing to be brought nearer to.
     """
 
     def __init__(self) -> None:
@@ -40,30 +42,37 @@ class Aim:
         self._mean: Pose | None = None
         self._pending: list[_Missed] = []
 
-    def correct(self, number: int, pose: Pose) -> Pose:
+    def correct(self, number: int, pose: Pose, *, guessed: int = 0) -> Pose:
         """Return the pose to ask for where `pose` is to be seen, in the frame of a number; numbers rise."""
         known = [missed for missed in self._pending if missed.number <= number - LAG]
         self._pending = [missed for missed in self._pending if missed.number > number - LAG]
         for missed in sorted(known, key=lambda missed: missed.number):
-            self._count(missed.errors)
+            self._count(missed)
         if self._mean is None:
             return pose
         share = SHARE * self._weight / (self._weight + 0.5)  # less of it while little has been seen
-        return Pose(
+        asked = Pose(
             *(
                 _besides(value, share * error, most)
                 for value, error, most in zip(pose, self._mean, MOST, strict=True)
             )
         )
+        asked.expression[len(asked.expression) - guessed :] = pose.expression[
+            len(asked.expression) - guessed :
+        ]
+        return asked
 
-    def learn(self, number: int, *, asked: Pose, seen: Pose) -> None:
+    def learn(self, number: int, *, asked: Pose, seen: Pose, guessed: int = 0) -> None:
         """Take what is seen in the picture that was drawn of the pose asked for."""
         errors = Pose(*(np.asarray(one - other, np.float32) for one, other in zip(asked, seen, strict=True)))
-        self._pending.append(_Missed(number, errors))
+        self._pending.append(_Missed(number, errors, guessed))
 
-    def _count(self, errors: Pose) -> None:
+    def _count(self, missed: _Missed) -> None:
         self._weight = self._weight * KEPT + 1
-        mean = errors if self._mean is None else self._mean
+        errors = missed.errors
+        mean = Pose(*(np.zeros_like(error) for error in errors)) if self._mean is None else self._mean
+        sent = len(errors.expression) - missed.guessed
+        errors.expression[sent:] = mean.expression[sent:]
         self._mean = Pose(
             *(
                 np.asarray(old + (new - old) / self._weight, np.float32)

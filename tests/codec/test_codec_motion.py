@@ -67,6 +67,7 @@ def test_without_a_completion_what_is_left_out_is_zero(motion_format, motions):
     for count, motion in enumerate(motions[:21]):
         found = static.quantise(motion, papers, rounding=True, keypoints=count)
         assert not found.expression[count:].any()
+        assert found.guessed == 20 - count
         assert found.expression[:count].any() or not count
 
 

@@ -33,6 +33,12 @@ def test_all_of_a_motion_is_interpolated() -> None:
     np.testing.assert_allclose(quarter.expression, 0.025, atol=1e-6)
 
 
+def test_what_lies_between_guesses_is_one() -> None:
+    sent, guessed = motion(0), type(motion(0))([0, 0, 0], [0, 0, 0], np.zeros((2, 3)), 1)
+    assert interpolate(sent, guessed, 0.5).guessed == interpolate(guessed, sent, 0.5).guessed == 1
+    assert interpolate(sent, sent, 0.5).guessed == 0
+
+
 def test_an_extrapolated_movement_goes_on_and_dies_away() -> None:
     def reached(ahead_s: float) -> float:
         return float(extrapolate(motion(0), motion(1), apart_s=0.04, ahead_s=ahead_s).rotation[0])

@@ -76,6 +76,20 @@ def test_the_latest_frames_do_not_count_yet_and_their_order_does_not_matter() ->
     assert not np.array_equal(ask(numbers, at=6 + LAG).expression, known)
 
 
+def test_what_was_guessed_is_nothing_to_be_brought_nearer_to() -> None:
+    aim, wanted = Aim(), pose(lip=0.1)
+    wanted.expression[1:] = 0.05
+    for number in range(20):
+        sent = number % 2 == 0
+        asked = aim.correct(number, wanted, guessed=0 if sent else 2)
+        assert (asked.expression[1:] == wanted.expression[1:]).all() == (not sent or number < 2)
+        seen = Pose(asked.rotation, asked.translation, asked.expression - (0.01 if sent else 0.02))
+        aim.learn(number, asked=asked, seen=seen, guessed=0 if sent else 2)
+    besides = aim.correct(20 + LAG, wanted).expression - wanted.expression
+    assert besides[0, 0] == pytest.approx(0.015 * SHARE, abs=1e-3)  # of all frames
+    assert besides[2, 0] == pytest.approx(0.01 * SHARE, abs=1e-3)  # of those that sent it
+
+
 Values = npt.NDArray[np.float32]
 
 

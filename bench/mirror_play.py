@@ -136,17 +136,19 @@ class Drawn:
 
     def __init__(self, setup: Setup, played: Played, *, only: SourcePicture | None = None) -> None:
         self._talker, self._shots, self._only = _talker(setup), played.shots, only
-        self._asked: list[Pose] = []
+        self._asked: dict[tuple[int, int], Pose] = {}  # by frame and source picture
         aims: dict[int, Aim] = {}
         for number, shot in enumerate(self._shots):
             source = only or shot.source
             aim = aims.setdefault(id(source), Aim())
-            guessed = shot.motion.guessed
-            asked = aim.correct(number, self._pose(shot, source), guessed=guessed)
+            asked = aim.correct(number, self._pose(shot, source))
             drawn = self._talker.draw(source.prepared, *asked)
             seen = Pose(*self._talker.estimate(drawn, source.prepared))
-            aim.learn(number, asked=asked, seen=seen, guessed=guessed)
-            self._asked.append(asked)
+            aim.learn(number, asked=asked, seen=seen, guessed=shot.motion.guessed)
+            self._asked[number, id(source)] = asked
+            if shot.change is not None and only is None:
+                old = shot.change.old
+                self._asked[number, id(old)] = aims[id(old)].correct(number, self._pose(shot, old))
 
     def picture(self, place: int) -> Picture:
         """Return what is shown of a frame."""
@@ -156,8 +158,7 @@ class Drawn:
         return draw_faded(self._draw, place, shot.source, shot.change, shot.weight)
 
     def _draw(self, place: int, source: SourcePicture) -> Picture:
-        shot = self._shots[place]
-        pose = self._asked[place] if source is (self._only or shot.source) else self._pose(shot, source)
+        pose = self._asked.get((place, id(source))) or self._pose(self._shots[place], source)
         return self._talker.draw(source.prepared, *pose)
 
     def _pose(self, shot: Shot, source: SourcePicture) -> Pose:

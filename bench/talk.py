@@ -157,7 +157,7 @@ def redraw(
         packet = encoder.encode(motion, captured_s=index / footage.rate, source=0, keypoints=keypoints)
         got = decoder.decode(packet)[0].motion
         pose, guessed = Pose(got.rotation, got.translation, got.expression), got.guessed
-        asked = aim.correct(index, pose, guessed=guessed)
+        asked = aim.correct(index, pose)
         drawn = setup.talker.draw(source.features, *asked)
         seen = Pose(*setup.talker.estimate(drawn, source.features))
         aim.learn(index, asked=asked, seen=seen, guessed=guessed)

@@ -58,7 +58,6 @@ class _Drawn(NamedTuple):
 
     source: Source
     asked: Pose
-    guessed: int  # of the motion's offsets
     aim: Aim | None
 
 
@@ -116,6 +115,7 @@ class Drawing:
         self._changed = threading.Condition()
         self._end_s: float | None = None
         self._failed = False
+        self._looking: set[int] = set()  # numbers of pictures that are looked at just now
         self._taken = 0  # pictures begun
         self._handed_on = 0
         self._threads = [
@@ -211,8 +211,12 @@ class Drawing:
                 self._on_picture(shown, picture, began_s, time.monotonic())
                 with self._changed:
                     self._handed_on += 1
+                    looks = self._has_time_to_look(due)
+                    if looks:
+                        self._looking.add(due.number)
                     self._changed.notify_all()
-                self._look_at(drawn, due)
+                if looks:
+                    self._look_at(drawn, due)
         except Exception as error:
             with self._changed:
                 first, self._failed = not self._failed, True
@@ -227,6 +231,9 @@ class Drawing:
                 now_s = time.monotonic()
                 if self._end_s is not None and (now_s >= self._end_s or not self._playout.waiting):
                     return None
+                if any(number <= self._taken - LAG for number in self._looking):
+                    self._changed.wait()  # for what the next picture's aim is to know
+                    continue
                 shown = self._playout.next(now_s) or self._idle(now_s)
                 if shown is not None:
                     self._last = shown
@@ -258,20 +265,19 @@ class Drawing:
         """Return what is to be made of a picture; `old` is the number of the source before, where that shows as well.
 
         Under the lock, for poses are asked for in the pictures' order."""
-        source, guessed = self._sources[shown.source], shown.motion.guessed
+        source = self._sources[shown.source]
         pose = self._seen(shown.motion, source)
-        drawn, drawn_old = self._asked(shown.source, pose, guessed), None
+        drawn, drawn_old = self._asked(shown.source, pose), None
         if old is not None:
-            drawn_old = self._asked(old, self._rebased(pose, source, self._sources[old]), guessed)
+            drawn_old = self._asked(old, self._rebased(pose, source, self._sources[old]))
         return _Due(self._taken, shown, drawn, drawn_old, self._changes.begins)
 
-    def _asked(self, number: int, pose: Pose, guessed: int) -> _Drawn:
+    def _asked(self, number: int, pose: Pose) -> _Drawn:
         # Of heads that are turned for the listener the motion graph sees less of the turn than there is.
         if self._view.turns:
-            return _Drawn(self._sources[number], pose, guessed, None)
+            return _Drawn(self._sources[number], pose, None)
         aim = self._aims[number]
-        asked = aim.correct(self._taken, pose, guessed=guessed)
-        return _Drawn(self._sources[number], asked, guessed, aim)
+        return _Drawn(self._sources[number], aim.correct(self._taken, pose), aim)
 
     def _old_of(self, shown: Shown, now_s: float) -> int | None:
         """Return the number of the source that a picture is to be drawn from as well, if there is one: while a change
@@ -289,14 +295,27 @@ class Drawing:
         picture = self._talker.draw(due.drawn.source, *due.drawn.asked)
         return picture, None if due.old is None else self._talker.draw(due.old.source, *due.old.asked)
 
+    def _has_time_to_look(self, due: _Due) -> bool:
+        """Say whether a picture is worth a look, and nothing else waits to be drawn; in order, everything may wait."""
+        if due.drawn.aim is None or due.shown.kind == "idle":
+            return False
+        if isinstance(self._playout, InOrder):
+            return True
+        now_s, due_s = time.monotonic(), self._playout.due_s()
+        return now_s >= self._behind_until_s and (due_s is None or due_s > now_s)
+
     def _look_at(self, picture: Picture, due: _Due) -> None:
-        """Let the aim see what came of a pose, where there is time for it."""
-        source, asked, guessed, aim = due.drawn
-        if aim is None or time.monotonic() < self._behind_until_s:
-            return
-        seen = Pose(*self._talker.estimate(picture, source))
-        with self._changed:
-            aim.learn(due.number, asked=asked, seen=seen, guessed=guessed)
+        """Let the aim see what came of a pose."""
+        source, asked, aim = due.drawn
+        assert aim is not None
+        try:
+            seen = Pose(*self._talker.estimate(picture, source))
+            with self._changed:
+                aim.learn(due.number, asked=asked, seen=seen, guessed=due.shown.motion.guessed)
+        finally:
+            with self._changed:
+                self._looking.remove(due.number)
+                self._changed.notify_all()
 
     def _seen(self, motion: Motion, source: Source) -> Pose:
         """Return the pose to draw: relative motion moves the head of the first source, whichever is drawn from."""

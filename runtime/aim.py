@@ -15,9 +15,11 @@ from runtime.view import Pose
 # How much of the error is asked for besides. With all of it, what the motion graph itself misreads would come to lie in
 # the picture, and faces tremble.
 SHARE = 0.5
-KEPT = 0.9  # of the weight of what was seen, from one frame to the next: some ten frames count
-# Frames that may be in the making when the next begins: none of them counts for it, so that what is drawn does not
-# depend on which thread was faster.
+# Of the weight of what was seen, from one look to the next: some ten count. And from one frame to the next without any.
+KEPT = 0.9
+KEPT_UNSEEN = 0.99
+# Frames that may be in the making or looked at when the next begins: none of them counts for it, so that what is drawn
+# need not depend on which thread was faster.
 LAG = 2
 # Most that is asked for besides: some times what a face that is seen well wants. A painting's mouth, which the motion
 # graph may not see at all, is not drawn far beside its place. Degrees, image coordinates, distances between the irises.
@@ -33,39 +35,43 @@ class _Missed(NamedTuple):
 class Aim:
     """How poses are to be asked for of one source picture.
 
-    Calls belong under one lock; `correct` in the frames' order. `guessed` is how many of a pose's last offsets nobody
-    sent: a guess is nothing to be brought nearer to.
+    Calls belong under one lock; `correct` in the frames' order.
     """
 
     def __init__(self) -> None:
+        self._newest = 0  # number
         self._weight = 0.0
         self._mean: Pose | None = None
         self._pending: list[_Missed] = []
 
-    def correct(self, number: int, pose: Pose, *, guessed: int = 0) -> Pose:
+    def correct(self, number: int, pose: Pose) -> Pose:
         """Return the pose to ask for where `pose` is to be seen, in the frame of a number; numbers rise."""
         known = [missed for missed in self._pending if missed.number <= number - LAG]
         self._pending = [missed for missed in self._pending if missed.number > number - LAG]
+        self._weight *= KEPT_UNSEEN ** max(number - self._newest - len(known), 0)
+        self._newest = number
         for missed in sorted(known, key=lambda missed: missed.number):
             self._count(missed)
         if self._mean is None:
             return pose
         share = SHARE * self._weight / (self._weight + 0.5)  # less of it while little has been seen
-        asked = Pose(
+        return Pose(
             *(
                 _besides(value, share * error, most)
                 for value, error, most in zip(pose, self._mean, MOST, strict=True)
             )
         )
-        asked.expression[len(asked.expression) - guessed :] = pose.expression[
-            len(asked.expression) - guessed :
-        ]
-        return asked
 
     def learn(self, number: int, *, asked: Pose, seen: Pose, guessed: int = 0) -> None:
-        """Take what is seen in the picture that was drawn of the pose asked for."""
+        """Take what is seen in the picture that was drawn of the pose asked for.
+
+        `guessed` is how many of its last offsets nobody sent: a guess is nothing to be brought nearer to.
+        """
         errors = Pose(*(np.asarray(one - other, np.float32) for one, other in zip(asked, seen, strict=True)))
-        self._pending.append(_Missed(number, errors, guessed))
+        errors = errors._replace(rotation=(errors.rotation + 180) % 360 - 180)  # the short way round
+        # One number that is none would stay in the mean for good.
+        if all(np.isfinite(error).all() for error in errors):
+            self._pending.append(_Missed(number, errors, guessed))
 
     def _count(self, missed: _Missed) -> None:
         self._weight = self._weight * KEPT + 1

@@ -76,7 +76,8 @@ def measure(profile: Profile) -> Choice:
 
 
 def frames_a_second(graphs: Graphs, size: int) -> float:
-    """Return how often a second a motion is found and a picture drawn, as many side by side as a call has."""
+    """Return how often a second a motion is found and a picture drawn and looked at, as many side by side as in a
+    call."""
     talker = Talker(graphs, picture_size=size)
     picture = np.full((size, size, 3), 128, np.uint8)
     source = talker.prepare(picture)
@@ -84,7 +85,8 @@ def frames_a_second(graphs: Graphs, size: int) -> float:
     def work(end_s: float) -> int:
         done = 0
         while done == 0 or time.perf_counter() < end_s:
-            talker.draw(source, *talker.estimate(picture, source))
+            drawn = talker.draw(source, *talker.estimate(picture, source))
+            talker.estimate(drawn, source)  # a receiver looks at what it drew
             done += 1
         return done
 

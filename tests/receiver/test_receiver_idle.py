@@ -105,7 +105,10 @@ def test_a_face_idles_only_while_no_motion_comes_and_only_when_it_is_told_to() -
     def fail(error: Exception) -> None:
         raise error
 
-    talker = SimpleNamespace(draw=lambda *_: np.zeros((4, 4, 3), np.uint8))
+    talker = SimpleNamespace(
+        draw=lambda *_: np.zeros((4, 4, 3), np.uint8),
+        estimate=lambda *_: (np.zeros(3), np.zeros(3), np.zeros((2, 3))),
+    )
     source = SimpleNamespace(
         rotation=np.zeros(3), translation=np.zeros(3), expression=np.zeros((2, 3)), canonical=np.zeros((2, 3))
     )

@@ -34,7 +34,8 @@ def play(aim: Aim, draw: Callable[[Pose], Pose], wanted: Pose, *, frames: int) -
 
 def short(asked: Pose) -> Pose:
     """Draw a little beside what is asked for."""
-    return Pose(asked.rotation - 1.0, asked.translation + 0.01, asked.expression * 0.8)
+    rotation = (asked.rotation - 1.0 + 180) % 360 - 180
+    return Pose(rotation.astype(np.float32), asked.translation + 0.01, asked.expression * 0.8)
 
 
 def test_what_is_missed_steadily_is_halved() -> None:
@@ -81,13 +82,28 @@ def test_what_was_guessed_is_nothing_to_be_brought_nearer_to() -> None:
     wanted.expression[1:] = 0.05
     for number in range(20):
         sent = number % 2 == 0
-        asked = aim.correct(number, wanted, guessed=0 if sent else 2)
-        assert (asked.expression[1:] == wanted.expression[1:]).all() == (not sent or number < 2)
+        asked = aim.correct(number, wanted)
         seen = Pose(asked.rotation, asked.translation, asked.expression - (0.01 if sent else 0.02))
         aim.learn(number, asked=asked, seen=seen, guessed=0 if sent else 2)
     besides = aim.correct(20 + LAG, wanted).expression - wanted.expression
     assert besides[0, 0] == pytest.approx(0.015 * SHARE, abs=1e-3)  # of all frames
     assert besides[2, 0] == pytest.approx(0.01 * SHARE, abs=1e-3)  # of those that sent it
+
+
+def test_what_was_seen_long_ago_is_forgotten_and_turns_are_taken_the_short_way() -> None:
+    aim = Aim()
+    play(aim, short, pose(yaw=-179.5), frames=40)
+    late = [float(aim.correct(number, pose(yaw=-179.5)).rotation[0] + 179.5) for number in (41, 141, 20_000)]
+    assert late[0] == pytest.approx(SHARE, abs=0.05)
+    assert late[0] > late[1] > 0.3
+    assert late[2] == pytest.approx(0, abs=1e-3)
+
+
+def test_what_is_no_number_is_not_learned() -> None:
+    aim = Aim()
+    aim.learn(0, asked=pose(), seen=pose(yaw=np.nan))
+    aim.learn(1, asked=pose(), seen=pose(yaw=-1))
+    assert aim.correct(1 + LAG, pose()).rotation[0] == pytest.approx(1 * SHARE * 1 / 1.5)
 
 
 Values = npt.NDArray[np.float32]

@@ -224,18 +224,20 @@ def _start(
 
 def _figures(row: RowPlan, found: Measured, size: int) -> dict[str, Any]:
     stages: dict[str, dict[str, Any]] = {}
-    for stage in (*STAGES[:-1], "display", STAGES[-1]):
+    for stage in (*STAGES[:-2], "display", *STAGES[-2:]):
         values, cpu = found.wall_ms.get(stage), found.cpu_ms.get(stage)
         stages[stage] = {
             "ms_p50": float(np.percentile(values, 50)) if values else None,
             "ms_p95": float(np.percentile(values, 95)) if values else None,
             "cpu_ms": float(np.mean(cpu)) if cpu else None,
         }
-    whole = stages["end_to_end"]["cpu_ms"]
+    whole = [
+        stages[stage]["cpu_ms"] for stage in ("end_to_end", "look") if stages[stage]["cpu_ms"] is not None
+    ]
     figures: dict[str, Any] = {
         "drawn_a_second": float(np.median(found.drawn_a_second)) if found.drawn_a_second else None,
-        # Both directions of a call at the clip's rate: one frame seen and one drawn, every 40 ms.
-        "cpu_cores": None if whole is None else whole / 1000 * RATE,
+        # Both directions of a call at the clip's rate: one frame seen, one drawn and looked at, every 40 ms.
+        "cpu_cores": sum(whole) / 1000 * RATE if whole else None,
         "rss_mb": found.rss_mb,
         "start_s_cold": found.start_s_cold,
         "start_s_warm": found.start_s_warm,

@@ -30,7 +30,8 @@ Picture = npt.NDArray[np.uint8]
 
 # A laptop's camera: the clip's square stands in the middle of such a frame, its edges carried on to both sides.
 CAMERA_WIDTH, CAMERA_HEIGHT = 1280, 720
-STAGES = ("crop", "motion", "encode", "decode", "playout", "frame", "picture", "end_to_end")
+# The look at what was drawn comes after it is shown: no picture waits for it, and the trip's end is before it.
+STAGES = ("crop", "motion", "encode", "decode", "playout", "frame", "picture", "look", "end_to_end")
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Row(Protocol):
 
 
 class CallRow:
-    """The trip of a frame through one engine: seen, coded, decoded, played out, drawn."""
+    """The trip of a frame through one engine: seen, coded, decoded, played out, drawn, looked at."""
 
     def __init__(self, profile: str, engine: str, *, spread: bool) -> None:
         self._profile, self._engine, self._spread = profile, engine, spread
@@ -155,9 +156,12 @@ class CallRow:
         shown = self._playout.next(max(at_s, due_s or at_s))
         clocks.add("playout", *watch.lap())
         motion = decoded[-1].motion if shown is None else shown.motion
-        self._talker.draw(self._seen, motion.rotation, motion.translation, motion.expression)
+        drawn = self._talker.draw(self._seen, motion.rotation, motion.translation, motion.expression)
         self._split(clocks, "frame", "picture", watch.lap())
         clocks.add("end_to_end", *whole.lap())
+        self._talker.estimate(drawn, self._seen)
+        clocks.add("look", *watch.lap())
+        self._in_graph["motion"] = (0.0, 0.0)
 
     def _split(self, clocks: Clocks, graph: str, rest: str, passed: tuple[float, float]) -> None:
         """Share a stretch of time between its graph and what lies around it."""

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +17,7 @@ import numpy as np
 from call import console
 from call.address import DEFAULT_PORT, SERVE_PORT
 from call.errors import CallError
+from call.options import Engine
 from call.screen import find_browser
 from runtime.installed import HOME, how_to_add, in_clone
 
@@ -32,6 +34,9 @@ TIMED_S = 1.0
 # Frames a second, both ends, from which a profile is worth advising: the mirror, sound and the page want their share
 # of a call at 30.
 AMPLE = 45.0
+USUAL_ENGINE = Engine.engine
+# How much faster another one has to be before it is worth a word.
+CLEARLY = 1.1
 
 
 @dataclass(frozen=True)
@@ -102,23 +107,37 @@ def _auto(profile: "Profile") -> Finding:
 
 
 def profile_to_use() -> list[Finding]:
-    """Advise the profile of the largest picture that this machine draws with time to spare."""
+    """Advise the profile of the largest picture that this machine draws with time to spare, and the engine for it."""
     from runtime.profile import list_built_profiles, load_profile
 
-    rates: list[tuple[int, str, float]] = []
+    fastest: list[tuple[int, str, float, str]] = []
     for name in list_built_profiles():
-        try:
-            estimate_ms, draw_ms = frame_times(name, "openvino")
-            rates.append((load_profile(name).picture_size, name, in_a_call(estimate_ms, draw_ms)))
-        except Exception:  # what is wrong with it, `visavis models verify` says
-            continue
-    if not rates:
+        if rates := _engine_rates(name):
+            engine = max(rates, key=lambda engine: rates[engine] * (CLEARLY if engine == USUAL_ENGINE else 1))
+            fastest.append((load_profile(name).picture_size, name, rates[engine], engine))
+    if not fastest:
         return []
-    ample = [each for each in sorted(rates) if each[2] >= AMPLE]
-    size, chosen, _ = ample[-1] if ample else min(rates)
-    found = ", ".join(f"{name} {rate:.0f}" for _, name, rate in sorted(rates))
-    advice = f"Use --profile {chosen} on both sides ({size} pixels)."
+    fastest.sort()
+    ample = [each for each in fastest if each[2] >= AMPLE]
+    size, chosen, _, engine = ample[-1] if ample else fastest[0]
+    on = {each: "" if each == USUAL_ENGINE else f" on {each}" for _, _, _, each in fastest}
+    found = ", ".join(f"{name} {rate:.0f}{on[each]}" for _, name, rate, each in fastest)
+    option = "" if engine == USUAL_ENGINE else f", and --engine {engine} here"
+    advice = f"Use --profile {chosen} on both sides ({size} pixels){option}."
     return [Finding("profile to use", "good", f"{chosen} (frames a second both ends: {found})", advice)]
+
+
+def _engine_rates(profile: str) -> dict[str, float]:
+    """Return the frames a second, both ends, of each engine that runs a profile here and that a call may take."""
+    from runtime.auto import LEFT_OUT
+    from runtime.engine import ENGINES, TORCH_ENGINES
+
+    rates: dict[str, float] = {}
+    for engine in sorted({*ENGINES, *TORCH_ENGINES} - LEFT_OUT):
+        # What is wrong with it, the engine's own line or `visavis models verify` says.
+        with suppress(Exception):
+            rates[engine] = in_a_call(*frame_times(profile, engine))
+    return rates
 
 
 def frame_times(profile: str, engine: str) -> tuple[float, float]:

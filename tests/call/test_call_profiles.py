@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import runtime.profile
 from call import doctor, profiles
 from call.errors import CallError
+from runtime.engine import EngineError
 
 
 def test_every_profile_is_listed_with_its_work_built_or_not(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,10 +68,33 @@ def test_the_doctor_advises_the_largest_picture_that_leaves_time_to_spare(
     monkeypatch: pytest.MonkeyPatch, faster: float, chosen: str
 ) -> None:
     times = {"laptop-256": (4.0 / faster, 12.0 / faster), "laptop-512": (6.0 / faster, 40.0 / faster)}
-    monkeypatch.setattr(doctor, "frame_times", lambda name, engine: times[name])
+    monkeypatch.setattr(doctor, "frame_times", processor_alone(times))
     (finding,) = doctor.profile_to_use()
     assert finding.found.startswith(chosen)
     assert f"--profile {chosen} " in finding.advice
+    assert "--engine" not in finding.advice
+
+
+def test_the_doctor_advises_the_engine_that_is_fastest_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {"laptop-256": (4.0, 12.0), "laptop-512": (6.0, 40.0)}
+    on_processor = processor_alone(times)
+
+    def with_card(name: str, engine: str) -> tuple[float, float]:
+        return (0.3, 1.5) if engine == "torch-cuda" else on_processor(name, engine)
+
+    monkeypatch.setattr(doctor, "frame_times", with_card)
+    (finding,) = doctor.profile_to_use()
+    assert finding.found.startswith("laptop-512")
+    assert "--profile laptop-512 on both sides (512 pixels), and --engine torch-cuda here" in finding.advice
+
+
+def processor_alone(times: dict[str, tuple[float, float]]) -> Callable[[str, str], tuple[float, float]]:
+    def frame_times(name: str, engine: str) -> tuple[float, float]:
+        if not engine.startswith("openvino") or engine.endswith("gpu"):
+            raise EngineError("There is no card here.")
+        return times[name]
+
+    return frame_times
 
 
 @pytest.fixture

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 from runtime.geometry import Floats, rotation_angles, rotation_matrix
 
 WIDEST_DEGREES = 30.0  # beyond it the source picture shows too little of what would be seen
+# From the joint of the neck, about which heads turn, to the middle of the face, in distances between the irises: fitted
+# to where the faces of 150 filmed clips went as they turned. A face that turned on the spot would be what no network
+# has ever seen: the laptop's draw little more than half of such a turn.
+FROM_NECK = np.array([0.0, -0.8, -1.4], np.float32)
 
 
 class Pose(NamedTuple):
@@ -63,7 +67,7 @@ class View:
 def turn(
     pose: Pose, *, yaw: float = 0.0, pitch: float = 0.0, shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
 ) -> Pose:
-    """Look at the head from elsewhere: `R_d <- R_u R_d`, `t_d <- t_u + t_d`.
+    """Look at the head from elsewhere: `R_d <- R_u R_d`, `t_d <- t_u + t_d`; the neck stays where it is.
 
     Args:
         pose: the driving motion.
@@ -73,11 +77,11 @@ def turn(
     """
     angles = np.clip(np.array([yaw, pitch, 0], np.float32), -WIDEST_DEGREES, WIDEST_DEGREES)
     turned = _turned(pose, rotation_matrix(angles))
-    return turned._replace(translation=pose.translation + np.asarray(shift, np.float32))
+    return turned._replace(translation=turned.translation + np.asarray(shift, np.float32))
 
 
 def frontalise(pose: Pose) -> Pose:
-    """Set the head level: R_d becomes that of the level face, place, size and expression stay."""
+    """Set the head level: R_d becomes that of the level face, the neck's place, size and expression stay."""
     level = _turned(pose, rotation_matrix(pose.rotation).T)
     return level._replace(rotation=np.zeros(3, np.float32))  # exactly, and not up to rounding
 
@@ -108,8 +112,13 @@ def follow(pose: Pose, reference: Pose, source: Pose) -> Pose:
 
 
 def _turned(pose: Pose, matrix: Floats) -> Pose:
-    rotation = rotation_angles(matrix @ rotation_matrix(pose.rotation))
-    return Pose(rotation, pose.translation, _float32(pose.expression @ matrix.T))
+    before = rotation_matrix(pose.rotation)
+    after = matrix @ before
+    size = np.exp(-pose.translation[2])
+    shift = size * ((after - before) @ FROM_NECK) * np.array([1, 1, 0], np.float32)
+    return Pose(
+        rotation_angles(after), _float32(pose.translation + shift), _float32(pose.expression @ matrix.T)
+    )
 
 
 def _float32(values: NDArray[np.floating]) -> Floats:

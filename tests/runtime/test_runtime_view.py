@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.geometry import keypoints, rotation_matrix
-from runtime.view import WIDEST_DEGREES, Pose, follow, frontalise, turn
+from runtime.view import FROM_NECK, WIDEST_DEGREES, Pose, follow, frontalise, turn
 
 RNG = np.random.default_rng(4)
 CANONICAL = RNG.normal(0, 0.5, (20, 3)).astype(np.float32)
@@ -26,13 +26,32 @@ def placed(pose: Pose) -> np.ndarray:
     return keypoints(CANONICAL, pose.rotation, pose.translation, pose.expression)
 
 
+def place(pose: Pose) -> np.ndarray:
+    return np.append(pose.translation[:2], 0)
+
+
+def neck(pose: Pose) -> np.ndarray:
+    """Where a pose's neck joint is seen."""
+    return (
+        pose.translation[:2] - (np.exp(-pose.translation[2]) * rotation_matrix(pose.rotation) @ FROM_NECK)[:2]
+    )
+
+
 @pytest.mark.parametrize("seed", range(4))
-def test_a_turned_head_is_the_same_head_turned_about_its_own_place(seed: int) -> None:
+def test_a_turned_head_is_the_same_head_turned_about_its_neck(seed: int) -> None:
     pose = a_pose(seed)
     seen = turn(pose, yaw=20, pitch=-10)
     matrix = rotation_matrix(np.array([20, -10, 0]))
-    place = np.append(pose.translation[:2], 0)
-    np.testing.assert_allclose(placed(seen) - place, (placed(pose) - place) @ matrix.T, atol=1e-5)
+    np.testing.assert_allclose(placed(seen) - place(seen), (placed(pose) - place(pose)) @ matrix.T, atol=1e-5)
+    np.testing.assert_allclose(neck(seen), neck(pose), atol=1e-5)
+    assert seen.translation[2] == pose.translation[2]
+
+
+def test_a_level_face_that_turns_aside_or_down_goes_that_way() -> None:
+    level = Pose(np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros((20, 3), np.float32))
+    aside, down = turn(level, yaw=30), turn(level, pitch=30)
+    assert aside.translation[0] == pytest.approx(0.7, abs=1e-5)  # half of what lies between neck and face
+    assert down.translation[1] == pytest.approx(0.7 + 0.8 * (1 - np.cos(np.pi / 6)), abs=1e-5)
 
 
 def test_a_level_head_turns_by_the_angles_asked_for() -> None:
@@ -51,11 +70,12 @@ def test_a_shift_is_added_and_nothing_else_changes() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_frontalised_head_is_level_and_keeps_its_face(seed: int) -> None:
+def test_a_frontalised_head_is_level_over_its_neck_and_keeps_its_face(seed: int) -> None:
     pose = a_pose(seed)
     level = frontalise(pose)
     np.testing.assert_array_equal(level.rotation, 0)
-    np.testing.assert_array_equal(level.translation, pose.translation)
+    np.testing.assert_allclose(neck(level), neck(pose), atol=1e-5)
+    assert level.translation[2] == pose.translation[2]
     np.testing.assert_allclose(level.expression, own_axes(pose), atol=1e-6)
 
 

@@ -17,6 +17,7 @@ from bench.metrics.faces import landmark_errors
 from bench.metrics.identity import Identity
 from bench.metrics.landmarks import COUNT, Box, FaceFinder, Landmarks
 from bench.metrics.lpips import LPIPS, SMALLEST_SIDE
+from runtime.memory import keep_freed_memory
 
 Figures = dict[str, npt.NDArray[np.float64]]
 
@@ -50,6 +51,7 @@ class PictureJudge:
 
     def __init__(self, backbones: Path) -> None:
         """Load SqueezeNet from `backbones`; raise BenchError where that fails."""
+        keep_freed_memory()
         torch.set_num_threads(THREADS)
         self._lpips = LPIPS(backbones)
 

@@ -52,7 +52,9 @@ def main(
     from models.training.runfile import read_profile_of, read_run
     from models.training.stage import choose_device
     from models.training.timed import Order, parse_stages, run_stages
+    from runtime.memory import keep_freed_memory
 
+    keep_freed_memory()
     try:
         name = read_profile_of(run)
         stages = read_run(run, profile=name)

@@ -17,6 +17,7 @@ from models.training.loop import TrainingError
 from models.training.pairs import Heads
 from models.training.runfile import RUNS, is_taken, read_run, weights_of, weights_of_network
 from models.training.stage import begin_from, train_stage
+from runtime.memory import keep_freed_memory
 
 
 def train(
@@ -39,6 +40,7 @@ def train(
 
     Raises TrainingError, DataError or ProfileError; a training that Ctrl-C stops can be gone on with.
     """
+    keep_freed_memory()
     if threads:
         torch.set_num_threads(threads)
     stages = read_run(run or RUNS / f"{profile}.toml", profile=profile)

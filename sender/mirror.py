@@ -81,9 +81,13 @@ class Mirror:
 
     @property
     def alarmed(self) -> bool:
-        """Whether the last look was a faulty one that something can be done about, so that the next should come
-        soon."""
-        return self._state.faulty > 0 and not self._state.told and self._bringing.spending.can_repair
+        """Whether the last look was a faulty one, or nearly so, that something can be done about, so that the next
+        should come soon."""
+        return (
+            (self._state.faulty > 0 or self._state.unease > 0)
+            and not self._state.told
+            and self._bringing.spending.can_repair
+        )
 
     @property
     def _bringing(self) -> Bringing:

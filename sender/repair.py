@@ -29,6 +29,11 @@ RESTLESS, LEAST = 2.5, 0.6
 FIRST_RESTLESS = 0.4  # before anything is known of the call
 SETTLING = 0.9  # of it stays from look to look
 CONFIRMED = 2  # faulty looks until something is done
+# What stays between calm and faulty is a fault too, once what it has been above calm adds up to so much: three looks
+# that nearly were. It is hardly learned from meanwhile: an object that is a little less than a fault would be usual
+# within seconds.
+UNEASY = 0.5
+LINGERING = 0.03  # of the way to what such a look saw
 MOST_RESIDUALS = 2  # in a row: nothing is predicted from pixels for long
 MOST_PICTURES = 2  # in a row that did not help, before the user is told and the call gets used to it
 SAME = 0.5  # of the cells at fault, that were so before: less is another fault
@@ -46,6 +51,8 @@ class RepairState:
     usual: Floats | None = None
     calm: Floats | None = None
     restless: float = FIRST_RESTLESS
+    unease: float = 0.0  # what looks between calm and faulty were above calm
+    stirred: float = 0.0  # what the faults of these reached, since the last calm one
     faulty: int = 0  # looks in a row
     residuals: int = 0  # in a row, since the last picture or calm
     pictures: int = 0  # in a row that did not help
@@ -114,11 +121,20 @@ def judge(
     assert usual is not None, "it was not None, nor was what took its place"
     fault = state.fault(cells)
     where = cells - usual > LOCAL / 2
-    if fault < FAULTY and (fault < CALM or not state.faulty):
+    mended = state.repaired is not None and not _is_another(where, state.repaired)
+    unease = 0.0 if mended else max(0.0, state.unease + min(fault, FAULTY) - CALM)
+    if fault < CALM:
         usual = _towards(usual, cells, LEARNING)
-        restless = max(fault * state.least, SETTLING * state.restless)
-        state = RepairState(calm=state.calm) if fault < CALM else replace(state, pictures=0)
-        return replace(state, usual=usual, restless=restless), Finding("none", fault, where)
+        # What passes by itself is how the call is; what something was done about is not.
+        restless = max(fault * state.least, state.stirred, SETTLING * state.restless)
+        return RepairState(usual, state.calm, restless, unease), Finding("none", fault, where)
+    lasting = unease >= UNEASY
+    if fault < FAULTY and not state.faulty and not lasting:
+        usual = _towards(usual, cells, LEARNING if mended else LINGERING)
+        stirred = max(state.stirred, fault * state.least)
+        state = replace(state, usual=usual, unease=unease, stirred=stirred, pictures=0)
+        return state, Finding("none", fault, where)
+    state = replace(state, unease=unease)
     if waiting:
         return replace(state, faulty=0), Finding("none", fault, where)
     if fault >= FAULTY and _is_another(where, state.repaired):
@@ -126,10 +142,10 @@ def judge(
     if state.told:  # nothing helped: it is how things are now
         usual = _towards(usual, cells, USED_TO)
         return replace(state, usual=usual), Finding("none", fault, where)
-    if fault < FAULTY:  # what was brought did help
+    if fault < FAULTY and not lasting:  # what was brought did help
         return replace(state, pictures=0), Finding("none", fault, where)
     state = replace(state, faulty=state.faulty + 1)
-    if state.faulty < confirmed:
+    if state.faulty < confirmed and not lasting:
         return state, Finding("none", fault, where)
     action: Action = "picture"
     if state.pictures >= MOST_PICTURES:
@@ -162,6 +178,8 @@ def _done(state: RepairState, action: Action, where: np.ndarray) -> RepairState:
     return replace(
         state,
         calm=state.usual if told and state.calm is None else state.calm,
+        unease=0.0,
+        stirred=0.0,
         faulty=state.faulty if told else 0,  # what is drawn from another picture has to be confirmed anew
         residuals=state.residuals + 1 if residual else 0,
         pictures=state.pictures + picture,

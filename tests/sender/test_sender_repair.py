@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from sender.distance import CELLS
+from sender.repair import CALM as CALM_BELOW
 from sender.repair import (
+    FAULTY,
     LOCAL,
     MOST_PICTURES,
     MOST_RESIDUALS,
@@ -67,6 +69,22 @@ def test_less_is_a_fault_where_a_call_has_been_calm_than_where_it_has_not(used: 
     assert actions(looks(calm, [small] * 2)[1])[-1] == "picture"
     assert set(actions(looks(restless, [small] * 2)[1])) == {"none"}
     assert actions(looks(restless, [with_object()] * 2)[1])[-1] == "picture"
+
+
+def test_what_is_a_little_less_than_a_fault_and_stays_is_repaired_once(used: RepairState) -> None:
+    nearly = with_object(0.65 * LOCAL)
+    assert CALM_BELOW < used.fault(nearly) < FAULTY
+    done = actions(looks(used, [nearly] * 40)[1])
+    assert done.index("picture") < 6
+    assert done.count("picture") == 1  # it was no better for it: the call gets used to it
+    assert "tell" not in done
+
+
+def test_what_is_a_little_less_than_a_fault_and_passes_is_how_the_call_is(used: RepairState) -> None:
+    nearly = with_object(0.65 * LOCAL)
+    state, findings = looks(used, [nearly, CALM] * 20)
+    assert set(actions(findings)) == {"none"}
+    assert state.fault(nearly) < used.fault(nearly)
 
 
 def test_a_single_bad_look_sets_nothing_off(used: RepairState) -> None:

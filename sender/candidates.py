@@ -17,7 +17,7 @@ from sender.source import SourcePicture
 
 # A picture is worth adding where it is expected to save so much of LPIPS over the face in the mean over what the face
 # lately did; a face is drawn at some .07.
-WORTH_ADDING, WORTH_REPLACING = 0.002, 0.005
+WORTH_ADDING, WORTH_REPLACING = 0.001, 0.002
 CANDIDATES = 8  # frames that are kept to choose from
 SHARP = 0.4  # of the first picture's sharpness: below it a frame is blurred by motion
 

@@ -16,7 +16,9 @@ from sender.posture import Posture
 from sender.source import SourcePicture
 
 # A picture is worth adding where it is expected to save so much of LPIPS over the face in the mean over what the face
-# lately did; a face is drawn at some .07.
+# lately did, by `sender.posture`; a face is drawn at some .07. At twice as much, and two and a half times, galleries of
+# the 15 training clips whose mouths open widest take 20 % off that and 9 % off the mouth's expression error; so, 21 and
+# 11 %, for 8 % more bytes.
 WORTH_ADDING, WORTH_REPLACING = 0.001, 0.002
 CANDIDATES = 8  # frames that are kept to choose from
 SHARP = 0.4  # of the first picture's sharpness: below it a frame is blurred by motion

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 # nearest by these weights draws a frame at .040 in the mean, the best of the four at .038, the first at .070. The
 # mouth's weight was .186; at .45 LPIPS is the same, and expression is not copied from another mouth. At .9 a filled
 # gallery takes 22 % off LPIPS over the face in place of 20, and 11 % off the mouth's expression error in place of 9, in
-# the 15 training clips whose mouths open widest.
+# the 15 training clips whose mouths open widest; where mouths differ, distances are then more than what LPIPS says.
 PER_DEGREE = np.array([0.0016, 0.0007, 0.0009], np.float32)  # yaw, pitch, roll
 PER_SHIFT, PER_SCALE = 0.028, 0.087  # image coordinates; the logarithm of the scale
 PER_MOUTH, PER_LIDS, PER_BROWS = 0.9, 0.146, 0.276  # distances between the irises

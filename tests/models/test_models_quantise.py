@@ -36,6 +36,20 @@ def test_only_convolutions_that_draw_or_see_are_quantised(graph: str, profile_fo
     assert {name for name, kind in kinds.items() if kind in exact} <= left
 
 
+def test_nothing_after_the_last_convolution_is_quantised(profile_folder: Path) -> None:
+    model = openvino.Core().read_model(profile_folder / "frame.onnx")
+    left = set(left_alone(model, "frame"))
+    behind = [each for each in model.get_ordered_ops() if "/generator/leave/Conv" in each.get_friendly_name()]
+    made: set[str] = set()
+    while behind:
+        for port in behind.pop().outputs():
+            users = [target.get_node() for target in port.get_target_inputs()]
+            behind += [each for each in users if each.get_friendly_name() not in made]
+            made |= {each.get_friendly_name() for each in users if each.get_type_name() != "Result"}
+    assert len(made) > 10
+    assert made <= left
+
+
 def test_the_wrong_graph_is_refused(profile_folder: Path) -> None:
     model = openvino.Core().read_model(profile_folder / "locate.onnx")
     with pytest.raises(EngineError, match="none of the convolutions"):

@@ -12,7 +12,7 @@ from codec.decoder import DecodedMotion
 from codec.motion import Motion
 from codec.picture import Picture
 from receiver.drawing import Drawing, _Due
-from runtime.view import View
+from runtime.view import DRAWN_SHARE, View
 from tests.patience import PATIENCE_S
 
 POINTS = 20
@@ -82,7 +82,7 @@ def test_a_plain_view_draws_the_motion_as_it_came() -> None:
 
 def test_the_head_is_levelled_and_then_turned() -> None:
     for each in drawn_with(View(yaw=20, frontal=True), [3, -7]):
-        np.testing.assert_allclose(each, [20, 0, 0], atol=1e-3)
+        np.testing.assert_allclose(each, [20 / DRAWN_SHARE[0], 0, 0], atol=1e-3)
 
 
 def test_relative_motion_starts_from_the_source_picture_whatever_the_first_motion_was() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.geometry import keypoints, rotation_matrix
-from runtime.view import FROM_NECK, WIDEST_DEGREES, Pose, follow, frontalise, turn
+from runtime.view import DRAWN_SHARE, FROM_NECK, WIDEST_DEGREES, Pose, follow, frontalise, turn
 
 RNG = np.random.default_rng(4)
 CANONICAL = RNG.normal(0, 0.5, (20, 3)).astype(np.float32)
@@ -41,7 +41,7 @@ def neck(pose: Pose) -> np.ndarray:
 def test_a_turned_head_is_the_same_head_turned_about_its_neck(seed: int) -> None:
     pose = a_pose(seed)
     seen = turn(pose, yaw=20, pitch=-10)
-    matrix = rotation_matrix(np.array([20, -10, 0]))
+    matrix = rotation_matrix(np.array([20, -10, 0]) / [*DRAWN_SHARE, 1])
     np.testing.assert_allclose(placed(seen) - place(seen), (placed(pose) - place(pose)) @ matrix.T, atol=1e-5)
     np.testing.assert_allclose(neck(seen), neck(pose), atol=1e-5)
     assert seen.translation[2] == pose.translation[2]
@@ -49,16 +49,18 @@ def test_a_turned_head_is_the_same_head_turned_about_its_neck(seed: int) -> None
 
 def test_a_level_face_that_turns_aside_or_down_goes_that_way() -> None:
     level = Pose(np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros((20, 3), np.float32))
-    aside, down = turn(level, yaw=30), turn(level, pitch=30)
+    aside, down = turn(level, yaw=30 * DRAWN_SHARE[0]), turn(level, pitch=30 * DRAWN_SHARE[1])
     assert aside.translation[0] == pytest.approx(0.7, abs=1e-5)  # half of what lies between neck and face
     assert down.translation[1] == pytest.approx(0.7 + 0.8 * (1 - np.cos(np.pi / 6)), abs=1e-5)
 
 
-def test_a_level_head_turns_by_the_angles_asked_for() -> None:
+def test_a_level_head_is_turned_so_far_that_what_is_drawn_has_the_angles_asked_for() -> None:
     level = Pose(np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros((20, 3), np.float32))
-    np.testing.assert_allclose(turn(level, yaw=30).rotation, [30, 0, 0], atol=1e-4)
-    np.testing.assert_allclose(turn(level, pitch=-25).rotation, [0, -25, 0], atol=1e-4)
-    np.testing.assert_allclose(turn(level, yaw=80).rotation, [WIDEST_DEGREES, 0, 0], atol=1e-4)
+    yaw, pitch = 1 / DRAWN_SHARE
+    assert 1 < yaw < pitch < 1.2
+    np.testing.assert_allclose(turn(level, yaw=30).rotation, [30 * yaw, 0, 0], atol=1e-4)
+    np.testing.assert_allclose(turn(level, pitch=-25).rotation, [0, -25 * pitch, 0], atol=1e-4)
+    np.testing.assert_allclose(turn(level, yaw=80).rotation, [WIDEST_DEGREES * yaw, 0, 0], atol=1e-4)
 
 
 def test_a_shift_is_added_and_nothing_else_changes() -> None:

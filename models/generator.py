@@ -1,8 +1,9 @@
 """G, the generator: warped features -> picture (supplement A.1), with the picture skip that keeps a small one sharp.
 
 Hair, cloth and background are copied from the warped source picture, the face is drawn:
-`a * warped + (1 - a) * drawn` with a predicted mask a. What was warped is between pixels and so is softer than what was
-filmed: a predicted gain makes it crisp again, `m + g * (m - blurred m)`.
+`a * warped + (1 - a) * drawn` with a predicted mask a. What was sampled between pixels is softer than what was filmed:
+linear interpolation at a share f of the way to the next pixel adds f (1 - f) / 2 of the second difference, to first
+order. A predicted gain takes it away again, in x and y each by its own f; where a pixel was met nothing is sharpened.
 """
 
 import torch
@@ -13,8 +14,10 @@ from models.layers import ConvBlock, PixelShuffleUp, ResidualBlock
 from models.profile import NetworkProfile
 
 
-class Generator(nn.Module):
-    """Warped volume, field features, warped skip features, warped picture -> picture and copy mask."""
+class GeneratorLayers(nn.Module):
+    """The layers up to a picture's size, and how it is mixed of what is drawn and what is copied."""
+
+    leave: nn.Conv2d  # the last features -> colours, copy mask, and perhaps a gain
 
     def __init__(self, profile: NetworkProfile) -> None:
         super().__init__()
@@ -26,37 +29,14 @@ class Generator(nn.Module):
         self.middle = ConvBlock(width // 2 + profile.skip_channels, width // 2)
         self.up_fine = PixelShuffleUp(width // 2, fine)
         self.fine = ConvBlock(fine + 3, fine)
-        self.leave = leaving(fine, gain=True)
-
-    def forward(
-        self, volume: Tensor, features: Tensor, skip: Tensor, picture: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Draw.
-
-        Args:
-            volume: [B, C * D, H, W] warped, times the occlusion.
-            features: [B, field width, H, W] of M.
-            skip: [B, skip channels, 2 H, 2 W] warped.
-            picture: [B, 3, 4 H, 4 W] warped.
-
-        Returns:
-            picture [B, 3, 4 H, 4 W] in [0, 1] and copy mask [B, 1, 4 H, 4 W].
-        """
-        return self.finish(self.features(volume, features, skip, picture), picture)
 
     def features(self, volume: Tensor, features: Tensor, skip: Tensor, picture: Tensor) -> Tensor:
-        """Return the last features [B, fine, 4 H, 4 W]."""
+        """Return the last features [B, fine, 4 H, 4 W]; for what they come of see `Generator`."""
         drawn = self.body(self.enter(torch.cat([laid_like(features, volume), features], 1)))
         drawn = self.up_middle(drawn)
         drawn = self.middle(torch.cat([drawn, laid_like(drawn, skip)], 1))
         drawn = self.up_fine(drawn)
         return self.fine(torch.cat([drawn, laid_like(drawn, picture - 0.5)], 1))
-
-    def finish(self, features: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw or copy, and make it crisp: features and warped picture of one size -> picture and copy mask."""
-        mixed, copied, gain = self.mix(features, picture)
-        crisp = mixed.flatten(2) + gain * (mixed - blur(mixed)).flatten(2)
-        return crisp.clamp(0, 1).view_as(picture), copied
 
     def mix(self, features: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Draw or copy: features and warped picture of one size -> picture, copy mask, and rows [B, n, H * W] of what
@@ -66,6 +46,39 @@ class Generator(nn.Module):
         copied = torch.sigmoid(drawn[:, 3:4])
         mixed = copied * flat + (1 - copied) * torch.sigmoid(drawn[:, :3])
         return mixed.view_as(picture), copied.unflatten(2, picture.shape[2:]), drawn[:, 4:]
+
+
+class Generator(GeneratorLayers):
+    """Warped volume, field features, warped skip features, warped picture, its softness -> picture and copy mask."""
+
+    def __init__(self, profile: NetworkProfile) -> None:
+        super().__init__(profile)
+        self.leave = leaving(profile.generator_fine, gain=True)
+
+    def forward(
+        self, volume: Tensor, features: Tensor, skip: Tensor, picture: Tensor, soft: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Draw.
+
+        Args:
+            volume: [B, C * D, H, W] warped, times the occlusion.
+            features: [B, field width, H, W] of M.
+            skip: [B, skip channels, 2 H, 2 W] warped.
+            picture: [B, 3, 4 H, 4 W] warped.
+            soft: [B, 2, 4 H, 4 W] how soft that made it, of `models.warp.softness`.
+
+        Returns:
+            picture [B, 3, 4 H, 4 W] in [0, 1] and copy mask [B, 1, 4 H, 4 W].
+        """
+        return self.finish(self.features(volume, features, skip, picture), picture, soft)
+
+    def finish(self, features: Tensor, picture: Tensor, soft: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw or copy, and make it crisp: features, warped picture of their size and its softness -> picture and copy
+        mask."""
+        mixed, copied, gain = self.mix(features, picture)
+        across, down = second_differences(mixed)
+        added = soft[:, :1].flatten(2) * across.flatten(2) + soft[:, 1:].flatten(2) * down.flatten(2)
+        return (mixed.flatten(2) - gain * added).clamp(0, 1).view_as(picture), copied
 
 
 def leaving(width: int, *, gain: bool) -> nn.Conv2d:
@@ -79,20 +92,12 @@ def leaving(width: int, *, gain: bool) -> nn.Conv2d:
     return leave
 
 
-def blur(picture: Tensor) -> Tensor:
-    """Average each pixel with those of its eight neighbours that are in the picture [B, C, H, W].
-
-    Sums of shifted rows and columns, for an engine's pooling would have the picture laid out anew before and after.
-    """
-    counted = torch.ones(1, 1, *picture.shape[2:], device=picture.device)
-    return add_neighbours(picture) / add_neighbours(counted)
-
-
-def add_neighbours(values: Tensor) -> Tensor:
-    """Sum each 3 x 3 of values [B, C, H, W], with zeros around them."""
-    rows = functional.pad(values, (0, 0, 1, 1))
-    columns = functional.pad(rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:], (1, 1))
-    return columns[..., :-2] + columns[..., 1:-1] + columns[..., 2:]
+def second_differences(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Return those across and down of a picture [B, C, H, W], as if its border went on outside."""
+    across = functional.pad(picture, (1, 1, 0, 0), mode="replicate")
+    down = functional.pad(picture, (0, 0, 1, 1), mode="replicate")
+    twice = 2 * picture
+    return across[..., :-2] + across[..., 2:] - twice, down[:, :, :-2] + down[:, :, 2:] - twice
 
 
 def laid_like(features: Tensor, warped: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.appearance import Appearance, SourceFeatures
-from models.generator import Generator, laid_like, leaving
+from models.generator import GeneratorLayers, laid_like, leaving
 from models.layers import ConvBlock, PixelShuffleUp
 from models.motion_field import Head
 from models.profile import NetworkProfile, ProfileError
@@ -63,9 +63,9 @@ class LargeAppearance(Appearance):
         return super().forward(halve(picture))._replace(picture=picture)
 
 
-class LargeGenerator(Generator):
-    """As Generator, of a warped picture [B, 3, 8 H, 8 W]; without a gain, which brings next to nothing at this size and
-    costs a seventh of a frame's time."""
+class LargeGenerator(GeneratorLayers):
+    """As Generator, of a warped picture [B, 3, 8 H, 8 W]; without a gain, which brings nothing at this size: films are
+    softer there than a sampled pixel is."""
 
     def __init__(self, profile: NetworkProfile) -> None:
         super().__init__(profile)

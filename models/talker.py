@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.appearance import Appearance, SourceFeatures
-from models.generator import Generator
+from models.generator import Generator, GeneratorLayers
 from models.motion_field import Field, Head, MotionField, full_precision, image_grid
 from models.profile import NetworkProfile
-from models.warp import warp_picture, warp_volume_native
+from models.warp import softness, warp_picture, warp_volume_native
 
 VolumeWarp = Callable[..., Tensor]
 
@@ -33,7 +33,7 @@ class TalkingHead(nn.Module):
         self.profile = profile
         self.appearance = Appearance(profile)
         self.field = Field(profile)
-        self.generator = Generator(profile)
+        self.generator: GeneratorLayers = Generator(profile)
         self.volume_warp = volume_warp
 
     def prepare(self, picture: Tensor) -> SourceFeatures:
@@ -47,8 +47,11 @@ class TalkingHead(nn.Module):
             source.volume, field.planes, depth=self.profile.volume_depth, extent=self.profile.volume_extent
         )
         skip = warp_picture(source.skip, enlarge(field.surface, 2))
-        warped = warp_picture(source.picture, enlarge(field.surface, 4))
-        picture, copied = self.generator(volume * field.occlusion, field.features, skip, warped)
+        places = enlarge(field.surface, 4)
+        warped = warp_picture(source.picture, places)
+        picture, copied = self.generator(
+            volume * field.occlusion, field.features, skip, warped, softness(places)
+        )
         return Drawn(picture, copied, warped, field)
 
 

@@ -16,6 +16,17 @@ def warp_picture(picture: Tensor, places: Tensor) -> Tensor:
     )
 
 
+def softness(places: Tensor) -> Tensor:
+    """Say how soft a picture of S x S pixels becomes by being sampled at places [B, S, S, 2], image coordinates.
+
+    Returns f (1 - f) of the share f of the way from one pixel to the next, across and down, [B, 2, S, S]: 0 at pixels,
+    1/4 midway.
+    """
+    pixels = (places.permute(0, 3, 1, 2) + 1) * (places.shape[1] / 2) - 0.5
+    share = pixels - pixels.floor()
+    return share * (1 - share)
+
+
 def warp_volume_native(volume: Tensor, places: Tensor, *, depth: int, extent: float) -> Tensor:
     """Warp a folded volume [B, C * D, H, W] to places [B, D, 3, H, W] (image coordinates); returns [B, C * D, H, W]."""
     unfolded = volume.float().unflatten(1, (-1, depth))

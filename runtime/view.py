@@ -21,8 +21,8 @@ WIDEST_DEGREES = 30.0  # beyond it the source picture shows too little of what w
 # to where the faces of 150 filmed clips went as they turned. A face that turned on the spot would be what no network
 # has ever seen: the laptop's draw little more than half of such a turn.
 FROM_NECK = np.array([0.0, -0.8, -1.4], np.float32)
-# Of a turn that no camera saw, in yaw and pitch, the laptop's networks draw so much, by a judge of heads' poses: medians
-# over 60 filmed people turned by up to 30 degrees either way. So much more is asked of them.
+# Of a turn that no camera saw, in yaw and pitch, the laptop's networks draw so much, by a judge of heads' poses
+# (medians over 60 filmed people, turned by up to 30 degrees either way). So much more is asked of them.
 DRAWN_SHARE = np.array([0.94, 0.87], np.float32)
 
 

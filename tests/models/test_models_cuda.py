@@ -104,6 +104,7 @@ def test_the_generator_in_half_precision_takes_and_gives_float32() -> None:
         torch.rand(1, profile.field_width, cells, cells),
         torch.rand(1, profile.skip_channels, 2 * cells, 2 * cells),
         torch.rand(1, 3, 4 * cells, 4 * cells),
+        torch.rand(1, 2, 4 * cells, 4 * cells) / 4,
     ]
     with torch.inference_mode():
         due = generator(*inputs)

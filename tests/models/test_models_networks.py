@@ -10,14 +10,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from models.engine import load_torch  # noqa: E402
-from models.generator import Generator, blur  # noqa: E402
+from models.generator import Generator, second_differences  # noqa: E402
 from models.geometry import head_linear, keypoints, pose_of_points  # noqa: E402
 from models.motion_field import Head, compose, flow_parts, image_grid  # noqa: E402
 from models.networks import load_networks, save_networks  # noqa: E402
 from models.profile import NetworkProfile, ProfileError, load_network_profile  # noqa: E402
 from models.profile_toml import write_table  # noqa: E402
 from models.talker import TalkingHead, enlarge  # noqa: E402
-from models.warp import warp_picture, warp_volume_native, warp_volume_planes  # noqa: E402
+from models.warp import softness, warp_picture, warp_volume_native, warp_volume_planes  # noqa: E402
 from runtime.engine import Arrays, Graph, load  # noqa: E402
 from runtime.profile import GRAPHS, load_profile, profiles_folder  # noqa: E402
 from runtime.talker import Talker  # noqa: E402
@@ -126,30 +126,41 @@ def test_enlarging_is_bilinear_interpolation() -> None:
         assert (found.permute(0, 3, 1, 2) - expected).abs().max() < 1e-5
 
 
-def test_a_gain_makes_a_copied_picture_crisp_and_leaves_what_is_flat() -> None:
+def test_a_gain_makes_crisp_what_was_sampled_between_pixels_and_nothing_else() -> None:
     generator = Generator(tiny_profile()).eval()
     picture = torch.full((1, 3, 64, 64), 0.4)
     picture[..., 32:] = 0.6
     features = torch.zeros(1, generator.leave.in_channels, 64, 64)
     generator.leave.weight.data.zero_()
 
-    def finish(gain: float) -> torch.Tensor:
+    def finish(gain: float, across: float, down: float) -> torch.Tensor:
         generator.leave.bias.data = torch.tensor([0.0, 0.0, 0.0, 30.0, gain])
+        soft = torch.tensor([across, down])[None, :, None, None].expand(1, 2, 64, 64)
         with torch.no_grad():
-            return generator.finish(features, picture)[0]
+            return generator.finish(features, picture, soft)[0]
 
-    torch.testing.assert_close(finish(0.0), picture)
-    crisp = finish(0.5)
-    assert crisp[..., 31].max() < 0.37
-    assert crisp[..., 32].min() > 0.63
+    torch.testing.assert_close(finish(0.0, 0.25, 0.25), picture)
+    torch.testing.assert_close(finish(0.5, 0.0, 0.25), picture)  # an upright edge was softened across alone
+    crisp = finish(0.5, 0.25, 0.0)
+    assert crisp[..., 31].max() < 0.38
+    assert crisp[..., 32].min() > 0.62
     torch.testing.assert_close(crisp[..., :30], picture[..., :30])
-    assert finish(50.0).min() >= 0
+    assert finish(50.0, 0.25, 0.25).min() >= 0
 
 
-def test_a_blurred_pixel_is_the_mean_of_those_around_it_within_the_picture() -> None:
-    picture = torch.rand(2, 3, 7, 9, generator=torch.Generator().manual_seed(2))
-    due = torch.nn.functional.avg_pool2d(picture, 3, stride=1, padding=1, count_include_pad=False)
-    torch.testing.assert_close(blur(picture), due)
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.9])
+def test_half_a_gain_gives_a_smooth_picture_back_that_was_sampled_between_pixels(share: float) -> None:
+    line = torch.arange(64)
+    wave = (0.5 + 0.3 * torch.sin(0.5 * line))[None, None, None].expand(1, 3, 64, 64)
+    due = (0.5 + 0.3 * torch.sin(0.5 * (line + share))).expand(64, 64)
+    places = image_grid(64, wave)[None] + torch.tensor([share * 2 / 64, 0.0])
+    warped, soft = warp_picture(wave, places), softness(places)
+    torch.testing.assert_close(soft[0, :, 5, 5], torch.tensor([share * (1 - share), 0.0]), atol=1e-4, rtol=0)
+    across, down = second_differences(warped)
+    crisp = warped - 0.5 * (soft[:, :1] * across + soft[:, 1:] * down)
+    inner = slice(2, -3)
+    before = (warped[0, 0] - due)[:, inner].abs().max()
+    assert (crisp[0, 0] - due)[:, inner].abs().max() <= before / 4 + 1e-4
 
 
 @pytest.mark.parametrize("name", ["laptop-256", "laptop-512"])

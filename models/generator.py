@@ -76,9 +76,10 @@ class Generator(GeneratorLayers):
         """Draw or copy, and make it crisp: features, warped picture of their size and its softness -> picture and copy
         mask."""
         mixed, copied, gain = self.mix(features, picture)
-        across, down = second_differences(mixed)
-        added = soft[:, :1].flatten(2) * across.flatten(2) + soft[:, 1:].flatten(2) * down.flatten(2)
-        return (mixed.flatten(2) - gain * added).clamp(0, 1).view_as(picture), copied
+        across, down = (gain * soft.flatten(2)).split(1, 1)
+        beside, above = (each.flatten(2) for each in neighbours(mixed))
+        crisp = (1 + 2 * (across + down)) * mixed.flatten(2) - across * beside - down * above
+        return crisp.clamp(0, 1).view_as(picture), copied
 
 
 def leaving(width: int, *, gain: bool) -> nn.Conv2d:
@@ -92,12 +93,12 @@ def leaving(width: int, *, gain: bool) -> nn.Conv2d:
     return leave
 
 
-def second_differences(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Return those across and down of a picture [B, C, H, W], as if its border went on outside."""
+def neighbours(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum the pixels on both sides of each of a picture's [B, C, H, W], and those above and below, as if its border
+    went on outside."""
     across = functional.pad(picture, (1, 1, 0, 0), mode="replicate")
     down = functional.pad(picture, (0, 0, 1, 1), mode="replicate")
-    twice = 2 * picture
-    return across[..., :-2] + across[..., 2:] - twice, down[:, :, :-2] + down[:, :, 2:] - twice
+    return across[..., :-2] + across[..., 2:], down[:, :, :-2] + down[:, :, 2:]
 
 
 def laid_like(features: Tensor, warped: Tensor) -> Tensor:

@@ -58,6 +58,9 @@ def quality(
     keypoints: Annotated[
         int | None, typer.Option(help="Send only the first so many expression offsets.")
     ] = None,
+    flow: Annotated[
+        bool, typer.Option("--flow/--no-flow", help="Draw with residual flow, or by keypoints alone.")
+    ] = True,
     rival: Annotated[
         str, typer.Option(help="A second profile: it draws the same frames, enlarged to this one's size.")
     ] = "",
@@ -106,6 +109,7 @@ def quality(
             source=source,
             every=every,
             keypoints=keypoints,
+            flow=flow,
             rival=other,
             on_clip=on_clip,
         )

@@ -16,6 +16,7 @@ from bench.fuzz_seeds import (
     REPAIRED_SIDE,
     RESIDUAL,
     descriptions,
+    flow_packets,
     heads_of,
     hello,
     many_units,
@@ -34,6 +35,8 @@ from bench.messages import MESSAGES
 from codec.control import decode_control, encode_control
 from codec.decoder import MotionDecoder
 from codec.errors import BitstreamError
+from codec.flow import decode_flow
+from codec.flow_packet import detach_flow
 from codec.format import MotionFormat
 from codec.hello import Hello, compare
 from codec.packet import MAX_PACKET_BYTES
@@ -125,7 +128,8 @@ def make_kinds(motion_format: MotionFormat) -> list[Kind]:
         ),
         Kind("hello", 0.1, [encode_control(hello())], 1109, _compare_hello),
         Kind("sound", 0.1, sounds[:-1], 1209, read_packet, SoundPacketError),
-        Kind("rtp", 0.1, rtp_packets(), 1221, motion_packet.read_packet, motion_packet.MotionPacketError),
+        Kind("flow", 0.02, flow_packets(packet), MAX_PACKET_BYTES + 9, _decode_flow),
+        Kind("rtp", 0.08, rtp_packets(), 1221, motion_packet.read_packet, motion_packet.MotionPacketError),
         Kind("report", 0.05, sounds[-1:], 64, read_report, SoundPacketError),
         Kind("pieces", 0.08, picture_pieces(picture, repairs[0]), 1109, PiecesTarget()),
         Kind("room", 0.03, room_messages(), rooms.MAX_MESSAGE_BYTES, _read_room_message, TransportError),
@@ -220,6 +224,11 @@ def _compare_hello(data: bytes) -> object:
     if isinstance(message, Hello):
         compare(hello(), message)
     return message
+
+
+def _decode_flow(data: bytes) -> object:
+    packet, attached = detach_flow(data)
+    return packet if attached is None else decode_flow(attached.code)
 
 
 def _decode_repair(data: bytes) -> object:

@@ -12,6 +12,8 @@ import numpy as np
 
 from codec.control import Message, encode_control
 from codec.encoder import MotionEncoder
+from codec.flow import AXES, SIDE, Flow, encode_flow
+from codec.flow_packet import attach_flow
 from codec.format import MotionFormat
 from codec.hello import PROTOCOL_VERSION, Hello
 from codec.motion import Motion
@@ -181,6 +183,17 @@ def residual_code(part: int) -> bytes:
     sent[: REPAIRED_SIDE // part, : REPAIRED_SIDE // part] = True
     signs = np.random.default_rng(3).choice(np.array([-1, 1], np.int8), (CHANNELS, *sent.shape))
     return encode_residual(np.asarray(signs * sent, np.int8), RESIDUAL)
+
+
+def flow_packets(packet: bytes) -> list[bytes]:
+    """Return a motion packet without a residual flow, and behind one of zeros, a small and two larger ones."""
+    bands = np.add.outer(np.arange(SIDE), np.arange(SIDE))
+    noise = np.random.default_rng(4).normal(0, 1, (AXES, SIDE, SIDE))
+    flows = [
+        Flow(step, (noise * scale * 0.7**bands).astype(np.int16))
+        for step, scale in enumerate((0, 4, 20, 100))
+    ]
+    return [packet, *(attach_flow(packet, encode_flow(flow), source=flow.step) for flow in flows)]
 
 
 def saved_file(save: Callable[[Path], None]) -> bytes:

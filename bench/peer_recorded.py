@@ -41,6 +41,8 @@ def record_clip(ends: Ends, clip: Path) -> Recorded:
 class RecordedTalker:
     """Stands in for `runtime.talker.Talker` at next to no cost; each method may be called from any thread."""
 
+    bends = True  # so that the side which is measured sends residual flow as in a call
+
     def __init__(self, recorded: Recorded, picture_size: int) -> None:
         self.picture_size = picture_size
         self._recorded = recorded
@@ -55,7 +57,14 @@ class RecordedTalker:
         """Return the next of the recorded motions."""
         return next(self._poses)
 
-    def draw(self, source: Source, rotation: Floats, translation: Floats, expression: Floats) -> Picture:
+    def draw(
+        self,
+        source: Source,
+        rotation: Floats,
+        translation: Floats,
+        expression: Floats,
+        flow: Floats | None = None,
+    ) -> Picture:
         """Return a black picture."""
         return self._blank
 

@@ -42,13 +42,15 @@ def run_quality(
     every: int,
     on_clip: Callable[[str], None],
     keypoints: int | None = None,
+    flow: bool = True,
     rival: Setup | None = None,
 ) -> dict[str, Any]:
     """Return the bench's JSON: what was run, `clips` (one dict each) and `summary`.
 
     Every `every`-th frame is judged and counted, from the middle of the first such group on; H.264 codes them all.
     `on_clip` hears each clip's name before it is worked on. Only the first `keypoints` expression offsets are sent
-    where a number is given. A `rival` draws the same frames at its own size, enlarged to ours.
+    where a number is given, and residual flow unless `flow` says otherwise. A `rival` draws the same frames at its own
+    size, enlarged to ours.
 
     Raises BenchError for a number of keypoints that the profile does not have.
     """
@@ -62,10 +64,10 @@ def run_quality(
         on_clip(clip.name)
         footage = read_footage(clip, size=setup.picture_size)
         row, subject, indices = _judge_clip(
-            setup, footage, judge, source=source, every=every, keypoints=keypoints
+            setup, footage, judge, source=source, every=every, keypoints=keypoints, flow=flow
         )
         if rival is not None:
-            row |= against_profile(rival, clip, judge, subject, indices, row, source=source)
+            row |= against_profile(rival, clip, judge, subject, indices, row, source=source, flow=flow)
         rows.append(row)
         kinships.append(identity.pair_distances(subject.identities[subject.with_face]))
     return {
@@ -76,6 +78,7 @@ def run_quality(
         "source": source,
         "every": every,
         "keypoints": setup.motion_format.keypoints if keypoints is None else keypoints,
+        "residual_flow": flow and setup.talker.bends,
         "rival": None if rival is None else rival.profile,
         "clips": rows,
         "summary": _summary(rows, np.concatenate(kinships)),
@@ -88,13 +91,20 @@ def sampled(count: int, every: int) -> list[int]:
 
 
 def _judge_clip(
-    setup: Setup, footage: Footage, judge: Judge, *, source: str, every: int, keypoints: int | None
+    setup: Setup,
+    footage: Footage,
+    judge: Judge,
+    *,
+    source: str,
+    every: int,
+    keypoints: int | None,
+    flow: bool,
 ) -> tuple[dict[str, Any], Subject, list[int]]:
     indices = sampled(len(footage.pictures), every)
     origin = take_source(setup, footage, source=source)
     neighbours = _neighbours(indices, len(footage.pictures))
     wanted = {*indices, *(index + 1 for index in neighbours)}
-    redrawn = redraw(setup, footage, wanted, source=origin, keypoints=keypoints)
+    redrawn = redraw(setup, footage, wanted, source=origin, keypoints=keypoints, flow=flow)
     boxes = None if footage.boxes is None else [footage.boxes[index] for index in indices]
     subject = judge.subject([footage.pictures[index] for index in indices], boxes)
     ours, frozen = judge.figures(

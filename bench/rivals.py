@@ -59,12 +59,13 @@ def against_profile(
     row: dict[str, Any],
     *,
     source: str,
+    flow: bool,
 ) -> dict[str, float | None]:
     """Judge another profile's drawing of the same frames, enlarged to ours; `_over_rival` is ours over its."""
     footage = read_footage(clip, size=rival.picture_size)
     origin = take_source(rival, footage, source=source)
     size = subject.pictures[0].shape[0]
-    redrawn = redraw(rival, footage, indices, source=origin)
+    redrawn = redraw(rival, footage, indices, source=origin, flow=flow)
     enlarged = [_resized(redrawn.pictures[index], size) for index in indices]
     theirs = {
         "lpips": mean(judge.lpips(subject.pictures, [enlarged])),

@@ -15,12 +15,17 @@ from bench.clips import Footage, Picture
 from bench.errors import BenchError
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
+from codec.flow import decode_flow
+from codec.flow_packet import attach_flow, detach_flow
 from codec.format import MotionFormat
 from codec.motion import Motion
 from codec.picture import cut_picture, decode_picture, encode_picture
+from codec.time import TICKS_PER_SECOND
 from codec.transfer import PIECE_FRAMING_BYTES
 from runtime.aim import Aim
+from runtime.residual_flow import FlowFinder, FlowInUse, flow_of
 from runtime.view import Pose
+from sender.residual_flow import PERIOD_S, FlowCoder
 from sender.source import FINE_QUALITY, first_picture_bytes, smaller_code
 
 if TYPE_CHECKING:
@@ -42,7 +47,18 @@ class Talker(Protocol):
     def estimate(self, picture: Picture, source: Any) -> tuple[Floats, Floats, Floats]:
         """Return rotation [3], translation [3] and expression [K, 3] of the face in a picture."""
 
-    def draw(self, source: Any, rotation: Floats, translation: Floats, expression: Floats) -> Picture:
+    @property
+    def bends(self) -> bool:
+        """Whether pictures are drawn with residual flow."""
+
+    def draw(
+        self,
+        source: Any,
+        rotation: Floats,
+        translation: Floats,
+        expression: Floats,
+        flow: Floats | None = None,
+    ) -> Picture:
         """Return the source's face under a motion."""
 
     def keypoints_of(self, source: Any, rotation: Floats, translation: Floats, expression: Floats) -> Floats:
@@ -140,25 +156,83 @@ def as_sent(setup: Setup, source: Source) -> Source:
     return replace(source, picture=picture, features=setup.talker.prepare(picture))
 
 
+class FlowTrip:
+    """A clip's residual flows from the sender to the receiver: found in every third frame or so of what is drawn
+    without one, and there with the packet of the next frame."""
+
+    def __init__(self, setup: Setup, source: Source) -> None:
+        self._setup, self._source = setup, source
+        self._finder, self._coder, self._in_use = FlowFinder(), FlowCoder(), FlowInUse()
+        self._code: bytes | None = None
+        self._next_s = 0.0
+
+    def send(self, packet: bytes) -> bytes:
+        """Return a motion packet with the flow that waits for it before it, if one does."""
+        code, self._code = self._code, None
+        return packet if code is None else attach_flow(packet, code, source=0)
+
+    def receive(self, packet: bytes, *, at_s: float) -> bytes:
+        """Return the motion packet alone."""
+        alone, attached = detach_flow(packet)
+        if attached is not None:
+            flow = decode_flow(attached.code)
+            self._in_use.take(flow_of(flow.levels, flow.step), _ticks(at_s))
+        return alone
+
+    def at(self, motion: Motion, *, at_s: float) -> Floats | None:
+        """Return the flow to draw a motion with."""
+        return self._in_use.at(_ticks(at_s), motion.expression)
+
+    def find(self, picture: Picture, motion: Motion, *, at_s: float) -> None:
+        """Find the flow of a frame, if it is time, by its motion as the receiver has it."""
+        if at_s < self._next_s:
+            return
+        self._next_s = at_s + PERIOD_S
+        drawn = draw(self._setup, self._source, motion)
+        keypoints = self._setup.talker.keypoints_of(
+            self._source.features, motion.rotation, motion.translation, motion.expression
+        )
+        self._code = self._coder.code(self._finder.find(drawn, picture, keypoints), period_s=PERIOD_S)
+
+
+def _ticks(at_s: float) -> int:
+    return round(at_s * TICKS_PER_SECOND)
+
+
 def redraw(
-    setup: Setup, footage: Footage, indices: Collection[int], *, source: Source, keypoints: int | None = None
+    setup: Setup,
+    footage: Footage,
+    indices: Collection[int],
+    *,
+    source: Source,
+    keypoints: int | None = None,
+    flow: bool = True,
 ) -> Redrawn:
     """Take the frames `indices` of `footage` on the trip: static packets, rounded, each standing alone.
 
     The frames between them are drawn too, for a receiver looks at each to aim the next. `keypoints` is K': only the
-    first so many expression offsets are sent, the rest are zero (supplement C.2).
+    first so many expression offsets are sent, the rest are zero (supplement C.2). Residual flow goes with the packets
+    where `flow` asks for it and the profile draws it.
     """
     encoder, decoder = MotionEncoder(setup.motion_format), MotionDecoder(setup.motion_format)
     aim, wanted = Aim(), set(indices)
+    trip = FlowTrip(setup, source) if flow and setup.talker.bends else None
     pictures: dict[int, Picture] = {}
     packet_bytes: dict[int, int] = {}
     for index in range(max(indices) + 1):
         motion = motion_of(setup, footage.pictures[index], source)
         packet = encoder.encode(motion, captured_s=index / footage.rate, source=0, keypoints=keypoints)
-        got = decoder.decode(packet)[0].motion
+        alone, bent, at_s = packet, None, index / footage.rate
+        if trip is not None:
+            packet = trip.send(packet)
+            alone = trip.receive(packet, at_s=at_s)
+        got = decoder.decode(alone)[0].motion
+        if trip is not None:
+            bent = trip.at(got, at_s=at_s)
+            trip.find(footage.pictures[index], got, at_s=at_s)
         pose, guessed = Pose(got.rotation, got.translation, got.expression), got.guessed
         asked = aim.correct(index, pose)
-        drawn = setup.talker.draw(source.features, *asked)
+        drawn = setup.talker.draw(source.features, *asked, bent)
         seen = Pose(*setup.talker.estimate(drawn, source.features))
         aim.learn(index, asked=asked, seen=seen, guessed=guessed)
         if index in wanted:

@@ -30,7 +30,8 @@ class Capability(IntFlag):
     `codec.ordered.OrderedMotion`, every one is drawn, in the order of capture and without a clock, and the
     receiver's feedback sets the pace. A receiver that remembers pictures may have a source picture of an earlier call:
     it wants to be offered the hash first (`codec.transfer.PictureOffer`). Who takes riders finds motion packets in the
-    packets of sound as well.
+    packets of sound as well. Who draws flow takes motion packets with a residual flow in front of them
+    (`codec.flow_packet`).
     """
 
     DRAWS_IN_ORDER = 1
@@ -38,6 +39,7 @@ class Capability(IntFlag):
     DECODES_PREDICTIVE = 4
     REMEMBERS_PICTURES = 8
     TAKES_RIDERS = 16
+    DRAWS_FLOW = 32
 
 
 class HelloMismatch(BitstreamError):

@@ -27,7 +27,11 @@ _ACKNOWLEDGEMENT_SPARE = 16 - TICK_BITS  # bits that are zero and not looked at
 
 
 class Kind(IntEnum):
-    """What a packet's second and third bit say; numbers are never used again for something else. 3 is free."""
+    """What a packet's second and third bit say; numbers are never used again for something else.
+
+    3 is a motion packet with a residual flow in front of it (`codec.flow_packet`): no kind of its own, so that none is
+    found within another.
+    """
 
     STATIC = 0
     STATIC_EXACT = 1

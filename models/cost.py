@@ -49,12 +49,12 @@ def laptop_cost(profile: NetworkProfile) -> Cost:
     head = Head(torch.zeros(1, profile.keypoints, 3), torch.eye(3)[None] * 0.4, torch.zeros(1, 3))
     features = networks.talker.prepare(picture)
     seen = picture[..., : 4 * profile.volume_size, : 4 * profile.volume_size]
-    frame = FrameGraph(networks)
+    frame, cells = FrameGraph(networks), profile.volume_size
     cost = Cost(
         parameters_of(networks),
         gmac(lambda: SourceGraph(networks)(seen)),
         gmac(lambda: MotionGraph(networks)(seen)),
-        gmac(lambda: frame(*features, *head, *head)),
+        gmac(lambda: frame(*features, *head, *head, torch.zeros(1, 2, cells, cells))),
     )
     networks.talker.volume_warp = native
     return cost

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.graphs import HEAD_INPUTS, FrameGraph, LocateGraph, MotionGraph, SourceGraph
+from models.graphs import MOTION_INPUTS, FrameGraph, LocateGraph, MotionGraph, SourceGraph
 from models.networks import Networks, load_networks
 from models.paper.export import FrameGraph as FrameOfPaper
 from models.paper.export import graph_plans
@@ -45,7 +45,7 @@ def graph_modules(networks: Networks | PaperNetworks) -> dict[str, tuple[nn.Modu
         )
         frame: tuple[nn.Module, list[str], list[str]] = drawn, plans["frame"].inputs, ["drawn"]
         return {"locate": locate, "source": source, "motion": motion, "frame": frame}
-    frame = FrameGraph(networks), ["volume", "skip", "context", "picture", *HEAD_INPUTS], ["drawn"]
+    frame = FrameGraph(networks), ["volume", "skip", "context", "picture", *MOTION_INPUTS], ["drawn"]
     networks.talker.volume_warp = warp_volume_native
     return {
         "locate": locate,

@@ -18,8 +18,9 @@ from models.student import MotionStudent
 from models.warp import warp_volume_planes
 
 Plans = dict[str, tuple[Callable[[Any], nn.Module], Sequence[Tensor], list[str], list[str]]]
-HEAD_INPUTS = [
-    f"{which}_{part}" for which in ("source", "driving") for part in ("keypoints", "linear", "shift")
+MOTION_INPUTS = [
+    *(f"{which}_{part}" for which in ("source", "driving") for part in ("keypoints", "linear", "shift")),
+    "residual_flow",
 ]
 
 
@@ -63,7 +64,7 @@ class MotionGraph(nn.Module):
 
 
 class FrameGraph(nn.Module):
-    """Source features, source head and driving head -> drawn picture."""
+    """Source features, source head, driving head and residual flow -> drawn picture."""
 
     def __init__(self, networks: Networks) -> None:
         super().__init__()
@@ -71,10 +72,10 @@ class FrameGraph(nn.Module):
         self.talker.volume_warp = warp_volume_planes
 
     def forward(
-        self, volume: Tensor, skip: Tensor, context: Tensor, picture: Tensor, *heads: Tensor
+        self, volume: Tensor, skip: Tensor, context: Tensor, picture: Tensor, *motion: Tensor
     ) -> Tensor:
         source = SourceFeatures(volume, skip, context, picture)
-        return self.talker.draw(source, Head(*heads[:3]), Head(*heads[3:])).picture
+        return self.talker.draw(source, Head(*motion[:3]), Head(*motion[3:6]), motion[6]).picture
 
 
 def laptop_plans(networks: Networks) -> Plans:
@@ -95,8 +96,8 @@ def laptop_plans(networks: Networks) -> Plans:
         "motion": (MotionGraph, [seen], ["picture"], ["rotation", "translation", "placed", "level"]),
         "frame": (
             FrameGraph,
-            [*features, *head, *head],
-            ["volume", "skip", "context", "picture", *HEAD_INPUTS],
+            [*features, *head, *head, torch.zeros(1, 2, cells, cells)],
+            ["volume", "skip", "context", "picture", *MOTION_INPUTS],
             ["drawn"],
         ),
     }

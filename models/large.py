@@ -90,9 +90,11 @@ class LargeTalkingHead(TalkingHead):
         self.appearance = LargeAppearance(profile)
         self.generator = LargeGenerator(profile)
 
-    def draw(self, source: SourceFeatures, source_head: Head, driving_head: Head) -> Drawn:
-        """Redraw the source with the driving head's motion."""
-        field = self.field(source, source_head, driving_head)
+    def draw(
+        self, source: SourceFeatures, source_head: Head, driving_head: Head, residual: Tensor | None = None
+    ) -> Drawn:
+        """Redraw the source with the driving head's motion, bent by a residual flow (`Field`) where one is given."""
+        field = self.field(source, source_head, driving_head, residual)
         volume = self.volume_warp(
             source.volume, field.planes, depth=self.profile.volume_depth, extent=self.profile.volume_extent
         )

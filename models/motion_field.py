@@ -70,9 +70,18 @@ class Field(nn.Module):
         self.register_buffer("head_centre", torch.tensor(HEAD_CENTRE), persistent=False)
         self.register_buffer("head_radii", torch.tensor(HEAD_RADII), persistent=False)
 
-    def forward(self, source: SourceFeatures, source_head: Head, driving_head: Head) -> MotionField:
+    def forward(
+        self, source: SourceFeatures, source_head: Head, driving_head: Head, residual: Tensor | None = None
+    ) -> MotionField:
+        """Say where each point of the driving picture comes from.
+
+        residual: [B, 2, H, W] a flow that bends the driving picture besides, image coordinates: each point shows what
+        would be seen so far from it without.
+        """
         size = source.context.shape[-1]
-        grid = image_grid(size, source.context).permute(2, 0, 1)  # [2, H, W]
+        grid = image_grid(size, source.context).permute(2, 0, 1)[None]  # [1, 2, H, W]
+        if residual is not None:
+            grid = grid + residual
         scale = driving_head.linear.square().sum((1, 2)).div(3).sqrt()  # [B]
         prior, depth = self.prior(grid, driving_head, scale)
         linear, offsets = flow_parts(source_head, driving_head)
@@ -108,8 +117,8 @@ class Field(nn.Module):
         away = (grid - centre[:, :, None, None]) / radii[:, :, None, None]
         rigid = (HEAD_LOGIT * (1 - away.square().sum(1, keepdim=True))).clamp_min(-8)  # [B, 1, H, W]
         # |p - x|^2 as a sum of squares over the two axes: [B, K, H, W]
-        dx = grid[0] - head.keypoints[:, :, 0, None, None]
-        dy = grid[1] - head.keypoints[:, :, 1, None, None]
+        dx = grid[..., :1, :, :] - head.keypoints[:, :, 0, None, None]
+        dy = grid[..., 1:, :, :] - head.keypoints[:, :, 1, None, None]
         squared = (dx.square() + dy.square()) / scale.square()[:, None, None, None]
         bumps = (KEYPOINT_LOGIT - squared / (2 * self.reach.square())[:, None, None]).clamp_min(-30)
         share = (-squared / (2 * SURFACE_REACH**2)).softmax(1)
@@ -138,12 +147,13 @@ class Flow(NamedTuple):
 
 
 def compose(masks: Tensor, linear: Tensor, offsets: Tensor, grid: Tensor) -> Flow:
-    """Compose the flow `(1 - m_0) A p + sum_k m_k b_k + m_0 p`; masks [B, K + 2, H, W], grid [2, H, W]."""
+    """Compose the flow `(1 - m_0) A p + sum_k m_k b_k + m_0 p`; masks [B, K + 2, H, W], grid [2, H, W]
+    or one for each picture."""
     still = masks[:, :1]
     points = functional.pad(grid, (0, 0, 0, 0, 0, 1))  # at depth 0
     with full_precision(grid):
-        moved = (linear[:, :, :2] @ grid.flatten(1)).unflatten(2, grid.shape[1:])
-        shifts = (offsets.transpose(1, 2) @ masks[:, 1:].flatten(2)).unflatten(2, grid.shape[1:])
+        moved = (linear[:, :, :2] @ grid.flatten(-2)).unflatten(-1, grid.shape[-2:])
+        shifts = (offsets.transpose(1, 2) @ masks[:, 1:].flatten(2)).unflatten(2, grid.shape[-2:])
     upright = torch.tensor([0.0, 0.0, 1.0], device=grid.device)[:, None, None]
     return Flow(
         (1 - still) * moved + shifts + still * points,

@@ -20,6 +20,8 @@ from receiver.idle import Idler
 from receiver.in_order import InOrder
 from receiver.playout import Playout, PlayoutCounts, Shown
 from runtime.aim import LAG, Aim
+from runtime.geometry import Floats
+from runtime.residual_flow import FlowInUse
 from runtime.talker import Source, Talker
 from runtime.view import Pose, View
 
@@ -54,11 +56,13 @@ class Buffer(Protocol):
 
 
 class _Drawn(NamedTuple):
-    """What a picture is drawn from, the pose that the source is asked for, and what wants to know what came of it."""
+    """What a picture is drawn from, the pose that the source is asked for, what wants to know what came of it, and the
+    residual flow."""
 
     source: Source
     asked: Pose
     aim: Aim | None
+    flow: Floats | None = None
 
 
 class _Due(NamedTuple):
@@ -107,6 +111,7 @@ class Drawing:
         # named: the slot, and MAX_SOURCES more for every second picture. Nothing waits for longer than two of them.
         self._sources: dict[int, Source] = {}
         self._aims: dict[int, Aim] = {}  # by the same numbers
+        self._flows: dict[int, FlowInUse] = {}  # by the same numbers
         self._numbers: dict[int, int] = {}  # of each slot's newest picture
         self._changes = Changes()
         self._skipped = 0  # pictures, as far as they were seen
@@ -141,6 +146,7 @@ class Drawing:
                 (self._numbers[slot] + MAX_SOURCES) % (2 * MAX_SOURCES) if slot in self._numbers else slot
             )
             self._sources[number], self._aims[number] = source, Aim()
+            self._flows[number] = FlowInUse()
             # After its source: repairs ask from threads of their own which one a slot has.
             self._numbers[slot] = number
             self._playout.set_rest(number, rest)
@@ -179,6 +185,13 @@ class Drawing:
             for motion in motions:
                 self._playout.push(replace(motion, source=self._numbers[motion.source]), arrived_s)
             self._changed.notify_all()
+
+    def bend(self, slot: int, flow: Floats, ticks: int) -> None:
+        """Bend what is drawn of a slot's source picture by a residual flow [16, 16, 2], which came with the motion
+        captured at `ticks`."""
+        with self._changed:
+            if slot in self._numbers:
+                self._flows[self._numbers[slot]].take(flow, ticks)
 
     @property
     def counts(self) -> PlayoutCounts:
@@ -270,6 +283,11 @@ class Drawing:
         drawn, drawn_old = self._asked(shown.source, pose), None
         if old is not None:
             drawn_old = self._asked(old, self._rebased(pose, source, self._sources[old]))
+        # It was found for the head as it was filmed.
+        if shown.kind != "idle" and not (self._view.turns or self._view.relative):
+            drawn = drawn._replace(flow=self._flows[shown.source].at(shown.ticks, shown.motion.expression))
+            if drawn_old is not None and old is not None:
+                drawn_old = drawn_old._replace(flow=self._flows[old].at(shown.ticks, shown.motion.expression))
         return _Due(self._taken, shown, drawn, drawn_old, self._changes.begins)
 
     def _asked(self, number: int, pose: Pose) -> _Drawn:
@@ -292,8 +310,10 @@ class Drawing:
 
     def _draw(self, due: _Due) -> tuple[Picture, Picture | None]:
         """Draw a picture, and beside it from the source before where that is asked for."""
-        picture = self._talker.draw(due.drawn.source, *due.drawn.asked)
-        return picture, None if due.old is None else self._talker.draw(due.old.source, *due.old.asked)
+        picture = self._talker.draw(due.drawn.source, *due.drawn.asked, due.drawn.flow)
+        return picture, None if due.old is None else self._talker.draw(
+            due.old.source, *due.old.asked, due.old.flow
+        )
 
     def _has_time_to_look(self, due: _Due) -> bool:
         """Say whether a picture is worth a look, and nothing else waits to be drawn; in order, everything may wait."""
@@ -306,7 +326,7 @@ class Drawing:
 
     def _look_at(self, picture: Picture, due: _Due) -> None:
         """Let the aim see what came of a pose."""
-        source, asked, aim = due.drawn
+        source, asked, aim, _ = due.drawn
         assert aim is not None
         try:
             seen = Pose(*self._talker.estimate(picture, source))

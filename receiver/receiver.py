@@ -80,6 +80,8 @@ class Receiver:
             able |= Capability.REMEMBERS_PICTURES
         if motion_format.prediction is not None:
             able |= Capability.DECODES_PREDICTIVE
+        if talker.bends:
+            able |= Capability.DRAWS_FLOW
         self._hello = replace(hello, capabilities=hello.capabilities | able)
         self._receiving = Receiving(
             talker,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from codec.decoder import MotionDecoder
 from codec.errors import BitstreamError
+from codec.flow import decode_flow
+from codec.flow_packet import detach_flow
 from codec.format import MotionFormat
 from codec.hello import Capability, Hello
 from codec.picture import Picture
@@ -25,6 +27,7 @@ from receiver.stats import ReceiverStats, ShowMeter
 from receiver.timeline import Timeline
 from receiver.writer import Writer
 from runtime.repairer import Repairer
+from runtime.residual_flow import flow_of
 from runtime.talker import Source, Talker
 from runtime.view import View
 
@@ -157,7 +160,9 @@ class Receiving:
             self._packets_early += 1
             return
         try:
-            motions = self._decoder.decode(data)
+            packet, attached = detach_flow(data)
+            flow = None if attached is None else decode_flow(attached.code)
+            motions = self._decoder.decode(packet)
         except BitstreamError:
             self._packets_bad += 1
             return
@@ -166,6 +171,8 @@ class Receiving:
                 self._received.add(motion.ticks)
         self._received.time(motions[-1].ticks, arrived_s)
         drawable = [motion for motion in motions if self._drawing.has_source(motion.source)]
+        if attached is not None and flow is not None:
+            self._drawing.bend(attached.source, flow_of(flow.levels, flow.step), motions[0].ticks)
         if drawable:
             self._drawing.push(drawable, arrived_s)
         else:

@@ -17,6 +17,7 @@ from runtime.geometry import Floats, head_linear, keypoints, rotation_matrix
 Picture = NDArray[np.uint8]
 LOCATE_SIZE = 128
 PRESENT = 0.5  # probability from which a face counts as seen
+CELL = 4  # pixels that the laptop's graphs look at, for each of their motion field's
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class Talker:
         level = self._estimate(np.zeros((picture_size, picture_size, 3), np.uint8), None)
         self._level_canonical = level["level"][0]
         self._absolute = "placed" not in level  # the graph gives the expression itself
+        self.bends = not self._absolute  # the generator takes a residual flow; the paper's knows none
+        # One array for all pictures without a flow: an engine need not copy it again.
+        self._no_flow = np.zeros((1, 2, graphs.seen_size // CELL, graphs.seen_size // CELL), np.float32)
 
     def prepare(self, picture: Picture) -> Source:
         """Extract what is drawn from of a source picture, uint8 [S, S, 3]."""
@@ -81,13 +85,25 @@ class Talker:
         out = self._estimate(picture, None if source is None else source.canonical[None])
         return out["rotation"][0], out["translation"][0], out["expression"][0]
 
-    def draw(self, source: Source, rotation: Floats, translation: Floats, expression: Floats) -> Picture:
-        """Redraw a source with a motion; returns uint8 [S, S, 3]."""
+    def draw(
+        self,
+        source: Source,
+        rotation: Floats,
+        translation: Floats,
+        expression: Floats,
+        flow: Floats | None = None,
+    ) -> Picture:
+        """Redraw a source with a motion; returns uint8 [S, S, 3].
+
+        flow: [n, n, 2] a residual flow (`runtime.residual_flow`), image coordinates, where the profile's generator
+        `bends`; others draw without it.
+        """
         placed = keypoints(source.canonical, rotation, translation, expression)
         inputs = source.features | {
             "driving_keypoints": placed[None],
             "driving_linear": head_linear(rotation, translation)[None],
             "driving_shift": _shift(translation)[None],
+            "residual_flow": self._no_flow if flow is None else self._enlarged(flow),
         }
         drawn = self.graphs.frame(inputs)["drawn"]
         return as_picture(drawn)
@@ -130,6 +146,12 @@ class Talker:
         """Place a motion's keypoints [K, 3] in its picture, image coordinates."""
         canonical = self._level_canonical if source is None else source.canonical
         return keypoints(canonical, rotation, translation, expression)
+
+    def _enlarged(self, flow: Floats) -> NDArray[np.float32]:
+        """Return a flow [n, n, 2] as large as the motion field, as the frame graph takes it."""
+        side = self._no_flow.shape[-1]
+        larger = cv2.resize(flow, (side, side), interpolation=cv2.INTER_LINEAR)
+        return np.ascontiguousarray(larger.transpose(2, 0, 1)[None], np.float32)
 
     def _seen(self, picture: Picture) -> NDArray[Any]:
         """Return a picture as the graphs that look at one take it, smaller where they are a smaller profile's."""

@@ -5,10 +5,12 @@ work on the event loop; neither knows what is in a packet."""
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Protocol
 
 from codec.control import encode_control
 from codec.feedback import SHOWN_CYCLE, Feedback
+from codec.flow_packet import attach_flow
 from codec.ordered import ORDERED_WINDOW, OrderedMotion
 from sender.adapting import Adapting
 from sender.coding import Packet
@@ -76,6 +78,9 @@ class Live:
         self._loop = loop
         self._adapting = adapting
         self._to_come = 0  # copies
+        self._flow: tuple[int, bytes] | None = (
+            None  # goes with the next packet: its source picture, and its code
+        )
         self._all_gone = asyncio.Event()
         self._all_gone.set()
         self._stopped = False
@@ -84,19 +89,32 @@ class Live:
         """Send a packet without waiting for anything."""
         self._loop.call_soon_threadsafe(self._post, packet)
 
+    def bend(self, source: int, code: bytes) -> None:
+        """Let a residual flow (`codec.flow`), found against a source picture 0..3, go with the next packet; from any
+        thread."""
+        self._loop.call_soon_threadsafe(self._hold_flow, source, code)
+
+    def _hold_flow(self, source: int, code: bytes) -> None:
+        self._flow = source, code
+
     def _post(self, packet: Packet) -> None:
         if self._stopped:
             return
         decision = self._adapting.decision
+        data = packet.data
+        if self._flow is not None:
+            (source, code), self._flow = self._flow, None
+            with suppress(ValueError):  # a packet that is too large for company goes alone
+                data = attach_flow(data, code, source=source)
         # False means that it was lost on this side, where there is no line.
-        taken = self._peer.send_motion(packet.data, rides=decision.rides)
+        taken = self._peer.send_motion(data, rides=decision.rides)
         self._adapting.sent(packet, taken=taken, at_s=self._loop.time(), copies=decision.copies)
         if not taken:
             self.refused += packet.frames
             return
         self.sent += 1
         self.frames += packet.frames
-        self.payload_bytes += len(packet.data)
+        self.payload_bytes += len(data)
         self._to_come += decision.copies - 1
         self._note_copies()
         for copy in range(1, decision.copies):

@@ -94,6 +94,7 @@ class Sender:
             own=own,
         )
         self._sending = Sending(
+            talker,
             self._frames,
             self._first_source,
             motion_format=motion_format,
@@ -294,4 +295,5 @@ class Sender:
             peer,
             decodes_predictive=bool(theirs.capabilities & Capability.DECODES_PREDICTIVE),
             remembers=bool(theirs.capabilities & Capability.REMEMBERS_PICTURES),
+            draws_flow=bool(theirs.capabilities & Capability.DRAWS_FLOW),
         )

@@ -11,6 +11,7 @@ from dataclasses import replace
 from codec.feedback import Feedback
 from codec.format import MotionFormat
 from codec.transfer import PictureReady, PictureRefused
+from runtime.talker import Talker
 from sender.adapting import Adapting
 from sender.coding import Coder, predictive_use
 from sender.delivery import Delivery, InOrder, Live, Wire
@@ -18,6 +19,7 @@ from sender.first_source import FirstSource
 from sender.frames import FrameLoop
 from sender.mirror import Mirror
 from sender.present import Presentation
+from sender.residual_flow import FlowWatch
 from sender.settings import SenderSettings
 from sender.source import SourcePicture
 from sender.sources import Sources
@@ -33,6 +35,7 @@ class Sending:
 
     def __init__(
         self,
+        talker: Talker,
         frames: FrameLoop,
         first_source: FirstSource,
         *,
@@ -44,6 +47,7 @@ class Sending:
         mirror: Mirror | None,
         on_notice: Callable[[str], None],
     ) -> None:
+        self._talker = talker
         self._frames = frames
         self._first_source = first_source
         self._format = motion_format
@@ -115,11 +119,18 @@ class Sending:
             self._steering.beside(beside_bps, ride_s=ride_s)
 
     async def run(
-        self, source: SourcePicture, peer: Wire, *, decodes_predictive: bool, remembers: bool
+        self,
+        source: SourcePicture,
+        peer: Wire,
+        *,
+        decodes_predictive: bool,
+        remembers: bool,
+        draws_flow: bool,
     ) -> None:
         """Send the picture, then motion until the input ends and the last of it is where it should be.
 
-        decodes_predictive, remembers: what the receiver is able to. Raises SenderError, or whatever a graph raises.
+        decodes_predictive, remembers, draws_flow: what the receiver is able to. Raises SenderError, or whatever a graph
+        raises.
         """
         loop, settings = asyncio.get_running_loop(), self._settings
         use = predictive_use(
@@ -147,8 +158,17 @@ class Sending:
         adapting.limit(self._settings.limit_bps, at_s=loop.time())
         coder.follow(adapting.decision)
         self._coder = coder
-        delivery: Delivery = InOrder(peer, loop) if self._in_order else Live(peer, loop, adapting)
+        live = None if self._in_order else Live(peer, loop, adapting)
+        delivery: Delivery = InOrder(peer, loop) if live is None else live
         self._delivery = delivery
+
+        def dropped() -> int:
+            return self._frames.dropped + self.dropped_beside()
+
+        flow: FlowWatch | None = None
+        # Only a camera's own picture is bent onto what the camera sees: where there is no mirror it is another's.
+        if live is not None and draws_flow and self._mirror is not None and self._talker.bends:
+            flow = FlowWatch(self._talker, dropped=dropped, on_flow=live.bend, on_error=self._flow_failed)
         if not self._in_order:
             self._steering = Steering(
                 adapting,
@@ -156,14 +176,16 @@ class Sending:
                 peer,
                 presentation=self._presentation,
                 mirror=self._mirror,
+                flow=None if flow is None else flow.coder,
                 limit_bps=self._settings.limit_bps,
             )
         self._sources = sources = Sources(
             first,
             self._mirror,
+            flow=flow,
             presentation=self._presentation,
             peer=peer,
-            dropped=lambda: self._frames.dropped + self.dropped_beside(),
+            dropped=dropped,
             on_notice=self._on_notice,
         )
         if first is not source:
@@ -173,6 +195,9 @@ class Sending:
             self._motion_thread, lambda: self._frames.run(coder, delivery, sources, adapting=steered)
         )
         await delivery.finish()
+
+    def _flow_failed(self, error: Exception) -> None:
+        self._on_notice(f"The picture is not bent onto what the camera sees any more: {error}")
 
     async def _present(
         self, source: SourcePicture, peer: Wire, adapting: Adapting, *, remembers: bool

@@ -19,6 +19,7 @@ from sender.mirror import Mirror
 from sender.observe import View
 from sender.posture import Posture, posture_in, posture_of
 from sender.present import SLOT, Presentation
+from sender.residual_flow import FlowWatch
 from sender.source import SourcePicture
 from sender.watch import Watch
 
@@ -28,8 +29,8 @@ FIRST_SCENE = 0
 class Sources:
     """The source pictures of one call, from the first on; made, started and stopped on the event loop.
 
-    mirror: None leaves it at the first picture. dropped: how many frames this side has left out. on_notice: one
-    sentence for the user, from any thread.
+    mirror: None leaves it at the first picture. flow: finds residual flows, if anything does. dropped: how many frames
+    this side has left out. on_notice: one sentence for the user, from any thread.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Sources:
         first: SourcePicture,
         mirror: Mirror | None,
         *,
+        flow: FlowWatch | None = None,
         presentation: Presentation,
         peer: Wire,
         dropped: Callable[[], int],
@@ -50,6 +52,9 @@ class Sources:
         self._loop = asyncio.get_running_loop()
         self._bringing: set[asyncio.Task[None]] = set()
         self._halted = False
+        self._flow = flow
+        if flow is not None:
+            flow.start()
         self._watch: Watch | None = None
         if mirror is not None:
             mirror.begin(self._pictures)
@@ -91,10 +96,13 @@ class Sources:
         if self._mirror is None or self._watch is None:
             return
         self._mirror.note(_posture_in(view, held), ticks)
-        if self._watch.due(captured_s):
-            coded = last()
-            if coded is not None and coded.captured_s == captured_s:  # else it waits for its bundle
-                self._watch.offer(Seen(view.picture, coded.motion, held, captured_s, ticks))
+        wanting: list[Watch | FlowWatch] = [self._watch] if self._watch.due(captured_s) else []
+        if self._flow is not None and self._flow.due(captured_s):
+            wanting.append(self._flow)
+        coded = last() if wanting else None
+        if coded is not None and coded.captured_s == captured_s:  # else it waits for its bundle
+            for each in wanting:
+                each.offer(Seen(view.picture, coded.motion, held, captured_s, ticks))
 
     def improve(self, better: SourcePicture) -> None:
         """Bring a better code of the first picture as the line has room for it, and draw from that then."""
@@ -110,8 +118,9 @@ class Sources:
         """End the mirror and what is on its way."""
         self.halt()
         await asyncio.gather(*self._bringing, return_exceptions=True)
-        if self._watch is not None:
-            await asyncio.to_thread(self._watch.stop)
+        for each in (self._watch, self._flow):
+            if each is not None:
+                await asyncio.to_thread(each.stop)
 
     def _wish(self, bring: Bring) -> None:
         self._loop.call_soon_threadsafe(self._begin, bring)

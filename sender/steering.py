@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 
 from codec.feedback import Feedback
-from sender.adapting import Adapting, Wanted
+from sender.adapting import LEAST_PIECES_BPS, Adapting, Wanted
 from sender.coding import Coder, PredictiveUse
 from sender.delivery import Wire
 from sender.mirror import Mirror
 from sender.operating_points import Mode as RateMode
 from sender.present import Presentation
+from sender.residual_flow import BUDGET_BYTES_PER_S as FLOW_BUDGET_BYTES_PER_S
+from sender.residual_flow import FlowCoder
 from sender.settings import SenderSettings
 from sender.spending import BUDGET_BYTES_PER_S
+
+# Of what motion leaves of the line residual flow takes so much at most: the rest is for pictures and repairs.
+FLOW_SHARE = 0.5
 
 _MODES: dict[PredictiveUse, RateMode | None] = {
     "never": "static",
@@ -43,6 +48,7 @@ class Steering:
         *,
         presentation: Presentation,
         mirror: Mirror | None,
+        flow: FlowCoder | None,
         limit_bps: float | None,
     ) -> None:
         self.adapting = adapting
@@ -50,6 +56,7 @@ class Steering:
         self._peer = peer
         self._presentation = presentation
         self._mirror = mirror
+        self._flow = flow
         self._limit_bps = limit_bps
         self._pace()
 
@@ -76,8 +83,12 @@ class Steering:
 
     def _pace(self) -> None:
         """Hold pictures back to what motion leaves of the line."""
-        self._peer.pace(pieces_bps=self.adapting.pieces_bps, limit_bps=self._limit_bps)
+        spare, pieces_bps = self.adapting.decision.repair_bytes_per_s, self.adapting.pieces_bps
+        if self._flow is not None:
+            self._flow.bytes_per_s = min(FLOW_SHARE * spare, FLOW_BUDGET_BYTES_PER_S)
+            spare -= self._flow.bytes_per_s
+            pieces_bps = max(pieces_bps - 8 * self._flow.bytes_per_s, LEAST_PIECES_BPS)
+        self._peer.pace(pieces_bps=pieces_bps, limit_bps=self._limit_bps)
         self._presentation.piece_bytes = self.adapting.piece_bytes
         if self._mirror is not None:
-            spare = self.adapting.decision.repair_bytes_per_s
             self._mirror.budget_bytes_per_s = min(spare, BUDGET_BYTES_PER_S)

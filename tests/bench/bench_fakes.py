@@ -24,6 +24,8 @@ LEVEL = np.linspace((-0.3, -0.3, 0), (0.3, 0.3, 0), KEYPOINTS, dtype=np.float32)
 class FakeTalker:
     """Knows the motion of `scene` pictures: a pattern that shifts as a whole."""
 
+    bends = False  # what is drawn knows no residual flow
+
     def __init__(self, *, frozen: bool = False) -> None:
         self.frozen = frozen
 
@@ -38,7 +40,12 @@ class FakeTalker:
         return np.zeros(3, np.float32), np.array([x, y, 0], np.float32), np.zeros((KEYPOINTS, 3), np.float32)
 
     def draw(
-        self, source: Any, rotation: np.ndarray, translation: np.ndarray, expression: np.ndarray
+        self,
+        source: Any,
+        rotation: np.ndarray,
+        translation: np.ndarray,
+        expression: np.ndarray,
+        flow: object = None,
     ) -> np.ndarray:
         """Return the source shifted to where the spot went, or as it was."""
         picture, spot = source.features["picture"], source.features["spot"]

@@ -174,7 +174,12 @@ def test_only_the_first_offsets_are_sent_and_the_others_drawn_as_zero(films: Pat
             return *super().estimate(picture, source)[:2], smile
 
         def draw(
-            self, source: Any, rotation: np.ndarray, translation: np.ndarray, expression: np.ndarray
+            self,
+            source: Any,
+            rotation: np.ndarray,
+            translation: np.ndarray,
+            expression: np.ndarray,
+            flow: Any = None,
         ) -> np.ndarray:
             drawn.append(np.abs(expression).max(1) > 0)
             self.own = super().draw(source, rotation, translation, expression), expression

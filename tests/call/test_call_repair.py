@@ -34,7 +34,9 @@ class FakeTalker:
     def prepare(self, picture: np.ndarray) -> np.ndarray:
         return picture
 
-    def draw(self, source: Any, rotation: Any, translation: Any, expression: Any) -> np.ndarray:
+    def draw(
+        self, source: Any, rotation: Any, translation: Any, expression: Any, flow: Any = None
+    ) -> np.ndarray:
         return np.asarray(source + np.uint8(rotation[0]), np.uint8)
 
 

@@ -227,7 +227,9 @@ async def test_the_listener_turns_the_head_in_mid_call(hall: Hall) -> None:
     yaws: list[float] = []
 
     class Noting(Talker):
-        def draw(self, source: Any, rotation: Any, translation: Any, expression: Any) -> Any:
+        def draw(
+            self, source: Any, rotation: Any, translation: Any, expression: Any, flow: Any = None
+        ) -> Any:
             if threading.current_thread().name.startswith("receiver-drawing"):  # not the mirror's
                 yaws.append(float(rotation[0]))
             return super().draw(source, rotation, translation, expression)

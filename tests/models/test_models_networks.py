@@ -98,6 +98,21 @@ def test_an_untrained_network_already_moves_the_head_and_keeps_the_background() 
     assert moved[0, :, :4, :4].abs().max() < 0.02
 
 
+def test_a_residual_flow_bends_head_and_background_alike() -> None:
+    torch.manual_seed(0)
+    talker = TalkingHead(load_network_profile(FOLDER)).eval()
+    source, driving = head([0, 0, 0], [0, 0, 0.8]), head([0, 0, 0], [0.25, 0, 0.8])
+    bent_by = torch.zeros(1, 2, 64, 64)
+    bent_by[:, 0] = 4 * 2 / 64  # each point shows what was four cells to the right
+    with torch.no_grad():
+        features = talker.prepare(torch.rand(1, 3, 256, 256))
+        plain, bent = (talker.draw(features, source, driving, flow) for flow in (None, bent_by))
+    inner = slice(8, -8)
+    away = (bent.field.surface[..., :-4] - plain.field.surface[..., 4:])[:, :, inner, inner]
+    assert away.abs().max() < 0.02
+    assert (bent.picture[..., :-16] - plain.picture[..., 16:])[..., 32:-32, 32:-48].abs().mean() < 0.02
+
+
 def test_the_pose_is_read_back_from_projected_points() -> None:
     generator = torch.Generator().manual_seed(2)
     level = torch.randn(11, 3, generator=generator)

@@ -131,7 +131,8 @@ def test_graphs_of_twice_the_size_agree_with_torch(tmp_path: Path, large: Networ
     source, driving = heads(0.1)
     with torch.no_grad():
         features = networks.talker.prepare(picture)
-        expected = networks.talker.draw(features, source, driving).picture.numpy()
+        flow = 0.05 * torch.randn(1, 2, *features.context.shape[2:])
+        expected = networks.talker.draw(features, source, driving, flow).picture.numpy()
         seen = networks.student(picture)
 
     def run(name: str, **inputs: "torch.Tensor") -> list[np.ndarray]:
@@ -144,7 +145,9 @@ def test_graphs_of_twice_the_size_agree_with_torch(tmp_path: Path, large: Networ
         for which, head in (("source", source), ("driving", driving))
         for part, value in zip(("keypoints", "linear", "shift"), head, strict=True)
     }
-    (drawn,) = run("frame", volume=volume, skip=skip, context=context, picture=picture, **parts)
+    (drawn,) = run(
+        "frame", volume=volume, skip=skip, context=context, picture=picture, residual_flow=flow, **parts
+    )
     assert np.abs(drawn - expected).max() < 1e-3
     np.testing.assert_allclose(run("motion", picture=halved)[0], seen.rotation.numpy(), rtol=1e-3, atol=1e-2)
 

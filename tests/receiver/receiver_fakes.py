@@ -60,6 +60,8 @@ class FakeSource:
 class FakeTalker:
     """Paints the yaw it is told as grey; prepares anything."""
 
+    bends = False  # what is drawn knows no residual flow
+
     def __init__(self) -> None:
         self.drawn: list[float] = []
         self._poses: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
@@ -76,7 +78,12 @@ class FakeTalker:
         return expression
 
     def draw(
-        self, source: FakeSource, rotation: np.ndarray, translation: np.ndarray, expression: np.ndarray
+        self,
+        source: FakeSource,
+        rotation: np.ndarray,
+        translation: np.ndarray,
+        expression: np.ndarray,
+        flow: object = None,
     ) -> np.ndarray:
         self.drawn.append(float(rotation[0]))
         grey = int(np.clip(128 + rotation[0], 0, 255))

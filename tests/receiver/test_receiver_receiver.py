@@ -17,6 +17,8 @@ from receiver_fakes import SIZE, FakeLine, FakeTalker, hello, motion, motion_for
 from codec.control import Message, encode_control
 from codec.encoder import MotionEncoder
 from codec.feedback import Feedback, ReadyTransfers
+from codec.flow import Flow, encode_flow
+from codec.flow_packet import attach_flow
 from codec.hello import Capability, Goodbye, Hello
 from codec.ordered import ORDERED_WINDOW, OrderedMotion
 from codec.picture import Picture, cut_picture, encode_picture
@@ -27,6 +29,7 @@ from receiver.output import Nothing, Output, open_output
 from receiver.playout import Shown
 from receiver.receiver import Receiver
 from receiver.stats import ReceiverStats
+from runtime.view import View
 from tests.patience import PATIENCE_S
 
 
@@ -268,9 +271,9 @@ async def test_a_picture_of_another_size_or_no_picture_is_refused_and_the_call_g
 
 async def test_each_motion_is_drawn_from_the_source_that_it_names() -> None:
     class Remembering(FakeTalker):
-        def draw(self, source, rotation, translation, expression):  # type: ignore[no-untyped-def]
+        def draw(self, source, rotation, translation, expression, flow=None):  # type: ignore[no-untyped-def]
             drawn.setdefault(round(float(rotation[0])), source.brightness)
-            return super().draw(source, rotation, translation, expression)
+            return super().draw(source, rotation, translation, expression, flow)
 
     drawn: dict[int, float] = {}
     async with calling(talker=Remembering()) as call:
@@ -289,9 +292,9 @@ async def test_each_motion_is_drawn_from_the_source_that_it_names() -> None:
 class SlowTalker(FakeTalker):
     """Needs longer for a picture than a sender for a motion."""
 
-    def draw(self, source, rotation, translation, expression):  # type: ignore[no-untyped-def]
+    def draw(self, source, rotation, translation, expression, flow=None):  # type: ignore[no-untyped-def]
         time.sleep(0.01)
-        return super().draw(source, rotation, translation, expression)
+        return super().draw(source, rotation, translation, expression, flow)
 
 
 async def test_in_order_every_motion_is_drawn_and_written_at_its_time_in_the_clip(tmp_path: Path) -> None:
@@ -390,3 +393,60 @@ async def test_a_graph_that_fails_ends_the_call_with_its_error(method: str) -> N
             call.send_motion(1.0, captured_s=0.0)
         with pytest.raises(RuntimeError, match="damaged"):
             await call.task
+
+
+class BendingTalker(FakeTalker):
+    """Remembers with which flow each yaw was drawn."""
+
+    bends = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flows: dict[int, np.ndarray | None] = {}
+
+    def draw(self, source, rotation, translation, expression, flow=None):  # type: ignore[no-untyped-def]
+        self.flows.setdefault(round(float(rotation[0])), flow)
+        return super().draw(source, rotation, translation, expression, flow)
+
+
+async def test_a_residual_flow_bends_the_pictures_after_it_and_a_damaged_one_is_counted() -> None:
+    talker = BendingTalker()
+    levels = np.zeros((2, 16, 16), np.int16)
+    levels[0, 0, 0] = 40
+    code = encode_flow(Flow(4, levels))
+    async with calling(talker=talker) as call:
+        assert call.line.of(Hello)[0].capabilities & Capability.DRAWS_FLOW
+        # Every motion is drawn, and none between them.
+        call.tell(hello(capabilities=Capability.SENDS_IN_ORDER), *pieces())
+        await call.until(lambda: call.line.of(PictureReady))
+
+        def send(yaw: float, attached: bytes | None = None, *, source: int = 0) -> None:
+            packet = call.encoder.encode(motion(yaw), captured_s=yaw / 25, source=0)
+            data = packet if attached is None else attach_flow(packet, attached, source=source)
+            call.receiver.on_motion(data)
+
+        send(1)
+        send(2, code)
+        send(3, b"\x1f\xff\xff", source=3)  # for a picture that is not there; the motion counts
+        send(4, b"\x40\x01")  # zeros, and something behind them
+        send(5)
+        await call.until(lambda: {1, 2, 3, 5} <= talker.flows.keys())
+        assert call.receiver.stats().packets_bad == 1
+    assert talker.flows[1] is None
+    assert 4 not in talker.flows
+    sizes = [float(np.abs(flow).mean()) for yaw in (2, 3, 5) if (flow := talker.flows[yaw]) is not None]
+    assert len(sizes) == 3
+    assert 0 < sizes[0] <= sizes[1] <= sizes[2]
+
+
+async def test_a_head_that_the_listener_turns_is_not_bent() -> None:
+    talker = BendingTalker()
+    levels = np.full((2, 16, 16), 3, np.int16)
+    async with calling(talker=talker) as call:
+        call.receiver.look(View(yaw=10))
+        call.tell(hello(capabilities=Capability.SENDS_IN_ORDER), *pieces())
+        await call.until(lambda: call.line.of(PictureReady))
+        packet = call.encoder.encode(motion(1), captured_s=0.04, source=0)
+        call.receiver.on_motion(attach_flow(packet, encode_flow(Flow(8, levels)), source=0))
+        await call.until(lambda: talker.flows)
+    assert list(talker.flows.values()) == [None]

@@ -45,7 +45,7 @@ def drawn_with(view: View, yaws: list[float], *, kind: type[Drawing] = Drawing) 
     drawn: list[np.ndarray] = []
     done = threading.Event()
 
-    def draw(source: object, rotation: np.ndarray, translation: np.ndarray, expression: np.ndarray) -> object:
+    def draw(source: object, rotation: np.ndarray, *rest: object) -> object:
         return rotation
 
     def shown(_: object, picture: object, began_s: float, shown_s: float) -> None:

@@ -100,6 +100,19 @@ def test_moving_the_head_moves_the_picture_of_it(talker: Talker, face: np.ndarra
     assert 0.05 < translation[0] - source.translation[0] < 0.15
 
 
+def test_a_residual_flow_moves_all_that_is_drawn(talker: Talker, face: np.ndarray) -> None:
+    source = talker.prepare(face)
+    pose = source.rotation, source.translation, source.expression
+    flow = np.zeros((16, 16, 2), np.float32)
+    flow[..., 0] = 8 * 2 / 256
+    assert talker.bends
+    plain, bent = talker.draw(source, *pose).astype(int), talker.draw(source, *pose, flow).astype(int)
+    inner = slice(16, -16)
+    moved = np.abs(bent[:, :-8] - plain[:, 8:])[inner, inner].mean()
+    assert moved < 0.25 * np.abs(bent - plain)[inner, inner].mean()
+    np.testing.assert_array_equal(talker.draw(source, *pose, 0 * flow), plain)
+
+
 def test_the_background_stays_where_only_the_head_moves(talker: Talker, face: np.ndarray) -> None:
     source = talker.prepare(face)
     moved = talker.draw(

@@ -54,6 +54,8 @@ def turned(picture: np.ndarray, yaw: float) -> np.ndarray:
 class MirrorTalker:
     """Draws every source as its own picture, whatever the motion; reads the yaw from `turned`'s mark."""
 
+    bends = False  # what is drawn knows no residual flow
+
     located: bool = True
     pictures: dict[int, np.ndarray] = field(default_factory=dict)
 
@@ -68,7 +70,12 @@ class MirrorTalker:
         return picture
 
     def draw(
-        self, prepared: Source, rotation: np.ndarray, translation: np.ndarray, expression: np.ndarray
+        self,
+        prepared: Source,
+        rotation: np.ndarray,
+        translation: np.ndarray,
+        expression: np.ndarray,
+        flow: object = None,
     ) -> np.ndarray:
         return self.pictures[id(prepared)]
 

@@ -81,6 +81,8 @@ def find_disc(picture: np.ndarray) -> tuple[float, float, float] | None:
 class FakeTalker:
     """Sees the red disc as a level face; `noise` (of the picture) makes its measurements shake."""
 
+    bends = False  # what is drawn knows no residual flow
+
     def __init__(self, *, noise: float = 0.0, confident: bool = True) -> None:
         self._noise = noise
         self._random = np.random.default_rng(5)

@@ -1,0 +1,131 @@
+"""What bends the receiver's pictures onto the camera's: every few frames one is drawn as the receiver draws it, and the
+residual flow from there to what the camera saw goes out with the next motion. On a thread of its own: motion never
+waits for it. It knows neither when a packet goes nor what else is drawn."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from codec.flow import MAX_FLOW_BYTES, Flow, encode_flow
+from runtime.geometry import Floats
+from runtime.residual_flow import STEPS, FlowFinder, quantise
+from runtime.talker import Talker
+from sender.bring import Seen
+from sender.redrawn import draw_from
+from sender.slot import Slot
+
+# Every third frame at 25 a second: the time for three is what a flow may be old without much harm.
+PERIOD_S = 0.11
+# Of one core's time, at most: a machine that draws slowly has flows more rarely. A flow that is older than this is of
+# no use, and a machine that can do no better finds none.
+LOAD = 0.3
+SLOWEST_S = 0.5
+# Frames that this side has left out since the last flow: more is a busy machine, which has no time for flows for so
+# long.
+MOST_DROPPED, REST_S = 2, 2.0
+FINEST = 4  # step's number: two pixels of 256, of a wave over the whole picture an eighth of one
+# What goes into flow on a line that has room: about what motion takes.
+BUDGET_BYTES_PER_S = 1000.0
+
+
+class FlowCoder:
+    """Codes flows within a budget; one thread at a time.
+
+    bytes_per_s: what may be spent, from any thread.
+    """
+
+    def __init__(self) -> None:
+        self.bytes_per_s = BUDGET_BYTES_PER_S
+        self._step = FINEST
+
+    def code(self, coefficients: Floats, *, period_s: float) -> bytes | None:
+        """Code the flow of coefficients [2, 16, 16] that stands for so many seconds, as finely as they allow; None
+        where they allow none."""
+        most = min(self.bytes_per_s * period_s, MAX_FLOW_BYTES)
+        for step in range(max(self._step - 1, FINEST), len(STEPS)):
+            try:
+                code = encode_flow(Flow(step, quantise(coefficients, step)))
+            except ValueError:  # longer than any may be
+                continue
+            if len(code) <= most:
+                self._step = step
+                return code
+        return None
+
+
+class FlowWatch:
+    """Finds the flows of what is offered, from `start` to `stop`.
+
+    dropped: how many frames this side has left out so far, of what it sends and shows. on_flow: is told the source
+    picture's slot and a flow's code, on the thread. on_error: what ended it.
+    """
+
+    def __init__(
+        self,
+        talker: Talker,
+        *,
+        dropped: Callable[[], int],
+        on_flow: Callable[[int, bytes], None],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self.coder = FlowCoder()
+        self._talker = talker
+        self._dropped = dropped
+        self._on_flow = on_flow
+        self._on_error = on_error
+        self._inbox: Slot[Seen] = Slot()
+        self._thread = threading.Thread(target=self._work, name="residual-flow", daemon=True)
+        self._period_s = PERIOD_S
+        self._next_s = float("-inf")
+        self._dropped_before = 0
+        self._finding = False
+
+    def start(self) -> None:
+        """Begin."""
+        self._dropped_before = self._dropped()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; what is being looked at is finished first."""
+        self._inbox.close()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def due(self, captured_s: float) -> bool:
+        """Say whether the frame captured now should be offered; a busy machine's is not."""
+        if self._finding or captured_s < self._next_s or not self._thread.is_alive():
+            return False
+        dropped = self._dropped()
+        if dropped - self._dropped_before > MOST_DROPPED:
+            self._next_s = captured_s + REST_S
+        self._dropped_before = dropped
+        return captured_s >= self._next_s
+
+    def offer(self, seen: Seen) -> None:
+        """Find the flow of a frame."""
+        self._finding = True
+        self._next_s = seen.captured_s + self._period_s
+        self._inbox.put(seen)
+
+    def _work(self) -> None:
+        finder = FlowFinder()
+        try:
+            while (seen := self._inbox.get()) is not None:
+                began_s = time.monotonic()
+                drawn = draw_from(self._talker, seen, seen.held.source)
+                source, motion = seen.held.source.prepared, seen.motion
+                keypoints = self._talker.keypoints_of(
+                    source, motion.rotation, motion.translation, motion.expression
+                )
+                coefficients = finder.find(drawn, seen.picture, keypoints)
+                code = self.coder.code(coefficients, period_s=self._period_s)
+                took_s = time.monotonic() - began_s
+                # A flow that comes when it is long over would bend what has moved on: none at all is better then.
+                self._period_s = max(PERIOD_S, took_s / LOAD)
+                if code is not None and self._period_s <= SLOWEST_S:
+                    self._on_flow(seen.held.slot, code)
+                self._finding = False
+        except Exception as error:
+            self._on_error(error)

@@ -1,0 +1,173 @@
+"""Residual flow on its way out: coded within what may be spent, found on a thread, sent with the next motion."""
+
+import asyncio
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from codec.flow import MAX_FLOW_BYTES, decode_flow
+from codec.flow_packet import detach_flow
+from runtime.residual_flow import STEPS, flow_of
+from sender.adapting import Adapting, Wanted
+from sender.bring import Seen
+from sender.coding import Packet
+from sender.delivery import Live
+from sender.residual_flow import FINEST, PERIOD_S, REST_S, FlowCoder, FlowWatch
+from tests.patience import PATIENCE_S
+from tests.sender.held_fakes import MirrorTalker, held, motion
+
+
+def wild(size: float) -> np.ndarray:
+    """Return coefficients of a flow that bends everywhere."""
+    rng = np.random.default_rng(5)
+    fading = 1 / (1 + np.add.outer(np.arange(16), np.arange(16)))
+    return (size * fading * rng.normal(size=(2, 16, 16))).astype(np.float32)
+
+
+def test_a_flow_is_as_fine_as_its_bytes_allow() -> None:
+    coder, lengths, steps = FlowCoder(), [], []
+    for bytes_per_s in (1e6, 900.0, 300.0, 60.0):
+        coder.bytes_per_s = bytes_per_s
+        code = coder.code(wild(60), period_s=0.1)
+        assert code is not None
+        assert len(code) <= max(0.1 * bytes_per_s, 1)
+        lengths.append(len(code))
+        steps.append(decode_flow(code).step)
+    assert steps[0] == FINEST
+    assert lengths[0] <= MAX_FLOW_BYTES
+    assert steps == sorted(steps)
+    assert steps[-1] > FINEST
+    coder.bytes_per_s = 1e6
+    for _ in STEPS:  # with room again it gets finer again
+        code = coder.code(wild(60), period_s=0.1)
+    assert code is not None
+    assert decode_flow(code).step == FINEST
+
+
+def test_where_nothing_may_be_spent_no_flow_goes_out() -> None:
+    coder = FlowCoder()
+    coder.bytes_per_s = 0.0
+    assert coder.code(wild(60), period_s=0.1) is None
+    coder.bytes_per_s = 1e6
+    assert coder.code(wild(1e6), period_s=0.1) is None  # no step makes it fit
+
+
+class Bending(MirrorTalker):
+    """Draws what it is told to, after a while; its keypoints are out of the picture."""
+
+    def __init__(self, drawn: np.ndarray) -> None:
+        super().__init__()
+        self.result: np.ndarray | Exception = drawn
+
+    def draw(self, *given: Any) -> np.ndarray:
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+    def keypoints_of(self, *given: Any) -> np.ndarray:
+        return np.full((20, 3), 3, np.float32)
+
+
+def seen(picture: np.ndarray, at_s: float) -> Seen:
+    return Seen(picture, motion(), held(2), at_s, round(60 * at_s))
+
+
+def cloth() -> np.ndarray:
+    import cv2
+
+    noise = np.random.default_rng(3).normal(size=(64, 64, 3)).astype(np.float32)
+    smooth = cv2.resize(noise, (256, 256), interpolation=cv2.INTER_CUBIC)
+    return np.clip(128 + 50 * smooth, 0, 255).astype(np.uint8)
+
+
+def test_what_is_offered_is_answered_with_a_flow_for_its_source_picture() -> None:
+    came, flows = threading.Event(), []
+    dropped = [0]
+
+    def take(slot: int, code: bytes) -> None:
+        flows.append((slot, code))
+        came.set()
+
+    drawn = cloth()
+    watch = FlowWatch(
+        Bending(drawn),  # type: ignore[arg-type]
+        dropped=lambda: dropped[0],
+        on_flow=take,
+        on_error=lambda error: pytest.fail(str(error)),
+    )
+    assert not watch.due(0.0)  # it has not begun
+    watch.start()
+    try:
+        assert watch.due(0.0)
+        watch.offer(seen(np.roll(drawn, 4, axis=1), 0.0))
+        assert not watch.due(PERIOD_S / 2)
+        assert came.wait(PATIENCE_S)
+        ((slot, code),) = flows
+        flow = decode_flow(code)
+        assert slot == 2
+        found = flow_of(flow.levels, flow.step)[2:-2, 2:-2] * 128
+        assert found[..., 0] == pytest.approx(-4, abs=0.6)
+        dropped[0] = 10  # a busy machine
+        late_s = 100.0
+        assert not watch.due(late_s)
+        assert not watch.due(late_s + REST_S / 2)
+        assert watch.due(late_s + REST_S)
+    finally:
+        watch.stop()
+
+
+def test_what_ends_the_finding_is_told() -> None:
+    told, errors = threading.Event(), []
+
+    def take(error: Exception) -> None:
+        errors.append(error)
+        told.set()
+
+    watch = FlowWatch(
+        Bending(cloth()),  # type: ignore[arg-type]
+        dropped=lambda: 0,
+        on_flow=lambda slot, code: None,
+        on_error=take,
+    )
+    watch._talker.result = RuntimeError("no graph")  # type: ignore[attr-defined]
+    watch.start()
+    watch.offer(seen(cloth(), 0.0))
+    assert told.wait(PATIENCE_S)
+    watch.stop()
+    assert str(errors[0]) == "no graph"
+    assert not watch.due(100.0)
+
+
+class Line:
+    """Keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send_motion(self, data: bytes, *, rides: bool = False) -> bool:
+        self.sent.append(data)
+        return True
+
+
+async def test_a_flow_goes_once_and_with_the_next_motion() -> None:
+    line = Line()
+    live = Live(line, asyncio.get_running_loop(), Adapting(Wanted(camera_fps=25.0), at_s=0.0))  # type: ignore[arg-type]
+    code = FlowCoder().code(wild(20), period_s=0.1)
+    assert code is not None
+    packets = [Packet(bytes([number, 1, 2, 3]), 1, number / 25) for number in range(3)]
+    live.put(packets[0])
+    live.bend(3, b"old")
+    live.bend(3, code)  # the newest is what counts
+    live.put(packets[1])
+    live.put(packets[2])
+    await live.finish()
+    async with asyncio.timeout(PATIENCE_S):
+        while len(line.sent) < 3:  # noqa: ASYNC110 -- a plain value, not an event
+            await asyncio.sleep(0.005)
+    alone, attached = detach_flow(line.sent[1])
+    assert attached is not None
+    assert (attached.source, attached.code, alone) == (3, code, packets[1].data)
+    assert [line.sent[0], line.sent[2]] == [packets[0].data, packets[2].data]
+    assert live.payload_bytes == sum(len(data) for data in line.sent)

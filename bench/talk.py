@@ -25,7 +25,7 @@ from codec.transfer import PIECE_FRAMING_BYTES
 from runtime.aim import Aim
 from runtime.residual_flow import FlowFinder, FlowInUse, flow_of
 from runtime.view import Pose
-from sender.residual_flow import PERIOD_S, FlowCoder
+from sender.residual_flow import FlowCoder
 from sender.source import FINE_QUALITY, first_picture_bytes, smaller_code
 
 if TYPE_CHECKING:
@@ -187,12 +187,12 @@ class FlowTrip:
         """Find the flow of a frame, if it is time, by its motion as the receiver has it."""
         if at_s < self._next_s:
             return
-        self._next_s = at_s + PERIOD_S
         drawn = draw(self._setup, self._source, motion)
         keypoints = self._setup.talker.keypoints_of(
             self._source.features, motion.rotation, motion.translation, motion.expression
         )
-        self._code = self._coder.code(self._finder.find(drawn, picture, keypoints), period_s=PERIOD_S)
+        self._code, lasts_s = self._coder.code(self._finder.find(drawn, picture, keypoints))
+        self._next_s = at_s + lasts_s
 
 
 def _ticks(at_s: float) -> int:

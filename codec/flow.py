@@ -1,4 +1,4 @@
-"""The code of a residual flow: two axes of 16 x 16 whole levels of a cosine transform, most of them 0.
+"""The code of a residual flow: two axes of 32 x 32 whole levels of a cosine transform, most of them 0.
 
 A byte for step and energy, then a range code of bits: which magnitudes are beyond 0, beyond 1 and so on, each pass only
 of those that are beyond all before, and then the signs. A bit's chance comes from the level's band and from the flow's
@@ -15,7 +15,7 @@ from codec.errors import BitstreamError
 from codec.ranges import FREQUENCY_SUM, Chances, RangeReader, RangeWriter
 
 AXES = 2  # x and y
-SIDE = 16
+SIDE = 32
 STEPS = 16
 ENERGIES = 16  # 0 is a flow of zeros
 PASSES = 15  # the first says which magnitudes are beyond 0, the last which are beyond 14
@@ -36,14 +36,14 @@ _AGAINST_BY_PASS = 10900
 _LEAST_CHANCE = 64  # in 2**16; the greatest is as far from 1
 
 _BANDS = 2 * SIDE - 1
-_BAND = np.tile(np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel(), AXES)  # of each of the 512 levels
+_BAND = np.tile(np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel(), AXES)  # of each of the 2048 levels
 _EVEN = np.uint16(FREQUENCY_SUM // 2)  # the chance of what cannot be foreseen
 
-Levels = npt.NDArray[np.int16]  # [2, 16, 16]
+Levels = npt.NDArray[np.int16]  # [2, 32, 32]
 
 
 def _make_chances() -> Chances:
-    """Return the chances, uint16 [16, 15, 31], by energy, pass and band; those of energy 0 are not used."""
+    """Return the chances, uint16 [16, 15, 63], by energy, pass and band; those of energy 0 are not used."""
     passes = np.arange(PASSES, dtype=np.int64)
     against = np.where(passes == 0, _AGAINST_FIRST, _AGAINST + _AGAINST_BY_PASS * passes)
     chances = np.zeros((ENERGIES, PASSES, _BANDS), np.uint16)
@@ -60,7 +60,7 @@ def _make_chances() -> Chances:
 
 
 def _make_costs() -> npt.NDArray[np.float64]:
-    """Return what a magnitude of 0 to 15 costs in bits, [energies 1..15, 31 bands x 16 magnitudes], less its sign and
+    """Return what a magnitude of 0 to 15 costs in bits, [energies 1..15, 63 bands x 16 magnitudes], less its sign and
     escape, which cost the same at every energy."""
     chances = _CHANCES[1:].transpose(0, 2, 1) / FREQUENCY_SUM
     costs = np.zeros((ENERGIES - 1, _BANDS, PASSES + 1))
@@ -82,7 +82,7 @@ class Flow:
     step
         Number of the step that the levels count in, 0..15.
     levels
-        int16 [2, 16, 16], -270..270, by axis (x, y), vertical and horizontal frequency, low ones first.
+        int16 [2, 32, 32], -270..270, by axis (x, y), vertical and horizontal frequency, low ones first.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def decode_flow(code: bytes) -> Flow:
 
 
 def _energy_of(magnitudes: npt.NDArray[np.int32]) -> int:
-    """Return the energy at which magnitudes [512] cost least. Floats may do here: any energy but 0 decodes."""
+    """Return the energy at which magnitudes [2048] cost least. Floats may do here: any energy but 0 decodes."""
     if not magnitudes.any():
         return 0
     kinds = _BAND * (PASSES + 1) + np.minimum(magnitudes, PASSES)

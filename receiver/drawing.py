@@ -187,7 +187,7 @@ class Drawing:
             self._changed.notify_all()
 
     def bend(self, slot: int, flow: Floats, ticks: int) -> None:
-        """Bend what is drawn of a slot's source picture by a residual flow [16, 16, 2], which came with the motion
+        """Bend what is drawn of a slot's source picture by a residual flow [32, 32, 2], which came with the motion
         captured at `ticks`."""
         with self._changed:
             if slot in self._numbers:

@@ -16,17 +16,19 @@ from numpy.typing import NDArray
 
 from runtime.geometry import KEYPOINT_GROUPS, Floats
 
-SIDE = 16  # places along each axis
+SIDE = 32  # places along each axis
 SIZE = 256  # pixels a side at which pictures are compared
-# What levels count in, pixels of 256 times 16 (the transform is orthonormal), by the step's number.
+# What levels count in, pixels of 256 times 32 (the transform is orthonormal), by the step's number.
 STEPS = tuple(0.5 * 2 ** (number / 2) for number in range(16))
-MOST_LEVEL = 127
+MOST_LEVEL = 255
 # Where bending brings a picture no nearer to the camera's, in grey levels, there was nothing to follow: noise, a hand
-# that came, a cheek that was not there. Flow counts in full where the rest is less by so many, and by so large a share.
+# that came, a cheek that was not there. Flow counts in full where the rest is less by so many, and by so large a share,
+# over so many places along each axis.
 NEARER_LEVELS, NEARER_SHARE = 0.3, 0.15
+WORTH_SIDE = 16
 # Lips and lids move faster than flows come, and keypoints lead them already: about them flow counts for so much, within
-# so far of their keypoints (image coordinates).
-OF_LIPS_AND_LIDS, ABOUT = 0.3, 0.04
+# so far of their keypoints, and in full so much farther (image coordinates).
+OF_LIPS_AND_LIDS, ABOUT, FADING = 0.3, 0.04, 0.125
 # Of a step, what is rounded up: less than a half, for what is as small as that costs more than it brings.
 ROUNDED_UP = 0.35
 
@@ -59,8 +61,8 @@ class FlowFinder:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def find(self, drawn: NDArray[np.uint8], camera: NDArray[np.uint8], keypoints: Floats) -> Floats:
-        """Return the coefficients [2, 16, 16] of the flow that bends a drawn picture onto the camera's, both uint8
-        [S, S, 3]: pixels of 256 times 16, across and down. keypoints: [K, 3] of the face, image coordinates."""
+        """Return the coefficients [2, 32, 32] of the flow that bends a drawn picture onto the camera's, both uint8
+        [S, S, 3]: pixels of 256 times 32, across and down. keypoints: [K, 3] of the face, image coordinates."""
         seen, shown = grey(camera), grey(drawn)
         flow = self._flow.calc(seen, shown, None)  # type: ignore[call-overload]
         coarse = np.asarray(cv2.resize(flow, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
@@ -69,29 +71,29 @@ class FlowFinder:
 
 
 def _worth(flow: Floats, camera: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> Floats:
-    """Return how far, 0 to 1, each place of a flow [16, 16, 2] in pixels is to be trusted, [16, 16]."""
+    """Return how far, 0 to 1, each place of a flow [32, 32, 2] in pixels is to be trusted, [32, 32]."""
     places = _PIXELS + cv2.resize(flow, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
     bent = cv2.remap(drawn, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     def around(picture: NDArray[np.uint8]) -> Floats:
         away = cv2.absdiff(camera, picture).astype(np.float32)
-        cells = cv2.resize(away, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        cells = cv2.resize(away, (WORTH_SIDE, WORTH_SIDE), interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.GaussianBlur(cells, (3, 3), 0), np.float32)
 
     before, after = around(drawn), around(np.asarray(bent, np.uint8))
-    return np.clip((before - after) / (NEARER_SHARE * before + NEARER_LEVELS), 0, 1)
+    worth = np.clip((before - after) / (NEARER_SHARE * before + NEARER_LEVELS), 0, 1)
+    return np.asarray(cv2.resize(worth, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _led_by_none(keypoints: Floats) -> Floats:
-    """Return how far each place is from lips and lids, [16, 16]: OF_LIPS_AND_LIDS over them, 1 from a place on."""
+    """Return how far each place is from lips and lids, [32, 32]: OF_LIPS_AND_LIDS over them, 1 farther away."""
     middles = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE * 2 - 1
     share = np.ones((SIDE, SIDE), np.float32)
     for group in ("mouth", "eyes"):
         points = keypoints[list(KEYPOINT_GROUPS[group]), :2]
         low, high = points.min(0) - ABOUT, points.max(0) + ABOUT
         across, down = (
-            np.maximum(np.maximum(low[axis] - middles, middles - high[axis]), 0) * (SIDE / 2)
-            for axis in range(2)
+            np.maximum(np.maximum(low[axis] - middles, middles - high[axis]), 0) / FADING for axis in range(2)
         )
         away = np.hypot(across[None], down[:, None]).clip(0, 1)
         share = np.minimum(share, OF_LIPS_AND_LIDS + (1 - OF_LIPS_AND_LIDS) * away)
@@ -99,13 +101,13 @@ def _led_by_none(keypoints: Floats) -> Floats:
 
 
 def quantise(coefficients: Floats, step: int) -> Levels:
-    """Return coefficients [2, 16, 16] in levels of a step's number, 0..15."""
+    """Return coefficients [2, 32, 32] in levels of a step's number, 0..15."""
     size = np.floor(np.abs(coefficients) / STEPS[step] + ROUNDED_UP).clip(0, MOST_LEVEL)
     return np.asarray(np.sign(coefficients) * size, np.int16)
 
 
 def flow_of(levels: Levels, step: int) -> Floats:
-    """Return the flow [16, 16, 2] of levels, image coordinates: each place shows what would be seen so far from it
+    """Return the flow [32, 32, 2] of levels, image coordinates: each place shows what would be seen so far from it
     without."""
     coefficients = levels * np.float32(STEPS[step] * 2 / SIZE)
     return np.stack([_COSINES.T @ coefficients[axis] @ _COSINES for axis in range(2)], -1)
@@ -123,7 +125,7 @@ FAR_PIXELS = 4.0
 LEAST_SHARE, MOST_SHARE, STILL_SHARE = 0.1, 0.7, 0.03
 STILL = 0.001  # mean change of an expression's offsets, distances between the irises
 # What is older than that, in 1/60 s, is less and less true, and is nothing at twice that.
-OLD_TICKS = 20
+OLD_TICKS = 60
 
 
 class FlowInUse:
@@ -135,12 +137,12 @@ class FlowInUse:
         self._before: Floats | None = None
 
     def take(self, flow: Floats, ticks: int) -> None:
-        """Take a flow [16, 16, 2] that was found in the frame captured at `ticks`, unless a newer one is there."""
+        """Take a flow [32, 32, 2] that was found in the frame captured at `ticks`, unless a newer one is there."""
         if self._newest is None or ticks >= self._newest.ticks:
             self._newest = _Known(ticks, flow)
 
     def at(self, ticks: int, expression: Floats) -> Floats | None:
-        """Return the flow [16, 16, 2] to draw the next picture with, None for none.
+        """Return the flow [32, 32, 2] to draw the next picture with, None for none.
 
         ticks: when it was captured. expression: [K, 3] its motion's; a still head's is nearly the same again.
         """

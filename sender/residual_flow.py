@@ -18,16 +18,17 @@ from sender.slot import Slot
 
 # Every third frame at 25 a second: the time for three is what a flow may be old without much harm.
 PERIOD_S = 0.11
-# Of one core's time, at most: a machine that draws slowly has flows more rarely. A flow that is older than this is of
-# no use, and a machine that can do no better finds none.
+# A line or a machine that allows less has flows more rarely: one that is half a second old brings more than one that is
+# four times as coarse. Only beyond this does it get coarser, or, where it is the machine, is none found.
+LONGEST_S = 0.6
+# Of one core's time, at most.
 LOAD = 0.3
-SLOWEST_S = 0.5
 # Frames that this side has left out since the last flow: more is a busy machine, which has no time for flows for so
 # long.
 MOST_DROPPED, REST_S = 2, 2.0
-FINEST = 4  # step's number: two pixels of 256, of a wave over the whole picture an eighth of one
-# What goes into flow on a line that has room: about what motion takes.
-BUDGET_BYTES_PER_S = 1000.0
+FINEST = 5  # step's number: of a wave over the whole picture a tenth of a pixel of 256
+# What goes into flow on a line that has room: more than almost any flow takes at the finest step.
+BUDGET_BYTES_PER_S = 2000.0
 
 
 class FlowCoder:
@@ -38,21 +39,20 @@ class FlowCoder:
 
     def __init__(self) -> None:
         self.bytes_per_s = BUDGET_BYTES_PER_S
-        self._step = FINEST
 
-    def code(self, coefficients: Floats, *, period_s: float) -> bytes | None:
-        """Code the flow of coefficients [2, 16, 16] that stands for so many seconds, as finely as they allow; None
-        where they allow none."""
-        most = min(self.bytes_per_s * period_s, MAX_FLOW_BYTES)
-        for step in range(max(self._step - 1, FINEST), len(STEPS)):
+    def code(self, coefficients: Floats) -> tuple[bytes | None, float]:
+        """Code the flow of coefficients [2, 32, 32] as finely as the budget of LONGEST_S allows, None where it allows
+        none; and say for how many seconds it has to last."""
+        bytes_per_s = self.bytes_per_s
+        most = min(bytes_per_s * LONGEST_S, MAX_FLOW_BYTES)
+        for step in range(FINEST, len(STEPS)):
             try:
                 code = encode_flow(Flow(step, quantise(coefficients, step)))
             except ValueError:  # longer than any may be
                 continue
             if len(code) <= most:
-                self._step = step
-                return code
-        return None
+                return code, max(PERIOD_S, len(code) / bytes_per_s)
+        return None, LONGEST_S
 
 
 class FlowWatch:
@@ -77,7 +77,6 @@ class FlowWatch:
         self._on_error = on_error
         self._inbox: Slot[Seen] = Slot()
         self._thread = threading.Thread(target=self._work, name="residual-flow", daemon=True)
-        self._period_s = PERIOD_S
         self._next_s = float("-inf")
         self._dropped_before = 0
         self._finding = False
@@ -106,7 +105,6 @@ class FlowWatch:
     def offer(self, seen: Seen) -> None:
         """Find the flow of a frame."""
         self._finding = True
-        self._next_s = seen.captured_s + self._period_s
         self._inbox.put(seen)
 
     def _work(self) -> None:
@@ -120,12 +118,11 @@ class FlowWatch:
                     source, motion.rotation, motion.translation, motion.expression
                 )
                 coefficients = finder.find(drawn, seen.picture, keypoints)
-                code = self.coder.code(coefficients, period_s=self._period_s)
-                took_s = time.monotonic() - began_s
-                # A flow that comes when it is long over would bend what has moved on: none at all is better then.
-                self._period_s = max(PERIOD_S, took_s / LOAD)
-                if code is not None and self._period_s <= SLOWEST_S:
-                    self._on_flow(seen.held.slot, code)
+                code, lasts_s = self.coder.code(coefficients)
+                rests_s = (time.monotonic() - began_s) / LOAD
+                self._next_s = seen.captured_s + max(lasts_s, rests_s)
                 self._finding = False
+                if code is not None and rests_s <= LONGEST_S:
+                    self._on_flow(seen.held.slot, code)
         except Exception as error:
             self._on_error(error)

@@ -411,7 +411,7 @@ class BendingTalker(FakeTalker):
 
 async def test_a_residual_flow_bends_the_pictures_after_it_and_a_damaged_one_is_counted() -> None:
     talker = BendingTalker()
-    levels = np.zeros((2, 16, 16), np.int16)
+    levels = np.zeros((2, 32, 32), np.int16)
     levels[0, 0, 0] = 40
     code = encode_flow(Flow(4, levels))
     async with calling(talker=talker) as call:
@@ -443,7 +443,8 @@ async def test_a_residual_flow_bends_the_pictures_after_it_and_a_damaged_one_is_
 
 async def test_a_head_that_the_listener_turns_is_not_bent() -> None:
     talker = BendingTalker()
-    levels = np.full((2, 16, 16), 3, np.int16)
+    levels = np.zeros((2, 32, 32), np.int16)
+    levels[:, :4, :4] = 3
     async with calling(talker=talker) as call:
         call.receiver.look(View(yaw=10))
         call.tell(hello(capabilities=Capability.SENDS_IN_ORDER), *pieces())

@@ -33,29 +33,29 @@ def cloth(size: int = 256, seed: int = 3) -> np.ndarray:
 def test_a_shift_is_found_in_pixels_of_256_whatever_the_pictures_size(size: int) -> None:
     drawn = cloth(size)
     camera = np.roll(drawn, 4 * size // 256, axis=1)  # shows what was so far to the left
-    found = flow_of(quantise(FlowFinder().find(drawn, camera, ELSEWHERE), 0), 0)
-    inner = found[2:-2, 2:-2] / PIXEL
+    found = flow_of(quantise(FlowFinder().find(drawn, camera, ELSEWHERE), 1), 1)
+    inner = found[4:-4, 4:-4] / PIXEL
     assert inner[..., 0] == pytest.approx(-4, abs=0.3)
     assert inner[..., 1] == pytest.approx(0, abs=0.3)
 
 
 def test_what_bending_does_not_bring_nearer_is_left_alone() -> None:
     finder, drawn = FlowFinder(), cloth()
-    assert np.abs(flow_of(quantise(finder.find(drawn, drawn, ELSEWHERE), 0), 0)).max() < 0.05 * PIXEL
+    assert np.abs(flow_of(quantise(finder.find(drawn, drawn, ELSEWHERE), 1), 1)).max() < 0.05 * PIXEL
     # A thing of one grey comes before the right half: nothing there can be bent onto it.
     camera = np.roll(drawn, 4, axis=1)
     camera[:, 128:] = 128
-    found = flow_of(quantise(finder.find(drawn, camera, ELSEWHERE), 0), 0) / PIXEL
-    assert found[2:-2, 2:6, 0] == pytest.approx(-4, abs=0.5)
-    assert np.abs(found[:, 10:]).mean() < 0.5
+    found = flow_of(quantise(finder.find(drawn, camera, ELSEWHERE), 1), 1) / PIXEL
+    assert found[4:-4, 4:12, 0] == pytest.approx(-4, abs=0.5)
+    assert np.abs(found[:, 20:]).mean() < 0.5
 
 
 def test_lips_and_lids_are_left_to_their_keypoints() -> None:
     drawn = cloth()
     camera = np.roll(drawn, 4, axis=1)
     face = np.zeros((20, 3), np.float32)  # all in the picture's middle
-    found = flow_of(quantise(FlowFinder().find(drawn, camera, face), 0), 0)[..., 0] / PIXEL
-    middle, border = found[7:9, 7:9].mean(), found[2:4, 2:4].mean()
+    found = flow_of(quantise(FlowFinder().find(drawn, camera, face), 1), 1)[..., 0] / PIXEL
+    middle, border = found[15:17, 15:17].mean(), found[4:8, 4:8].mean()
     assert border == pytest.approx(-4, abs=0.5)
     assert -2.4 < middle < -0.6
 

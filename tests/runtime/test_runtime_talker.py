@@ -103,7 +103,7 @@ def test_moving_the_head_moves_the_picture_of_it(talker: Talker, face: np.ndarra
 def test_a_residual_flow_moves_all_that_is_drawn(talker: Talker, face: np.ndarray) -> None:
     source = talker.prepare(face)
     pose = source.rotation, source.translation, source.expression
-    flow = np.zeros((16, 16, 2), np.float32)
+    flow = np.zeros((32, 32, 2), np.float32)
     flow[..., 0] = 8 * 2 / 256
     assert talker.bends
     plain, bent = talker.draw(source, *pose).astype(int), talker.draw(source, *pose, flow).astype(int)

@@ -9,12 +9,12 @@ import pytest
 
 from codec.flow import MAX_FLOW_BYTES, decode_flow
 from codec.flow_packet import detach_flow
-from runtime.residual_flow import STEPS, flow_of
+from runtime.residual_flow import flow_of
 from sender.adapting import Adapting, Wanted
 from sender.bring import Seen
 from sender.coding import Packet
 from sender.delivery import Live
-from sender.residual_flow import FINEST, PERIOD_S, REST_S, FlowCoder, FlowWatch
+from sender.residual_flow import FINEST, LONGEST_S, PERIOD_S, REST_S, FlowCoder, FlowWatch
 from tests.patience import PATIENCE_S
 from tests.sender.held_fakes import MirrorTalker, held, motion
 
@@ -22,36 +22,35 @@ from tests.sender.held_fakes import MirrorTalker, held, motion
 def wild(size: float) -> np.ndarray:
     """Return coefficients of a flow that bends everywhere."""
     rng = np.random.default_rng(5)
-    fading = 1 / (1 + np.add.outer(np.arange(16), np.arange(16)))
-    return (size * fading * rng.normal(size=(2, 16, 16))).astype(np.float32)
+    fading = 1 / (1 + np.add.outer(np.arange(32), np.arange(32)))
+    return (size * fading * rng.normal(size=(2, 32, 32))).astype(np.float32)
 
 
-def test_a_flow_is_as_fine_as_its_bytes_allow() -> None:
-    coder, lengths, steps = FlowCoder(), [], []
-    for bytes_per_s in (1e6, 900.0, 300.0, 60.0):
+def test_a_tight_line_has_flows_more_rarely_before_they_get_coarser() -> None:
+    coder, lasting, steps = FlowCoder(), [], []
+    for bytes_per_s in (1e6, 600.0, 300.0, 60.0):
         coder.bytes_per_s = bytes_per_s
-        code = coder.code(wild(60), period_s=0.1)
+        code, lasts_s = coder.code(wild(25))
         assert code is not None
-        assert len(code) <= max(0.1 * bytes_per_s, 1)
-        lengths.append(len(code))
+        assert len(code) <= bytes_per_s * lasts_s + 1e-6  # no more is spent than may be
+        assert PERIOD_S <= lasts_s <= LONGEST_S
+        lasting.append(lasts_s)
         steps.append(decode_flow(code).step)
-    assert steps[0] == FINEST
-    assert lengths[0] <= MAX_FLOW_BYTES
-    assert steps == sorted(steps)
-    assert steps[-1] > FINEST
-    coder.bytes_per_s = 1e6
-    for _ in STEPS:  # with room again it gets finer again
-        code = coder.code(wild(60), period_s=0.1)
-    assert code is not None
-    assert decode_flow(code).step == FINEST
+    assert lasting[0] == PERIOD_S
+    assert lasting[:3] == sorted(lasting[:3])
+    assert steps[:3] == [FINEST] * 3
+    assert steps[3] > FINEST
 
 
-def test_where_nothing_may_be_spent_no_flow_goes_out() -> None:
+def test_what_is_too_long_is_coarser_and_where_nothing_may_be_spent_no_flow_goes_out() -> None:
     coder = FlowCoder()
+    code, _ = coder.code(wild(60))
+    assert code is not None
+    assert len(code) <= MAX_FLOW_BYTES
+    assert decode_flow(code).step > FINEST
+    assert coder.code(wild(1e6)) == (None, LONGEST_S)  # no step makes it fit
     coder.bytes_per_s = 0.0
-    assert coder.code(wild(60), period_s=0.1) is None
-    coder.bytes_per_s = 1e6
-    assert coder.code(wild(1e6), period_s=0.1) is None  # no step makes it fit
+    assert coder.code(wild(60)) == (None, LONGEST_S)
 
 
 class Bending(MirrorTalker):
@@ -154,7 +153,7 @@ class Line:
 async def test_a_flow_goes_once_and_with_the_next_motion() -> None:
     line = Line()
     live = Live(line, asyncio.get_running_loop(), Adapting(Wanted(camera_fps=25.0), at_s=0.0))  # type: ignore[arg-type]
-    code = FlowCoder().code(wild(20), period_s=0.1)
+    code, _ = FlowCoder().code(wild(10))
     assert code is not None
     packets = [Packet(bytes([number, 1, 2, 3]), 1, number / 25) for number in range(3)]
     live.put(packets[0])

@@ -16,7 +16,7 @@ from bench.errors import BenchError
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.flow import decode_flow
-from codec.flow_packet import attach_flow, detach_flow
+from codec.flow_packet import MOST_AGE, TICKS_OF_AGE, attach_flow, detach_flow
 from codec.format import MotionFormat
 from codec.motion import Motion
 from codec.picture import cut_picture, decode_picture, encode_picture
@@ -164,19 +164,23 @@ class FlowTrip:
         self._setup, self._source = setup, source
         self._finder, self._coder, self._in_use = FlowFinder(), FlowCoder(), FlowInUse()
         self._code: bytes | None = None
-        self._next_s = 0.0
+        self._next_s = self._found_s = 0.0
 
-    def send(self, packet: bytes) -> bytes:
+    def send(self, packet: bytes, *, at_s: float) -> bytes:
         """Return a motion packet with the flow that waits for it before it, if one does."""
         code, self._code = self._code, None
-        return packet if code is None else attach_flow(packet, code, source=0)
+        if code is None:
+            return packet
+        age = min(round(TICKS_PER_SECOND * (at_s - self._found_s) / TICKS_OF_AGE), MOST_AGE)
+        return attach_flow(packet, code, source=0, age=age)
 
     def receive(self, packet: bytes, *, at_s: float) -> bytes:
         """Return the motion packet alone."""
         alone, attached = detach_flow(packet)
         if attached is not None:
             flow = decode_flow(attached.code)
-            self._in_use.take(flow_of(flow.levels, flow.step), _ticks(at_s))
+            ticks = _ticks(at_s) - TICKS_OF_AGE * attached.age
+            self._in_use.take(flow_of(flow.levels, flow.step), ticks)
         return alone
 
     def at(self, motion: Motion, *, at_s: float) -> Floats | None:
@@ -192,7 +196,7 @@ class FlowTrip:
             self._source.features, motion.rotation, motion.translation, motion.expression
         )
         self._code, lasts_s = self._coder.code(self._finder.find(drawn, picture, keypoints))
-        self._next_s = at_s + lasts_s
+        self._found_s, self._next_s = at_s, at_s + lasts_s
 
 
 def _ticks(at_s: float) -> int:
@@ -224,7 +228,7 @@ def redraw(
         packet = encoder.encode(motion, captured_s=index / footage.rate, source=0, keypoints=keypoints)
         alone, bent, at_s = packet, None, index / footage.rate
         if trip is not None:
-            packet = trip.send(packet)
+            packet = trip.send(packet, at_s=at_s)
             alone = trip.receive(packet, at_s=at_s)
         got = decoder.decode(alone)[0].motion
         if trip is not None:

@@ -48,6 +48,8 @@ class Buffer(Protocol):
 
     def set_rest(self, source: int, rest: Motion) -> None: ...
 
+    def place(self, ticks: int) -> int: ...
+
     def push(self, decoded: DecodedMotion, arrived_s: float) -> None: ...
 
     def due_s(self) -> float | None: ...
@@ -187,11 +189,11 @@ class Drawing:
             self._changed.notify_all()
 
     def bend(self, slot: int, flow: Floats, ticks: int) -> None:
-        """Bend what is drawn of a slot's source picture by a residual flow [32, 32, 2], which came with the motion
-        captured at `ticks`."""
+        """Bend what is drawn of a slot's source picture by a residual flow [32, 32, 2], which was found in the frame
+        captured at `ticks`, from there on."""
         with self._changed:
             if slot in self._numbers:
-                self._flows[self._numbers[slot]].take(flow, ticks)
+                self._flows[self._numbers[slot]].take(flow, self._playout.place(ticks))
 
     @property
     def counts(self) -> PlayoutCounts:

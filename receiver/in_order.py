@@ -41,7 +41,7 @@ class InOrder:
 
     def push(self, decoded: DecodedMotion, arrived_s: float) -> None:
         """Take in a motion that has just arrived."""
-        ticks = self._continue(decoded.ticks)
+        ticks = self.place(decoded.ticks)
         if any(waiting.ticks == ticks for waiting in self._waiting) or ticks == self._shown:
             self.counts.duplicates += 1
         elif self._shown is not None and ticks < self._shown:
@@ -52,8 +52,9 @@ class InOrder:
             self._newest = ticks if self._newest is None else max(self._newest, ticks)
             insort(self._waiting, _Waiting(ticks, arrived_s, decoded), key=lambda waiting: waiting.ticks)
 
-    def _continue(self, ticks: int) -> int:
-        """Count on from the newest motion; the decoder's own count is off after half a cycle of silence."""
+    def place(self, ticks: int) -> int:
+        """Return a capture time as `Shown` has it: counted on from the newest motion, for the decoder's own count is
+        off after half a cycle of silence."""
         if self._newest is None:
             return ticks
         return self._newest - BEHIND_TICKS + (ticks - self._newest + BEHIND_TICKS) % TICK_CYCLE

@@ -118,6 +118,10 @@ class Playout:
         """Tell the pose of a source picture (gallery slot 0 to 3), to which its face relaxes in a gap."""
         self._rests[source] = rest
 
+    def place(self, ticks: int) -> int:
+        """Return a capture time as `Shown` has it: as it is."""
+        return ticks
+
     def push(self, decoded: DecodedMotion, arrived_s: float) -> None:
         """Take in a motion that has just arrived, in whatever order, however often."""
         if abs(self.clock.offset_s(decoded.ticks, arrived_s)) > RESTART_S:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from codec.decoder import MotionDecoder
 from codec.errors import BitstreamError
 from codec.flow import decode_flow
-from codec.flow_packet import detach_flow
+from codec.flow_packet import TICKS_OF_AGE, detach_flow
 from codec.format import MotionFormat
 from codec.hello import Capability, Hello
 from codec.picture import Picture
@@ -172,7 +172,8 @@ class Receiving:
         self._received.time(motions[-1].ticks, arrived_s)
         drawable = [motion for motion in motions if self._drawing.has_source(motion.source)]
         if attached is not None and flow is not None:
-            self._drawing.bend(attached.source, flow_of(flow.levels, flow.step), motions[0].ticks)
+            found_ticks = motions[-1].ticks - TICKS_OF_AGE * attached.age
+            self._drawing.bend(attached.source, flow_of(flow.levels, flow.step), found_ticks)
         if drawable:
             self._drawing.push(drawable, arrived_s)
         else:

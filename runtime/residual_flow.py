@@ -8,7 +8,8 @@ no bytes and no graphs: pictures and levels in, flows out.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import deque
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -113,7 +114,8 @@ def flow_of(levels: Levels, step: int) -> Floats:
     return np.stack([_COSINES.T @ coefficients[axis] @ _COSINES for axis in range(2)], -1)
 
 
-class _Known(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Known:
     ticks: int
     flow: Floats
 
@@ -126,20 +128,23 @@ LEAST_SHARE, MOST_SHARE, STILL_SHARE = 0.1, 0.7, 0.03
 STILL = 0.001  # mean change of an expression's offsets, distances between the irises
 # What is older than that, in 1/60 s, is less and less true, and is nothing at twice that.
 OLD_TICKS = 60
+# Flows may come before the pictures that they are for, which wait to be shown: as many as a call in order is ahead by.
+MOST_WAITING = 32
 
 
 class FlowInUse:
     """The flow that pictures of one source picture are drawn with, as it goes on from one that came to the next."""
 
     def __init__(self) -> None:
+        self._waiting: deque[_Known] = deque(maxlen=MOST_WAITING)
         self._newest: _Known | None = None
         self._now = np.zeros((SIDE, SIDE, 2), np.float32)
         self._before: Floats | None = None
 
     def take(self, flow: Floats, ticks: int) -> None:
-        """Take a flow [32, 32, 2] that was found in the frame captured at `ticks`, unless a newer one is there."""
-        if self._newest is None or ticks >= self._newest.ticks:
-            self._newest = _Known(ticks, flow)
+        """Take a flow [32, 32, 2] that was found in the frame captured at `ticks`; from there on it counts, unless a
+        newer one does."""
+        self._waiting.append(_Known(ticks, flow))
 
     def at(self, ticks: int, expression: Floats) -> Floats | None:
         """Return the flow [32, 32, 2] to draw the next picture with, None for none.
@@ -147,6 +152,7 @@ class FlowInUse:
         ticks: when it was captured. expression: [K, 3] its motion's; a still head's is nearly the same again.
         """
         before, self._before = self._before, expression
+        self._find_newest(ticks)
         if self._newest is None:
             return None
         age = max(ticks - self._newest.ticks, 0) / OLD_TICKS
@@ -158,3 +164,11 @@ class FlowInUse:
             share = np.minimum(share, STILL_SHARE)
         self._now = np.asarray(self._now + share * way, np.float32)
         return self._now
+
+    def _find_newest(self, ticks: int) -> None:
+        if self._newest is not None and self._newest.ticks > ticks + OLD_TICKS:
+            self._newest = None  # whoever sends has begun anew
+        for known in [known for known in self._waiting if known.ticks <= ticks]:
+            self._waiting.remove(known)
+            if self._newest is None or known.ticks >= self._newest.ticks:
+                self._newest = known

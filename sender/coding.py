@@ -5,12 +5,14 @@ other in mid-call. It knows capture times and the codec; how packets leave is th
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from codec.bundle import MAX_SPACING
 from codec.encoder import MotionEncoder
 from codec.feedback import Feedback
+from codec.flow_packet import MOST_AGE, TICKS_OF_AGE, attach_flow
 from codec.format import MotionFormat
 from codec.motion import Motion
 from codec.packet import MAX_FRAMES
@@ -41,6 +43,14 @@ class Packet:
     def ticks(self) -> int:
         """The last frame's capture time as it stands on the wire, 0..4095."""
         return ticks_of(self.captured_s)
+
+    def bent(self, code: bytes, *, source: int, ticks: int) -> Packet:
+        """Return the packet with a residual flow (`codec.flow`) before it, found against a source picture 0..3 in the
+        frame captured at `ticks`; where it is too large for company it stays alone."""
+        age = min(round((self.ticks - ticks) % TICK_CYCLE / TICKS_OF_AGE), MOST_AGE)
+        with suppress(ValueError):
+            return replace(self, data=attach_flow(self.data, code, source=source, age=age))
+        return self
 
 
 class Coder:

@@ -5,12 +5,10 @@ work on the event loop; neither knows what is in a packet."""
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from codec.control import encode_control
 from codec.feedback import SHOWN_CYCLE, Feedback
-from codec.flow_packet import attach_flow
 from codec.ordered import ORDERED_WINDOW, OrderedMotion
 from sender.adapting import Adapting
 from sender.coding import Packet
@@ -68,6 +66,12 @@ class Delivery(Protocol):
         """Let whoever waits go on; nothing is sent any more."""
 
 
+class _HeldFlow(NamedTuple):
+    source: int
+    code: bytes
+    ticks: int
+
+
 class Live:
     """As it comes; a packet for which there is no line is lost and counted as refused. adapting: is
     told of each, and says how often and how far apart a packet goes."""
@@ -78,9 +82,7 @@ class Live:
         self._loop = loop
         self._adapting = adapting
         self._to_come = 0  # copies
-        self._flow: tuple[int, bytes] | None = (
-            None  # goes with the next packet: its source picture, and its code
-        )
+        self._flow: _HeldFlow | None = None  # goes with the next packet
         self._all_gone = asyncio.Event()
         self._all_gone.set()
         self._stopped = False
@@ -89,13 +91,13 @@ class Live:
         """Send a packet without waiting for anything."""
         self._loop.call_soon_threadsafe(self._post, packet)
 
-    def bend(self, source: int, code: bytes) -> None:
-        """Let a residual flow (`codec.flow`), found against a source picture 0..3, go with the next packet; from any
-        thread."""
-        self._loop.call_soon_threadsafe(self._hold_flow, source, code)
+    def bend(self, source: int, code: bytes, ticks: int) -> None:
+        """Let a residual flow (`codec.flow`), found against a source picture 0..3 in the frame captured at `ticks`, go
+        with the next packet; from any thread."""
+        self._loop.call_soon_threadsafe(self._hold_flow, _HeldFlow(source, code, ticks))
 
-    def _hold_flow(self, source: int, code: bytes) -> None:
-        self._flow = source, code
+    def _hold_flow(self, flow: _HeldFlow) -> None:
+        self._flow = flow
 
     def _post(self, packet: Packet) -> None:
         if self._stopped:
@@ -103,9 +105,8 @@ class Live:
         decision = self._adapting.decision
         data = packet.data
         if self._flow is not None:
-            (source, code), self._flow = self._flow, None
-            with suppress(ValueError):  # a packet that is too large for company goes alone
-                data = attach_flow(data, code, source=source)
+            data = packet.bent(self._flow.code, source=self._flow.source, ticks=self._flow.ticks).data
+            self._flow = None
         # False means that it was lost on this side, where there is no line.
         taken = self._peer.send_motion(data, rides=decision.rides)
         self._adapting.sent(packet, taken=taken, at_s=self._loop.time(), copies=decision.copies)

@@ -10,6 +10,7 @@ import numpy as np
 
 from codec.feedback import Feedback
 from codec.motion import Motion
+from codec.predictive_encoder import Capture
 from codec.time import TICK_CYCLE
 from sender.adapting import Adapting
 from sender.capture import Frame
@@ -69,6 +70,10 @@ class FrameLoop:
         self._before = (self._reader.frames_in, self._reader.dropped)
         self._reader.start()
         stamps = Stamps()
+
+        def last() -> Capture | None:
+            return coder.last
+
         for frame in self._reader.frames():
             if self._passes_by(frame):
                 _put(coder.flush(), delivery)
@@ -95,10 +100,11 @@ class FrameLoop:
             self.predicts = coder.predicts(stamp.captured_s)
             if adapting is not None and adapting.depend(predictive=self.predicts, at_s=time.monotonic()):
                 coder.follow(adapting.decision)
-            _put(coder.put(motion, stamp.captured_s, source=held.slot), delivery)
-            sources.follow(
-                view, held, ticks=stamp.ticks, captured_s=stamp.captured_s, last=lambda: coder.last
-            )
+            packets = coder.put(motion, stamp.captured_s, source=held.slot)
+            ticks, captured_s = stamp.ticks, stamp.captured_s
+            packets = sources.bend(packets, view, held, ticks=ticks, captured_s=captured_s, last=last)
+            _put(packets, delivery)
+            sources.follow(view, held, ticks=ticks, captured_s=captured_s, last=last)
             if self._in_order:
                 coder.acknowledge(stamp.ticks % TICK_CYCLE)
         _put(coder.flush(), delivery)

@@ -67,7 +67,7 @@ class FlowWatch:
         talker: Talker,
         *,
         dropped: Callable[[], int],
-        on_flow: Callable[[int, bytes], None],
+        on_flow: Callable[[int, bytes, int], None],
         on_error: Callable[[Exception], None],
     ) -> None:
         self.coder = FlowCoder()
@@ -112,17 +112,38 @@ class FlowWatch:
         try:
             while (seen := self._inbox.get()) is not None:
                 began_s = time.monotonic()
-                drawn = draw_from(self._talker, seen, seen.held.source)
-                source, motion = seen.held.source.prepared, seen.motion
-                keypoints = self._talker.keypoints_of(
-                    source, motion.rotation, motion.translation, motion.expression
-                )
-                coefficients = finder.find(drawn, seen.picture, keypoints)
-                code, lasts_s = self.coder.code(coefficients)
+                code, lasts_s = self.coder.code(_find(finder, self._talker, seen))
                 rests_s = (time.monotonic() - began_s) / LOAD
                 self._next_s = seen.captured_s + max(lasts_s, rests_s)
                 self._finding = False
                 if code is not None and rests_s <= LONGEST_S:
-                    self._on_flow(seen.held.slot, code)
+                    self._on_flow(seen.held.slot, code, seen.ticks)
         except Exception as error:
             self._on_error(error)
+
+
+class FlowInTurn:
+    """Finds the flows of a call in order, which has time for each: a flow goes with the frame that it was found in. One
+    thread at a time."""
+
+    def __init__(self, talker: Talker) -> None:
+        self._talker = talker
+        self._finder, self._coder = FlowFinder(), FlowCoder()
+        self._next_s = float("-inf")
+
+    def due(self, captured_s: float) -> bool:
+        """Say whether the frame captured now is to have one."""
+        return captured_s >= self._next_s
+
+    def find(self, seen: Seen) -> bytes | None:
+        """Return the code of a frame's flow, None where none is short enough."""
+        code, lasts_s = self._coder.code(_find(self._finder, self._talker, seen))
+        self._next_s = seen.captured_s + lasts_s
+        return code
+
+
+def _find(finder: FlowFinder, talker: Talker, seen: Seen) -> Floats:
+    source, motion = seen.held.source, seen.motion
+    drawn = draw_from(talker, seen, source)
+    keypoints = talker.keypoints_of(source.prepared, motion.rotation, motion.translation, motion.expression)
+    return finder.find(drawn, seen.picture, keypoints)

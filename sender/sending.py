@@ -19,7 +19,7 @@ from sender.first_source import FirstSource
 from sender.frames import FrameLoop
 from sender.mirror import Mirror
 from sender.present import Presentation
-from sender.residual_flow import FlowWatch
+from sender.residual_flow import FlowInTurn, FlowWatch
 from sender.settings import SenderSettings
 from sender.source import SourcePicture
 from sender.sources import Sources
@@ -166,9 +166,13 @@ class Sending:
             return self._frames.dropped + self.dropped_beside()
 
         flow: FlowWatch | None = None
+        in_turn: FlowInTurn | None = None
         # Only a camera's own picture is bent onto what the camera sees: where there is no mirror it is another's.
-        if live is not None and draws_flow and self._mirror is not None and self._talker.bends:
-            flow = FlowWatch(self._talker, dropped=dropped, on_flow=live.bend, on_error=self._flow_failed)
+        if draws_flow and self._mirror is not None and self._talker.bends:
+            if live is None:
+                in_turn = FlowInTurn(self._talker)
+            else:
+                flow = FlowWatch(self._talker, dropped=dropped, on_flow=live.bend, on_error=self._flow_failed)
         if not self._in_order:
             self._steering = Steering(
                 adapting,
@@ -183,6 +187,7 @@ class Sending:
             first,
             self._mirror,
             flow=flow,
+            flow_in_turn=in_turn,
             presentation=self._presentation,
             peer=peer,
             dropped=dropped,

@@ -12,6 +12,7 @@ from typing import Any
 from codec.predictive_encoder import Capture
 from codec.repair import cut_repair
 from sender.bring import Bring, Seen
+from sender.coding import Packet
 from sender.delivery import Wire
 from sender.errors import SenderError
 from sender.held import Held, HeldPictures
@@ -19,7 +20,7 @@ from sender.mirror import Mirror
 from sender.observe import View
 from sender.posture import Posture, posture_in, posture_of
 from sender.present import SLOT, Presentation
-from sender.residual_flow import FlowWatch
+from sender.residual_flow import FlowInTurn, FlowWatch
 from sender.source import SourcePicture
 from sender.watch import Watch
 
@@ -29,8 +30,9 @@ FIRST_SCENE = 0
 class Sources:
     """The source pictures of one call, from the first on; made, started and stopped on the event loop.
 
-    mirror: None leaves it at the first picture. flow: finds residual flows, if anything does. dropped: how many frames
-    this side has left out. on_notice: one sentence for the user, from any thread.
+    mirror: None leaves it at the first picture. flow, flow_in_turn: find residual flows, if anything does, the second
+    in a call in order. dropped: how many frames this side has left out. on_notice: one sentence for the user, from any
+    thread.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Sources:
         mirror: Mirror | None,
         *,
         flow: FlowWatch | None = None,
+        flow_in_turn: FlowInTurn | None = None,
         presentation: Presentation,
         peer: Wire,
         dropped: Callable[[], int],
@@ -52,6 +55,7 @@ class Sources:
         self._loop = asyncio.get_running_loop()
         self._bringing: set[asyncio.Task[None]] = set()
         self._halted = False
+        self._flow_in_turn = flow_in_turn
         self._flow = flow
         if flow is not None:
             flow.start()
@@ -80,6 +84,28 @@ class Sources:
     def acknowledge(self, newest_ticks: int) -> None:
         """Learn the newest motion, 0..4095, that the receiver has."""
         self._pictures.acknowledge(newest_ticks)
+
+    def bend(
+        self,
+        packets: list[Packet],
+        view: View,
+        held: Held,
+        *,
+        ticks: int,
+        captured_s: float,
+        last: Callable[[], Capture | None],
+    ) -> list[Packet]:
+        """Return the packets of a frame, drawn from `held`, with its residual flow before the last one where a call in
+        order has one; `last` as in `follow`. On the motion thread."""
+        if self._flow_in_turn is None or not packets or not self._flow_in_turn.due(captured_s):
+            return packets
+        coded = last()
+        if coded is None or coded.captured_s != captured_s:
+            return packets
+        code = self._flow_in_turn.find(Seen(view.picture, coded.motion, held, captured_s, ticks))
+        if code is None:
+            return packets
+        return [*packets[:-1], packets[-1].bent(code, source=held.slot, ticks=ticks)]
 
     def follow(
         self,

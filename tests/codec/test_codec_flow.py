@@ -168,19 +168,19 @@ def test_a_flows_levels_are_its_own():
     st.binary(min_size=3, max_size=MAX_PACKET_BYTES - FRONT_BYTES - MAX_FLOW_BYTES),
     st.binary(min_size=1, max_size=MAX_FLOW_BYTES),
     st.integers(0, 3),
+    st.integers(0, 7),
 )
-def test_a_flow_comes_off_as_it_was_attached(packet, code, source):
-    data = attach_flow(packet, code, source=source)
+def test_a_flow_comes_off_as_it_was_attached(packet, code, source, age):
+    data = attach_flow(packet, code, source=source, age=age)
     assert len(data) == len(packet) + FRONT_BYTES + len(code)
-    assert detach_flow(data) == (packet, AttachedFlow(source, code))
-    spare_bits = bytes([data[0] | 7]) + data[1:]
-    assert detach_flow(spare_bits) == (packet, AttachedFlow(source, code))
+    assert detach_flow(data) == (packet, AttachedFlow(source, code, age))
     with pytest.raises(BitstreamError, match="kind 3 are not known here"):
         read_header(data)
 
 
 def test_an_attached_flow_has_its_bytes():
     assert attach_flow(b"abc", b"\x30", source=2).hex() == "700130616263"
+    assert attach_flow(b"abc", b"\x30", source=2, age=5).hex() == "750130616263"
 
 
 @given(st.binary(max_size=20))
@@ -224,3 +224,9 @@ def test_flows_whose_lengths_do_not_fit_are_refused(data):
 def test_what_does_not_fit_is_not_attached(packet, code, source, message):
     with pytest.raises(ValueError, match=message):
         attach_flow(packet, code, source=source)
+
+
+@pytest.mark.parametrize("age", [-1, 8])
+def test_an_age_that_does_not_fit_is_refused(age):
+    with pytest.raises(ValueError, match=f"age is 0..7, not {age}"):
+        attach_flow(b"abc", b"\x30", source=0, age=age)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from runtime.residual_flow import (
     FAR_PIXELS,
     MOST_LEVEL,
+    MOST_WAITING,
     OLD_TICKS,
     SIDE,
     STEPS,
@@ -91,9 +92,13 @@ def test_pictures_go_on_towards_the_newest_flow_and_never_past_it() -> None:
     assert 3 < sizes[0] < 6
     assert sizes[-1] == pytest.approx(6, abs=0.2)
     flows.take(np.zeros_like(wanted), -3)  # an older one, overtaken
-    again = flows.at(0, moving[50])
+    flows.take(np.zeros_like(wanted), 9)  # of a frame that is not shown yet
+    again = flows.at(8, moving[50])
     assert again is not None
     assert float(again[0, 0, 0]) / PIXEL == pytest.approx(6, abs=0.2)
+    now = flows.at(9, moving[51])
+    assert now is not None
+    assert float(now[0, 0, 0]) / PIXEL < 4
 
 
 def test_a_frame_that_is_shown_twice_hardly_changes() -> None:
@@ -119,3 +124,21 @@ def test_a_flow_that_nothing_follows_fades() -> None:
         gone = flows.at(2 * OLD_TICKS, moving[frame])
     assert gone is not None
     assert np.abs(gone).max() < 0.05 * PIXEL
+
+
+def test_whoever_begins_anew_is_bent_by_new_flows_alone() -> None:
+    flows, moving = FlowInUse(), expressions()
+    flows.take(np.full((SIDE, SIDE, 2), 6 * PIXEL, np.float32), 9000)
+    assert flows.at(9000, moving[0]) is not None
+    flows.take(np.full((SIDE, SIDE, 2), -6 * PIXEL, np.float32), 12)
+    for frame in range(1, 40):
+        anew = flows.at(12, moving[frame])
+    assert anew is not None
+    assert float(anew[0, 0, 0]) / PIXEL == pytest.approx(-6, abs=0.3)
+
+
+def test_flows_for_pictures_that_never_come_do_not_pile_up() -> None:
+    flows = FlowInUse()
+    for number in range(10 * MOST_WAITING):
+        flows.take(np.zeros((SIDE, SIDE, 2), np.float32), 10**6 + number)
+    assert len(flows._waiting) == MOST_WAITING

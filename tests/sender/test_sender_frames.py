@@ -55,6 +55,9 @@ class Sources:
         self.ticks.append(ticks)
         return view, drawn_from
 
+    def bend(self, packets: list[Packet], view: View, drawn_from: Held, **given: Any) -> list[Packet]:
+        return packets
+
     def follow(
         self,
         view: View,

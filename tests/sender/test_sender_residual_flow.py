@@ -9,12 +9,13 @@ import pytest
 
 from codec.flow import MAX_FLOW_BYTES, decode_flow
 from codec.flow_packet import detach_flow
+from codec.time import TICK_CYCLE
 from runtime.residual_flow import flow_of
 from sender.adapting import Adapting, Wanted
 from sender.bring import Seen
 from sender.coding import Packet
 from sender.delivery import Live
-from sender.residual_flow import FINEST, LONGEST_S, PERIOD_S, REST_S, FlowCoder, FlowWatch
+from sender.residual_flow import FINEST, LONGEST_S, PERIOD_S, REST_S, FlowCoder, FlowInTurn, FlowWatch
 from tests.patience import PATIENCE_S
 from tests.sender.held_fakes import MirrorTalker, held, motion
 
@@ -85,8 +86,8 @@ def test_what_is_offered_is_answered_with_a_flow_for_its_source_picture() -> Non
     came, flows = threading.Event(), []
     dropped = [0]
 
-    def take(slot: int, code: bytes) -> None:
-        flows.append((slot, code))
+    def take(slot: int, code: bytes, ticks: int) -> None:
+        flows.append((slot, code, ticks))
         came.set()
 
     drawn = cloth()
@@ -99,13 +100,13 @@ def test_what_is_offered_is_answered_with_a_flow_for_its_source_picture() -> Non
     assert not watch.due(0.0)  # it has not begun
     watch.start()
     try:
-        assert watch.due(0.0)
-        watch.offer(seen(np.roll(drawn, 4, axis=1), 0.0))
-        assert not watch.due(PERIOD_S / 2)
+        assert watch.due(0.5)
+        watch.offer(seen(np.roll(drawn, 4, axis=1), 0.5))
+        assert not watch.due(0.5 + PERIOD_S / 2)
         assert came.wait(PATIENCE_S)
-        ((slot, code),) = flows
+        ((slot, code, ticks),) = flows
         flow = decode_flow(code)
-        assert slot == 2
+        assert (slot, ticks) == (2, 30)
         found = flow_of(flow.levels, flow.step)[2:-2, 2:-2] * 128
         assert found[..., 0] == pytest.approx(-4, abs=0.6)
         dropped[0] = 10  # a busy machine
@@ -127,7 +128,7 @@ def test_what_ends_the_finding_is_told() -> None:
     watch = FlowWatch(
         Bending(cloth()),  # type: ignore[arg-type]
         dropped=lambda: 0,
-        on_flow=lambda slot, code: None,
+        on_flow=lambda slot, code, ticks: None,
         on_error=take,
     )
     watch._talker.result = RuntimeError("no graph")  # type: ignore[attr-defined]
@@ -157,8 +158,8 @@ async def test_a_flow_goes_once_and_with_the_next_motion() -> None:
     assert code is not None
     packets = [Packet(bytes([number, 1, 2, 3]), 1, number / 25) for number in range(3)]
     live.put(packets[0])
-    live.bend(3, b"old")
-    live.bend(3, code)  # the newest is what counts
+    live.bend(3, b"old", 0)
+    live.bend(3, code, TICK_CYCLE - 10)  # the newest is what counts
     live.put(packets[1])
     live.put(packets[2])
     await live.finish()
@@ -168,5 +169,18 @@ async def test_a_flow_goes_once_and_with_the_next_motion() -> None:
     alone, attached = detach_flow(line.sent[1])
     assert attached is not None
     assert (attached.source, attached.code, alone) == (3, code, packets[1].data)
+    assert attached.age == 4  # 12 ticks, to the frame at 1/25 s
     assert [line.sent[0], line.sent[2]] == [packets[0].data, packets[2].data]
     assert live.payload_bytes == sum(len(data) for data in line.sent)
+
+
+def test_in_order_a_frame_has_its_flow_at_once_and_the_next_one_when_it_is_due() -> None:
+    drawn = cloth()
+    flows = FlowInTurn(Bending(drawn))  # type: ignore[arg-type]
+    assert flows.due(0.0)
+    code = flows.find(seen(np.roll(drawn, 4, axis=1), 0.0))
+    assert code is not None
+    flow = decode_flow(code)
+    assert flow_of(flow.levels, flow.step)[4:-4, 4:-4, 0] * 128 == pytest.approx(-4, abs=0.6)
+    assert not flows.due(PERIOD_S / 2)
+    assert flows.due(LONGEST_S)

@@ -123,8 +123,8 @@ class _Known:
 # A flow comes with every third frame or so, a little late, and trembles a little: each frame goes a share of the way to
 # the newest one, more where that is farther, in pixels of 256. A head that stands still shows a film's frame for the
 # second time, as a rule, and what goes on then is seen.
-FAR_PIXELS = 4.0
-LEAST_SHARE, MOST_SHARE, STILL_SHARE = 0.1, 0.7, 0.03
+FAR_PIXELS = 8.0
+LEAST_SHARE, MOST_SHARE, STILL_SHARE = 0.1, 0.6, 0.03
 STILL = 0.001  # mean change of an expression's offsets, distances between the irises
 # What is older than that, in 1/60 s, is less and less true, and is nothing at twice that.
 OLD_TICKS = 60

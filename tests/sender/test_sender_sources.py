@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 
 from codec.control import Message, decode_control
+from codec.flow_packet import AttachedFlow, detach_flow
 from codec.hello import Hello
 from codec.predictive_encoder import Capture
 from codec.transfer import PicturePiece, PictureRefused
+from sender.bring import Seen
+from sender.coding import Packet
 from sender.held import HeldPictures
 from sender.mirror import Mirror
 from sender.observe import View
 from sender.present import PICTURE_TRIES, Presentation
+from sender.residual_flow import FlowInTurn
 from sender.source import SourcePicture
 from sender.sources import Sources
 from tests.patience import PATIENCE_S
@@ -41,7 +45,7 @@ class OpenMirror(Mirror):
 class Call:
     """A call's sources, and frames that go out."""
 
-    def __init__(self) -> None:
+    def __init__(self, flow_in_turn: FlowInTurn | None = None) -> None:
         self.notices: list[str] = []
         self.talker = MirrorTalker()
         self.mirror = OpenMirror(self.talker, on_notice=self.notices.append)  # type: ignore[arg-type]
@@ -53,6 +57,7 @@ class Call:
         self.sources = Sources(
             first.source,
             self.mirror,
+            flow_in_turn=flow_in_turn,
             presentation=self.presentation,
             peer=self.peer,
             dropped=lambda: 0,
@@ -172,3 +177,41 @@ async def test_without_a_mirror_everything_is_drawn_from_the_first_picture() -> 
     await sources.stop()
     assert sources.current.slot == 0
     assert not call.peer.messages
+
+
+class EveryOther(FlowInTurn):
+    """Finds a flow in every second frame, whatever that shows."""
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+
+    def due(self, captured_s: float) -> bool:
+        return round(RATE * captured_s) % 2 == 0
+
+    def find(self, seen: Seen) -> bytes:
+        self.seen.append(seen)
+        return b"\x30"
+
+
+async def test_in_order_a_flow_goes_with_the_frame_that_it_was_found_in() -> None:
+    flows = EveryOther()
+    call = Call(flow_in_turn=flows)
+    its = motion()
+    view, drawn_from = View(face(), its.rotation, its.translation, its.expression), held(2)
+    sent: list[list[Packet]] = []
+    for number in range(4):
+        at_s = number / RATE
+
+        def last(coded: Capture = Capture(its, 2 / RATE if number == 2 else 0.0)) -> Capture:
+            return coded
+
+        packets = [Packet(b"old", 1, at_s), Packet(b"New", 1, at_s)] if number != 3 else []
+        sent.append(
+            call.sources.bend(packets, view, drawn_from, ticks=round(60 * at_s), captured_s=at_s, last=last)
+        )
+    await call.sources.stop()
+    assert [[packet.data[-3:] for packet in packets] for packets in sent] == [[b"old", b"New"]] * 3 + [[]]
+    assert [detach_flow(packets[-1].data)[1] for packets in sent[:3]] == [
+        AttachedFlow(2, b"\x30", 0), None, AttachedFlow(2, b"\x30", 0)
+    ]  # fmt: skip
+    assert [round(RATE * seen.captured_s) for seen in flows.seen] == [0, 2]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from codec.flow import MAX_FLOW_BYTES, Flow, encode_flow
 from runtime.geometry import Floats
-from runtime.residual_flow import STEPS, FlowFinder, quantise
+from runtime.residual_flow import FlowFinder, quantise
 from runtime.talker import Talker
 from sender.bring import Seen
 from sender.redrawn import draw_from
@@ -19,14 +19,16 @@ from sender.slot import Slot
 # Every third frame at 25 a second: the time for three is what a flow may be old without much harm.
 PERIOD_S = 0.11
 # A line or a machine that allows less has flows more rarely: one that is half a second old brings more than one that is
-# four times as coarse. Only beyond this does it get coarser, or, where it is the machine, is none found.
+# four times as coarse. Only beyond this does it get coarser, or, where it is the machine, is none sent.
 LONGEST_S = 0.6
 # Of one core's time, at most.
 LOAD = 0.3
 # Frames that this side has left out since the last flow: more is a busy machine, which has no time for flows for so
 # long.
 MOST_DROPPED, REST_S = 2, 2.0
-FINEST = 5  # step's number: of a wave over the whole picture a tenth of a pixel of 256
+# Numbers of steps: of a wave over the whole picture a tenth of a pixel of 256, and a quarter. What is coarser than that
+# bends hair here and leaves it there; where a line has no room for more, none is better.
+FINEST, COARSEST = 5, 8
 # What goes into flow on a line that has room: more than almost any flow takes at the finest step.
 BUDGET_BYTES_PER_S = 2000.0
 
@@ -45,7 +47,7 @@ class FlowCoder:
         none; and say for how many seconds it has to last."""
         bytes_per_s = self.bytes_per_s
         most = min(bytes_per_s * LONGEST_S, MAX_FLOW_BYTES)
-        for step in range(FINEST, len(STEPS)):
+        for step in range(FINEST, COARSEST + 1):
             try:
                 code = encode_flow(Flow(step, quantise(coefficients, step)))
             except ValueError:  # longer than any may be

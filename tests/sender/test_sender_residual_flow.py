@@ -15,7 +15,16 @@ from sender.adapting import Adapting, Wanted
 from sender.bring import Seen
 from sender.coding import Packet
 from sender.delivery import Live
-from sender.residual_flow import FINEST, LONGEST_S, PERIOD_S, REST_S, FlowCoder, FlowInTurn, FlowWatch
+from sender.residual_flow import (
+    COARSEST,
+    FINEST,
+    LONGEST_S,
+    PERIOD_S,
+    REST_S,
+    FlowCoder,
+    FlowInTurn,
+    FlowWatch,
+)
 from tests.patience import PATIENCE_S
 from tests.sender.held_fakes import MirrorTalker, held, motion
 
@@ -29,7 +38,7 @@ def wild(size: float) -> np.ndarray:
 
 def test_a_tight_line_has_flows_more_rarely_before_they_get_coarser() -> None:
     coder, lasting, steps = FlowCoder(), [], []
-    for bytes_per_s in (1e6, 600.0, 300.0, 60.0):
+    for bytes_per_s in (1e6, 600.0, 300.0, 100.0):
         coder.bytes_per_s = bytes_per_s
         code, lasts_s = coder.code(wild(25))
         assert code is not None
@@ -40,15 +49,17 @@ def test_a_tight_line_has_flows_more_rarely_before_they_get_coarser() -> None:
     assert lasting[0] == PERIOD_S
     assert lasting[:3] == sorted(lasting[:3])
     assert steps[:3] == [FINEST] * 3
-    assert steps[3] > FINEST
+    assert FINEST < steps[3] <= COARSEST
+    coder.bytes_per_s = 15.0
+    assert coder.code(wild(25)) == (None, LONGEST_S)  # coarser than what is of use
 
 
 def test_what_is_too_long_is_coarser_and_where_nothing_may_be_spent_no_flow_goes_out() -> None:
     coder = FlowCoder()
-    code, _ = coder.code(wild(60))
+    code, _ = coder.code(wild(40))
     assert code is not None
     assert len(code) <= MAX_FLOW_BYTES
-    assert decode_flow(code).step > FINEST
+    assert FINEST < decode_flow(code).step <= COARSEST
     assert coder.code(wild(1e6)) == (None, LONGEST_S)  # no step makes it fit
     coder.bytes_per_s = 0.0
     assert coder.code(wild(60)) == (None, LONGEST_S)

@@ -1,6 +1,7 @@
 """What bends the receiver's pictures onto the camera's: every few frames one is drawn as the receiver draws it, and the
-residual flow from there to what the camera saw goes out with the next motion. On a thread of its own: motion never
-waits for it. It knows neither when a packet goes nor what else is drawn."""
+residual flow from there to what the camera saw goes out with a motion: in real time with the next one, found on a
+thread of its own, so that motion never waits for it; in order with its own frame's. It knows neither when a packet goes
+nor what else is drawn."""
 
 from __future__ import annotations
 
@@ -61,7 +62,8 @@ class FlowWatch:
     """Finds the flows of what is offered, from `start` to `stop`.
 
     dropped: how many frames this side has left out so far, of what it sends and shows. on_flow: is told the source
-    picture's slot and a flow's code, on the thread. on_error: what ended it.
+    picture's slot, a flow's code and the ticks of the frame that it was found in, on the thread. on_error: what ended
+    it.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from bench.errors import BenchError
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.flow import decode_flow
-from codec.flow_packet import MOST_AGE, TICKS_OF_AGE, attach_flow, detach_flow
+from codec.flow_packet import TICKS_OF_AGE, detach_flow
 from codec.format import MotionFormat
 from codec.motion import Motion
 from codec.picture import cut_picture, decode_picture, encode_picture
@@ -25,6 +25,7 @@ from codec.transfer import PIECE_FRAMING_BYTES
 from runtime.aim import Aim
 from runtime.residual_flow import FlowFinder, FlowInUse, flow_of
 from runtime.view import Pose
+from sender.coding import Packet
 from sender.residual_flow import FlowCoder
 from sender.source import FINE_QUALITY, first_picture_bytes, smaller_code
 
@@ -171,8 +172,7 @@ class FlowTrip:
         code, self._code = self._code, None
         if code is None:
             return packet
-        age = min(round(TICKS_PER_SECOND * (at_s - self._found_s) / TICKS_OF_AGE), MOST_AGE)
-        return attach_flow(packet, code, source=0, age=age)
+        return Packet(packet, 1, at_s).bent(code, source=0, ticks=_ticks(self._found_s)).data
 
     def receive(self, packet: bytes, *, at_s: float) -> bytes:
         """Return the motion packet alone."""

@@ -5,7 +5,6 @@ nor what else is drawn."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -13,9 +12,9 @@ from codec.flow import MAX_FLOW_BYTES, Flow, encode_flow
 from runtime.geometry import Floats
 from runtime.residual_flow import FlowFinder, quantise
 from runtime.talker import Talker
+from sender.beside import Beside
 from sender.bring import Seen
 from sender.redrawn import draw_from
-from sender.slot import Slot
 
 # Every third frame at 25 a second: the time for three is what a flow may be old without much harm.
 PERIOD_S = 0.11
@@ -58,13 +57,9 @@ class FlowCoder:
         return None, LONGEST_S
 
 
-class FlowWatch:
-    """Finds the flows of what is offered, from `start` to `stop`.
-
-    dropped: how many frames this side has left out so far, of what it sends and shows. on_flow: is told the source
-    picture's slot, a flow's code and the ticks of the frame that it was found in, on the thread. on_error: what ended
-    it.
-    """
+class FlowWatch(Beside):
+    """Finds the flows of what is offered. on_flow: is told the source picture's slot, a flow's code and the ticks of
+    the frame that it was found in, on the thread."""
 
     def __init__(
         self,
@@ -74,31 +69,15 @@ class FlowWatch:
         on_flow: Callable[[int, bytes, int], None],
         on_error: Callable[[Exception], None],
     ) -> None:
+        super().__init__("residual-flow", dropped=dropped, on_error=on_error)
         self.coder = FlowCoder()
+        self._finder = FlowFinder()
         self._talker = talker
-        self._dropped = dropped
         self._on_flow = on_flow
-        self._on_error = on_error
-        self._inbox: Slot[Seen] = Slot()
-        self._thread = threading.Thread(target=self._work, name="residual-flow", daemon=True)
-        self._next_s = float("-inf")
-        self._dropped_before = 0
-        self._finding = False
-
-    def start(self) -> None:
-        """Begin."""
-        self._dropped_before = self._dropped()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; what is being looked at is finished first."""
-        self._inbox.close()
-        if self._thread.ident is not None:
-            self._thread.join()
 
     def due(self, captured_s: float) -> bool:
         """Say whether the frame captured now should be offered; a busy machine's is not."""
-        if self._finding or captured_s < self._next_s or not self._thread.is_alive():
+        if self.looking or captured_s < self._next_s or not self._thread.is_alive():
             return False
         dropped = self._dropped()
         if dropped - self._dropped_before > MOST_DROPPED:
@@ -106,24 +85,14 @@ class FlowWatch:
         self._dropped_before = dropped
         return captured_s >= self._next_s
 
-    def offer(self, seen: Seen) -> None:
-        """Find the flow of a frame."""
-        self._finding = True
-        self._inbox.put(seen)
-
-    def _work(self) -> None:
-        finder = FlowFinder()
-        try:
-            while (seen := self._inbox.get()) is not None:
-                began_s = time.monotonic()
-                code, lasts_s = self.coder.code(_find(finder, self._talker, seen))
-                rests_s = (time.monotonic() - began_s) / LOAD
-                self._next_s = seen.captured_s + max(lasts_s, rests_s)
-                self._finding = False
-                if code is not None and rests_s <= LONGEST_S:
-                    self._on_flow(seen.held.slot, code, seen.ticks)
-        except Exception as error:
-            self._on_error(error)
+    def _look(self, seen: Seen) -> None:
+        began_s = time.monotonic()
+        code, lasts_s = self.coder.code(_find(self._finder, self._talker, seen))
+        rests_s = (time.monotonic() - began_s) / LOAD
+        self._next_s = seen.captured_s + max(lasts_s, rests_s)
+        self.looking = False
+        if code is not None and rests_s <= LONGEST_S:
+            self._on_flow(seen.held.slot, code, seen.ticks)
 
 
 class FlowInTurn:

@@ -11,6 +11,7 @@ from typing import Any
 
 from codec.predictive_encoder import Capture
 from codec.repair import cut_repair
+from sender.beside import Beside
 from sender.bring import Bring, Seen
 from sender.coding import Packet
 from sender.delivery import Wire
@@ -122,7 +123,7 @@ class Sources:
         if self._mirror is None or self._watch is None:
             return
         self._mirror.note(_posture_in(view, held), ticks)
-        wanting: list[Watch | FlowWatch] = [self._watch] if self._watch.due(captured_s) else []
+        wanting: list[Beside] = [self._watch] if self._watch.due(captured_s) else []
         if self._flow is not None and self._flow.due(captured_s):
             wanting.append(self._flow)
         coded = last() if wanting else None

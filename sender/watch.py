@@ -3,13 +3,12 @@ frames to the mirror and what the mirror asks for away from it, and knows what n
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
+from sender.beside import Beside
 from sender.bring import Bring, Seen
 from sender.mirror import Mirror
-from sender.slot import Slot
 
 PERIOD_S = 0.5
 AGAIN_S = 0.15  # after a look that found a fault: it has to be confirmed
@@ -18,12 +17,8 @@ MOST_DROPPED = 2  # frames since the last look: more is a busy machine
 COSTLY_S = 0.2  # a look that takes longer makes them rarer
 
 
-class Watch:
-    """Lets a mirror look at what is offered, from `start` to `stop`.
-
-    dropped: how many frames this side has left out so far, of what it sends and shows. on_wish: is told what the mirror
-    asks for, on the mirror's thread. on_error: is told what ended the mirror.
-    """
+class Watch(Beside):
+    """Lets a mirror look at what is offered. on_wish: is told what the mirror asks for, on the mirror's thread."""
 
     def __init__(
         self,
@@ -33,28 +28,11 @@ class Watch:
         on_wish: Callable[[Bring], None],
         on_error: Callable[[Exception], None],
     ) -> None:
+        super().__init__("mirror", dropped=dropped, on_error=on_error)
         self._mirror = mirror
-        self._dropped = dropped
         self._on_wish = on_wish
-        self._on_error = on_error
-        self._inbox: Slot[Seen] = Slot()
-        self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
         self._period_s = PERIOD_S
-        self._next_s = float("-inf")
-        self._dropped_before = 0
         self._took_s = 0.0
-        self.looking = False  # at what was offered
-
-    def start(self) -> None:
-        """Begin."""
-        self._dropped_before = self._dropped()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; what is being looked at is finished first."""
-        self._inbox.close()
-        if self._thread.ident is not None:
-            self._thread.join()
 
     def due(self, captured_s: float) -> bool:
         """Say whether the frame captured now should be offered; a busy machine's is not."""
@@ -76,20 +54,15 @@ class Watch:
 
     def offer(self, seen: Seen) -> None:
         """Let the mirror look at a frame."""
-        self.looking = True
         self._next_s = seen.captured_s + self._period_s
-        self._inbox.put(seen)
+        super().offer(seen)
 
-    def _work(self) -> None:
-        try:
-            while (seen := self._inbox.get()) is not None:
-                began_s = time.monotonic()
-                wish = self._mirror.look(seen)
-                self._took_s = time.monotonic() - began_s
-                if self._mirror.alarmed:
-                    self._next_s = seen.captured_s + AGAIN_S
-                self.looking = False
-                if wish is not None:
-                    self._on_wish(wish)
-        except Exception as error:
-            self._on_error(error)
+    def _look(self, seen: Seen) -> None:
+        began_s = time.monotonic()
+        wish = self._mirror.look(seen)
+        self._took_s = time.monotonic() - began_s
+        if self._mirror.alarmed:
+            self._next_s = seen.captured_s + AGAIN_S
+        self.looking = False
+        if wish is not None:
+            self._on_wish(wish)

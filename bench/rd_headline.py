@@ -15,8 +15,10 @@ from bench.report import number
 QUOTED: Mapping[tuple[str, int | None], str] = {
     ("ours_gallery", 1): "as a call begins",
     ("ours_predictive", None): "source picture uncompressed",
-    ("ours_predictive_by_4", None): "the same, 4 frames to a packet",
-    ("ours_static", None): "the same, packets that stand alone",
+    ("ours_flow", 500): "the same, residual flow of up to 4 kbit/s",
+    ("ours_flow", 2000): "the same, residual flow of up to 16 kbit/s",
+    ("ours_predictive_by_4", None): "without flow, 4 frames to a packet",
+    ("ours_static", None): "without flow, packets that stand alone",
 }
 RATIOS: Sequence[tuple[str, str, int]] = (
     ("LPIPS", "", 1),

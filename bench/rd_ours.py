@@ -12,7 +12,7 @@ from bench.clips import Footage, Picture
 from bench.fades import draw_faded
 from bench.rate import Static
 from bench.rd_pictures import NARROW, WIDE, Gallery, Pictures, Shown, Uncompressed, Watched
-from bench.talk import ROUND_TRIP_S, Setup, motion_of, take_source
+from bench.talk import ROUND_TRIP_S, Floats, FlowTrip, Setup, motion_of, take_source
 from codec.decoder import MotionDecoder
 from codec.encoder import MotionEncoder
 from codec.format import MotionFormat
@@ -79,13 +79,15 @@ class Acknowledged:
 @dataclass(frozen=True)
 class Mode:
     """A row of ours: its heading, and by setting how it codes motion and what it draws from. `settings` says what they
-    are: keypoints (None for the mode's own number), or pictures in the gallery."""
+    are: keypoints (None for the mode's own number), pictures in the gallery, or, where it `bends`, the bytes a second
+    that residual flow may take."""
 
     name: str
     heading: str
     coding: Mapping[int | None, Coding]
     pictures: Mapping[int | None, Pictures]
     settings: str = ""
+    bends: bool = False
 
 
 def _plain(name: str, heading: str, coding: Mapping[int | None, Coding]) -> Mode:
@@ -100,11 +102,20 @@ def _pictured(name: str, heading: str, pictures: Mapping[int | None, Pictures], 
 
 STATIC = Static()
 PREDICTIVE = Acknowledged(1)
+FLOWS = (2000, 1000, 500, 250)  # bytes a second; a call over a good line has the first
 # The first is what a call does over a good line, and what the report calls 'ours'.
 MODES = {
     mode.name: mode
     for mode in (
         _plain("ours_predictive", "ours, predictive", {None: PREDICTIVE}),
+        Mode(
+            "ours_flow",
+            "ours, predictive, residual flow",
+            dict.fromkeys(FLOWS, PREDICTIVE),
+            dict.fromkeys(FLOWS, Uncompressed()),
+            "{} bytes/s at most",
+            bends=True,
+        ),
         _plain("ours_predictive_by_2", "ours, predictive, bundles of 2", {None: Acknowledged(2)}),
         _plain("ours_predictive_by_4", "ours, predictive, bundles of 4", {None: Acknowledged(4)}),
         _pictured(
@@ -172,15 +183,29 @@ class Talk:
         else:
             packets = coding.packets(motion_format, captures)
         decoder = MotionDecoder(motion_format)
+        trip = None
+        if mode.bends and setting is not None:
+            trip = FlowTrip(watched.setup, self.source, bytes_per_s=setting)
         sizes: list[int] = []
         received: dict[int, Motion] = {}
+        flows: dict[int, Floats | None] = {}
         for packet, indices in packets:
+            alone = packet
+            if trip is not None:
+                newest_s = captures[indices[-1]].captured_s
+                packet = trip.send(packet, at_s=newest_s)
+                alone = trip.receive(packet, at_s=newest_s)
             sizes.append(len(packet))
-            decoded = decoder.decode(packet)
-            received |= {index: one.motion for index, one in zip(indices, decoded, strict=True)}
+            for index, one in zip(indices, decoder.decode(alone), strict=True):
+                received[index] = one.motion
+                if trip is not None:
+                    at_s = captures[index].captured_s
+                    flows[index] = trip.at(one.motion, at_s=at_s)
+                    trip.find(watched.footage.pictures[index], one.motion, at_s=at_s)
 
         def draw(index: int, features: Features) -> Picture:
-            return self._draw(received[index], features, relative_to=shown.sights[index].features)
+            relative_to = shown.sights[index].features
+            return self._draw(received[index], features, relative_to=relative_to, flow=flows.get(index))
 
         sights = {index: shown.sights[index] for index in keep}
         pictures = {
@@ -204,16 +229,21 @@ class Talk:
         )
         return Motion(motion.rotation, motion.translation, expression)
 
-    def _draw(self, motion: Motion, features: Features, *, relative_to: Features) -> Picture:
+    def _draw(
+        self, motion: Motion, features: Features, *, relative_to: Features, flow: Floats | None
+    ) -> Picture:
         """Draw a frame from what its motion is relative to, or from another picture."""
         talker, expression = self.watched.talker, motion.expression
         if features is not relative_to:
             expression = talker.rebase(motion.rotation, expression, of=relative_to, to=features)
-        return talker.draw(features, motion.rotation, motion.translation, expression)
+        return talker.draw(features, motion.rotation, motion.translation, expression, flow)
 
 
 def able(setup: Setup, mode: Mode, corrector: Corrector | None) -> bool:
-    """Say whether the profile's tables know the mode's coding, and whether it has what its repairs are made with."""
+    """Say whether the profile's tables know the mode's coding, whether its generator bends where the mode does, and
+    whether it has what its repairs are made with."""
+    if mode.bends and not setup.talker.bends:
+        return False
     predictive = any(isinstance(coding, Acknowledged) for coding in mode.coding.values())
     if predictive and setup.motion_format.prediction is None:
         return False

@@ -37,9 +37,11 @@ CHIEF_RATES = {
 }
 CHIEF_CODECS = ("h264", "h265", "vp9", "av1")
 CHIEF_OURS = {
-    "ours_gallery": ("*", "ours, as a call sends it"),
+    "ours_gallery": ("*", "ours, as a call begins"),
     "ours_predictive": ("o", "ours, source picture uncompressed"),
+    "ours_flow": ("P", "the same, with residual flow"),
 }
+CHIEF_CURVES = ("ours_flow",)  # of ours, those of which all points are shown
 CHIEF_WORST = 0.35
 
 
@@ -88,7 +90,7 @@ def ratios_svg(result: Mapping[str, Any], size: int) -> str:
 
 def chief_svg(result: Mapping[str, Any]) -> str:
     """Return the one plot that says it all: LPIPS over the rate, payload above and wire below, a column a size; ours as
-    a call sends it, and with an uncompressed source picture."""
+    a call begins, with an uncompressed source picture, and from that with residual flow."""
     sizes = [size for size in result["sizes"] if entries_of(result, size)]
     figure, axes = _figure(len(CHIEF_RATES), len(sizes))
     for row, (rate, name) in zip(axes, CHIEF_RATES.items(), strict=True):
@@ -117,10 +119,12 @@ def _chief_panel(place: Any, result: Mapping[str, Any], size: int, rate: str) ->
             )
         elif codec in CHIEF_OURS:
             marker, name = CHIEF_OURS[codec]
+            shown = points if codec in CHIEF_CURVES else points[:1]
             place.plot(
-                points[0][f"{rate}_geometric"],
-                points[0]["lpips"],
-                marker,
+                [point[f"{rate}_geometric"] for point in shown],
+                [point["lpips"] for point in shown],
+                f"{marker}-",
+                linewidth=0.8,
                 color=OURS,
                 markersize=8,
                 label=name,

@@ -13,21 +13,22 @@ ANCHORS = ("h264", "h265")
 QUICK_QUALITIES = {"h264": (27, 34, 41, 48), "h265": (27, 34, 41, 48), "vp9": (45, 60), "av1": (45, 60)}
 QUICK_MODES = (
     HEADLINE,
+    "ours_flow",
     "ours_gallery",
     "ours_repaired",
     "ours_adaptive",
     "ours_static",
     "ours_static_exact",
 )
-QUICK_SETTINGS: dict[str, tuple[int | None, ...]] = {"ours_gallery": (1, 4)}
+QUICK_SETTINGS: dict[str, tuple[int | None, ...]] = {"ours_flow": (500, 2000), "ours_gallery": (1, 4)}
 QUICK_CLIPS = 3
 QUICK_FRAMES = 5
 
 
 @dataclass(frozen=True)
 class Row:
-    """A codec, and the settings of its points: CRF, K' (None for all keypoints, or as the mode chooses), or pictures
-    in the gallery."""
+    """A codec, and the settings of its points: CRF, K' (None for all keypoints, or as the mode chooses), pictures in
+    the gallery, or bytes a second of residual flow."""
 
     name: str
     heading: str

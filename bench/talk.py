@@ -26,7 +26,7 @@ from runtime.aim import Aim
 from runtime.residual_flow import FlowFinder, FlowInUse, flow_of
 from runtime.view import Pose
 from sender.coding import Packet
-from sender.residual_flow import FlowCoder
+from sender.residual_flow import BUDGET_BYTES_PER_S, FlowCoder
 from sender.source import FINE_QUALITY, first_picture_bytes, smaller_code
 
 if TYPE_CHECKING:
@@ -161,9 +161,10 @@ class FlowTrip:
     """A clip's residual flows from the sender to the receiver: found in every third frame or so of what is drawn
     without one, and there with the packet of the next frame."""
 
-    def __init__(self, setup: Setup, source: Source) -> None:
+    def __init__(self, setup: Setup, source: Source, *, bytes_per_s: float = BUDGET_BYTES_PER_S) -> None:
         self._setup, self._source = setup, source
         self._finder, self._coder, self._in_use = FlowFinder(), FlowCoder(), FlowInUse()
+        self._coder.bytes_per_s = bytes_per_s
         self._code: bytes | None = None
         self._next_s = self._found_s = 0.0
 

@@ -63,8 +63,10 @@ class FlatJudge:
 
 
 def able_setup() -> Setup:
-    """Return a setup of the fake talker with tables that know prediction."""
-    bare = setup(FakeTalker())
+    """Return a setup of the fake talker, which can have any row, with tables that know prediction."""
+    talker = FakeTalker()
+    talker.bends = True
+    bare = setup(talker)
     walk = np.cumsum(np.random.default_rng(2).normal(0, 0.01, (40, 3 * KEYPOINTS + 6)), axis=0)
     moves = [Motion(row[:3], row[3:6], row[6:].reshape(KEYPOINTS, 3)) for row in walk]
     prediction = fit_prediction([Stream(moves, range(0, 80, 2))], bare.motion_format.steps)

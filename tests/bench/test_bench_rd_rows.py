@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
-from bench_fakes import SIZE, scene, write_film
+from bench_fakes import SIZE, FakeTalker, scene, write_film
 
 from bench.clips import Clip
 from bench.rd_causes import describe
 from bench.rd_losses import losing, with_losses
 from bench.rd_ours import MODES, Talk
+from bench.rd_ours import able as able_to
 from bench.rd_scene import read_as_called, spread
 from bench.talk import Setup, first_bytes
 
@@ -29,6 +32,45 @@ def test_our_modes_cost_what_they_should_and_draw_the_same(tmp_path: Path, able:
     first = talk.run(MODES["ours_static"], None, keep={29}).pictures[29]
     other = talk.run(MODES["ours_predictive"], None, keep={29}).pictures[29]
     assert np.abs(first.astype(int) - other).mean() < 8
+
+
+class Bending(FakeTalker):
+    """Moves nothing by keypoints, and everything by residual flow."""
+
+    bends = True
+
+    def estimate(self, picture: np.ndarray, source: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return an expression that goes with the spot, so that no frame counts as the one before."""
+        rotation, translation, expression = super().estimate(picture, source)
+        return rotation, translation, np.full_like(expression, translation[0])
+
+    def draw(self, source: Any, *motion: Any, flow: Any = None) -> np.ndarray:
+        """Return the source bent."""
+        flow = motion[3] if len(motion) > 3 else flow
+        picture = source.features["picture"]
+        if flow is None:
+            return np.array(picture)
+        away = cv2.resize(flow, picture.shape[:2]) * (picture.shape[0] / 2)
+        rows, columns = np.indices(picture.shape[:2]).astype(np.float32)
+        return cv2.remap(picture, columns + away[..., 0], rows + away[..., 1], cv2.INTER_LINEAR)
+
+
+def test_residual_flow_is_drawn_by_and_paid_for(tmp_path: Path, able: Setup) -> None:
+    write_film(tmp_path / "one.mkv", scene(30, step=0.5))
+    footage = read_as_called(Clip("one", tmp_path / "one.mkv", None), SIZE)
+    talk = Talk(replace(able, talker=Bending()), footage)
+    mode = MODES["ours_flow"]
+    plain, scarce, rich = (
+        talk.run(MODES["ours_predictive"], None, keep={29}),
+        talk.run(mode, min(mode.coding, key=int), keep={29}),
+        talk.run(mode, max(mode.coding, key=int), keep={29}),
+    )
+    errors = [np.abs(said.pictures[29].astype(int) - footage.pictures[29]).mean() for said in (plain, rich)]
+    assert errors[1] < 0.7 * errors[0]
+    assert sum(plain.packets) < sum(scarce.packets) < sum(rich.packets)
+    flow_bytes = sum(scarce.packets) - sum(plain.packets)
+    assert flow_bytes < 1.5 * min(mode.coding, key=int) * footage.seconds
+    assert not able_to(replace(able, talker=FakeTalker()), mode, None)
 
 
 def clip_of(curve: dict[float, float], **ours: float) -> dict[str, Any]:
